@@ -1,0 +1,52 @@
+"""`slr-accel COMMAND ...`: finds the command and hands it its arguments. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+from slr_accel.errors import reported
+
+COMMANDS = {
+    "prepare": "make a corpus from arrays, or a synthetic one",
+    "inspect": "look at a corpus and check it",
+    "train": "train a recogniser, or continue a run",
+    "evaluate": "score a run on a split",
+    "predict": "transcribe a corpus without references",
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs one command and exits: 0 good, 1 the answer is no, 2 wrong use."""
+    words = sys.argv[1:] if argv is None else argv
+    with reported():
+        sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["train"]:
+        # Settings are checked all at once and come from recipes too: train has its own parser.
+        from slr_accel.train import main as train
+
+        return train(words[1:], prog="slr-accel train")
+    parser = argparse.ArgumentParser(
+        prog="slr-accel", description="Continuous sign language recognition: prepare, train, score."
+    )
+    parser.add_argument("--version", action="version", version=version("slr-accel"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name in words[:1]:
+            import_module(f"slr_accel.commands.{name}").add_arguments(command)
+    if not words:
+        parser.print_help()
+        return 2
+    args = parser.parse_args(words)
+    result: int = import_module(f"slr_accel.commands.{args.command}").run(args)
+    return result
+
+
+if __name__ == "__main__":
+    main()

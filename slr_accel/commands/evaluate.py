@@ -1,0 +1,60 @@
+"""`slr-accel evaluate RUN`: WER of a trained model on a split, with a report to look at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from slr_accel.commands.run_arguments import add_run_arguments, open_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser, output="eval")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
+
+
+def run(args: argparse.Namespace) -> int:
+    opened = open_run(args)
+
+    from rich.console import Console
+
+    from slr_accel.corpus.labels import apply_policy
+    from slr_accel.scoring.ctm import write_ctm
+    from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
+    from slr_accel.scoring.wer import score
+    from slr_accel.training.data import evaluation_rows
+
+    corpus, vocabulary = opened.corpus, opened.vocabulary
+    rows = evaluation_rows(corpus, args.split)
+    transcript = opened.transcribe(rows)
+    if not opened.is_main:
+        return 0
+    references = [apply_policy(vocabulary.label_policy, corpus.labels(row)) for row in rows]
+    hypotheses = [vocabulary.decode(h.tokens) for h in transcript.hypotheses]
+    sequences = [
+        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), *rest)
+        for row, *rest in zip(rows, references, hypotheses, score(references, hypotheses), strict=True)
+    ]
+    figures = result(
+        sequences,
+        split=args.split,
+        decoder="greedy",
+        label_policy=vocabulary.label_policy,
+        checkpoint=str(opened.checkpoint),
+        data_dir=str(corpus.folder),
+        health=transcript.health,
+    )
+    folder: Path = opened.output_dir
+    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / f"{args.split}.json").write_text(text + "\n", encoding="utf-8")
+    write_ctm(folder / f"{args.split}.ctm", opened.ctm_rows(rows, transcript.hypotheses))
+    write_html(folder / "report.html", figures, sequences)
+    if args.json:
+        print(text)
+        return 0
+    console = Console(highlight=False)
+    print_summary(console, figures, sequences)
+    opened.warn(transcript.health)
+    print(f"\nreport: {folder / 'report.html'}")
+    return 0

@@ -1,0 +1,127 @@
+"""What a corpus folder holds: file names, the schema of a shard, and corpus.json.
+
+    corpus.json        format version, layout, dtype, frame rate, splits, shards, labels, source
+    rows.arrow         one small row a sequence: where it lies, its length, split, signer, labels
+    train-00000.arrow  shards, Arrow streams that `datasets.Dataset.from_file` opens
+
+The shards are the only large files. Planning and vocabulary need the other two alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slr_accel.corpus.layout import Layout
+
+FORMAT = "slr_accel corpus"
+FORMAT_VERSION = 1
+CORPUS_FILE = "corpus.json"
+ROWS_FILE = "rows.arrow"
+DTYPES = ("uint8", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class Shard:
+    file: str
+    sequences: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """The content of corpus.json."""
+
+    layout: Layout
+    dtype: str
+    frames_per_second: float | None
+    """None where the source does not say."""
+    splits: dict[str, dict[str, int]]
+    """{split: {"sequences": n, "frames": n}}"""
+    shards: tuple[Shard, ...]
+    labels: tuple[str, ...]
+    """Every raw label once, sorted; rows.arrow holds numbers into it."""
+    source: dict[str, Any] = field(default_factory=dict)
+    """Importer, version, options, and checksums of what was read."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the content of the corpus does."""
+        content = [self.layout.to_json(), self.dtype, self.frames_per_second]
+        content += [[shard.file, shard.sha256] for shard in self.shards]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "fingerprint": self.fingerprint,
+            "layout": self.layout.to_json(),
+            "dtype": self.dtype,
+            "frames_per_second": self.frames_per_second,
+            "splits": self.splits,
+            "shards": [asdict(shard) for shard in self.shards],
+            "labels": list(self.labels),
+            "source": self.source,
+        }
+
+
+def read_corpus_info(folder: Path) -> CorpusInfo:
+    """Reads and checks corpus.json. Raises ValueError naming the file and the way out."""
+    path = folder / CORPUS_FILE
+    if not path.is_file():
+        raise ValueError(
+            f"{folder}: no corpus here ({CORPUS_FILE} is missing); "
+            "make one with `slr-accel prepare`, or check the path"
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not readable as JSON ({error}); prepare it anew") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ValueError(f"{path}: not the {CORPUS_FILE} of a {FORMAT}")
+    if data.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format version {data.get('format_version')}, but this slr_accel reads "
+            f"version {FORMAT_VERSION}; prepare the corpus anew with this version"
+        )
+    try:
+        info = CorpusInfo(
+            layout=Layout.from_json(data["layout"]),
+            dtype=data["dtype"],
+            frames_per_second=data["frames_per_second"],
+            splits=data["splits"],
+            shards=tuple(Shard(**shard) for shard in data["shards"]),
+            labels=tuple(data["labels"]),
+            source=data.get("source", {}),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: damaged ({error}); prepare the corpus anew") from None
+    if info.dtype not in DTYPES:
+        raise ValueError(f"{path}: dtype {info.dtype!r}; known: {', '.join(DTYPES)}")
+    for shard in info.shards:
+        _check_shard_file(folder, shard)
+    return info
+
+
+def _check_shard_file(folder: Path, shard: Shard) -> None:
+    # A name from the file must not lead out of the folder.
+    if Path(shard.file).name != shard.file:
+        raise ValueError(f"{folder / CORPUS_FILE}: shard name {shard.file!r} is not a plain name")
+    path = folder / shard.file
+    if not path.is_file():
+        raise ValueError(f"{path}: this shard is missing; copy it again or prepare anew")
+    size = path.stat().st_size
+    if size != shard.bytes:
+        raise ValueError(
+            f"{path}: {size} bytes, but {shard.bytes} were written; copy it again or prepare anew"
+        )
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,252 @@
+"""What the columns of a sequence mean: named blocks of points, each point with its axes.
+
+Columns run block by block, point by point, axis by axis. Nothing else in the project knows a column
+number: code asks the layout for a block or a point by its name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+COORDINATES = ("x", "y", "z")
+AXES = (*COORDINATES, "confidence", "value")
+MISSING_MARKERS = ("zeros", "nan", "none")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A named group of points that is detected, or missing, as a whole."""
+
+    name: str
+    points: tuple[str, ...]
+    axes: tuple[str, ...]
+    """Some of x, y, z, confidence; ("value",) for columns without a meaning."""
+
+    @property
+    def columns(self) -> int:
+        return len(self.points) * len(self.axes)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The axes that are positions in space; empty for generic columns."""
+        return tuple(axis for axis in self.axes if axis in COORDINATES)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of a corpus in column order, and what positions are measured from.
+
+    `origin` names the points whose mean is the centre of the body; `scale` names two points whose
+    distance is the unit of length. Both may be empty: then only train statistics normalise.
+    """
+
+    blocks: tuple[Block, ...]
+    origin: tuple[str, ...] = ()
+    scale: tuple[str, ...] = ()
+    units: str = "unknown"
+
+    def __post_init__(self) -> None:
+        names = [block.name for block in self.blocks]
+        problems = [f"block {n!r} is named twice" for n in sorted(set(names)) if names.count(n) > 1]
+        for block in self.blocks:
+            problems += _block_problems(block)
+        for field in ("origin", "scale"):
+            for reference in getattr(self, field):
+                problems += self._reference_problems(field, reference)
+        if not self.blocks:
+            problems.append("it has no blocks")
+        if self.scale and len(self.scale) != 2:
+            problems.append(f"scale needs exactly two points, not {len(self.scale)}")
+        if problems:
+            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+
+    def _reference_problems(self, field: str, reference: str) -> list[str]:
+        block, _, point = reference.partition(".")
+        known = {b.name: b for b in self.blocks}
+        if block not in known or point not in known[block].points:
+            return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
+        if not known[block].coordinates:
+            return [f"{field} names {reference!r}, whose block has no x, y or z"]
+        return []
+
+    @property
+    def columns(self) -> int:
+        """Values a frame."""
+        return sum(block.columns for block in self.blocks)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """The columns of each block, by name."""
+        result, start = {}, 0
+        for block in self.blocks:
+            result[block.name] = slice(start, start + block.columns)
+            start += block.columns
+        return result
+
+    def block(self, name: str) -> Block:
+        return next(block for block in self.blocks if block.name == name)
+
+    def block_index(self, name: str) -> int:
+        """The position of a block: its column in `presence`."""
+        return [block.name for block in self.blocks].index(name)
+
+    def point_columns(self, reference: str, axes: tuple[str, ...]) -> list[int]:
+        """Columns of BLOCK.POINT for the given axes, in that order."""
+        name, _, point = reference.partition(".")
+        block = self.block(name)
+        first = self.slices[name].start + block.points.index(point) * len(block.axes)
+        return [first + block.axes.index(axis) for axis in axes]
+
+    @property
+    def signature(self) -> str:
+        """Short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
+        return ", ".join(
+            f"{b.name} {len(b.points)}"
+            + "".join({"confidence": "c", "value": ""}.get(axis, axis) for axis in b.axes)
+            for b in self.blocks
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "columns": self.columns,
+            "blocks": [
+                {"name": b.name, "points": list(b.points), "axes": list(b.axes)}
+                for b in self.blocks
+            ],
+            "units": self.units,
+            "origin": list(self.origin),
+            "scale": list(self.scale),
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Layout:
+        """Raises ValueError that says which key is wrong."""
+        try:
+            blocks = tuple(
+                Block(str(b["name"]), tuple(map(str, b["points"])), tuple(map(str, b["axes"])))
+                for b in data["blocks"]
+            )
+            layout = Layout(
+                blocks,
+                origin=tuple(data.get("origin") or ()),
+                scale=tuple(data.get("scale") or ()),
+                units=str(data.get("units", "unknown")),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                "a layout is an object with `blocks`, a list of {name, points, axes}; "
+                f"problem at {error}"
+            ) from None
+        declared = data.get("columns", layout.columns)
+        if declared != layout.columns:
+            raise ValueError(
+                f"the layout declares {declared} columns, but its blocks have {layout.columns}"
+            )
+        return layout
+
+
+def _block_problems(block: Block) -> list[str]:
+    problems = []
+    if not block.points:
+        problems.append(f"block {block.name!r} has no points")
+    if len(set(block.points)) < len(block.points):
+        problems.append(f"block {block.name!r} names a point twice")
+    if not block.axes or len(set(block.axes)) < len(block.axes):
+        problems.append(f"block {block.name!r} needs axes, each once")
+    unknown = [axis for axis in block.axes if axis not in AXES]
+    if unknown:
+        problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
+    return problems
+
+
+def generic_layout(columns: int) -> Layout:
+    """Columns without a meaning (tracks, MFCC, log-mel): one block, always present."""
+    return Layout((Block("features", tuple(str(i) for i in range(columns)), ("value",)),))
+
+
+def _numbered(count: int, named: dict[int, str]) -> tuple[str, ...]:
+    return tuple(named.get(i, f"point_{i}") for i in range(count))
+
+
+HAND_POINTS = (
+    "wrist",
+    *(
+        f"{finger}_{joint}"
+        for finger, joints in {
+            "thumb": ("cmc", "mcp", "ip", "tip"),
+            "index": ("mcp", "pip", "dip", "tip"),
+            "middle": ("mcp", "pip", "dip", "tip"),
+            "ring": ("mcp", "pip", "dip", "tip"),
+            "pinky": ("mcp", "pip", "dip", "tip"),
+        }.items()
+        for joint in joints
+    ),
+)
+POSE_POINTS = (
+    *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
+    *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
+    *("mouth_left", "mouth_right", "left_shoulder", "right_shoulder"),
+    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky"),
+    *("left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip"),
+    *("left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel"),
+    *("left_foot_index", "right_foot_index"),
+)
+
+
+def mediapipe_holistic() -> Layout:
+    """MediaPipe Holistic, 33 pose + 21 + 21 hand + 468 face points x (x, y, z) = 1,629 values.
+
+    Point names follow MediaPipe's documentation; of the face only the nose tip (1) has a name.
+    """
+    shoulders = ("pose.left_shoulder", "pose.right_shoulder")
+    return Layout(
+        (
+            Block("pose", POSE_POINTS, COORDINATES),
+            Block("left_hand", HAND_POINTS, COORDINATES),
+            Block("right_hand", HAND_POINTS, COORDINATES),
+            Block("face", _numbered(468, {1: "nose"}), COORDINATES),
+        ),
+        origin=shoulders,
+        scale=shoulders,
+        units="fraction of the frame's width and height",
+    )
+
+
+NAMED_LAYOUTS = {"mediapipe_holistic": mediapipe_holistic}
+
+
+@dataclass(frozen=True)
+class LayoutFile:
+    """A `layout.json`: the layout and how each block of the source marks absence."""
+
+    layout: Layout
+    missing: dict[str, str]
+    frame_size: tuple[float, float] | None
+    """Width and height in pixels, where the file gives them: coordinates are divided by it."""
+
+
+def read_layout(name_or_file: str) -> LayoutFile:
+    """A layout by its name or from a `layout.json`. Raises ValueError with the way out."""
+    if name_or_file in NAMED_LAYOUTS:
+        layout = NAMED_LAYOUTS[name_or_file]()
+        return LayoutFile(layout, {}, None)
+    path = Path(name_or_file)
+    if not path.is_file():
+        names = ", ".join(NAMED_LAYOUTS)
+        raise ValueError(f"{name_or_file}: neither a known layout ({names}) nor a file")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        layout = Layout.from_json(data)
+        missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
+        size = data.get("frame_size")
+        frame_size = (float(size[0]), float(size[1])) if size else None
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    bad = sorted({marker for marker in missing.values() if marker not in MISSING_MARKERS})
+    if bad:
+        raise ValueError(f"{path}: missing is {bad}; it can be {', '.join(MISSING_MARKERS)}")
+    return LayoutFile(layout, missing, frame_size)

@@ -1,0 +1,70 @@
+"""In which dtype a corpus is stored: the smallest that loses nothing that matters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slr_accel.corpus.layout import Layout
+
+TOLERANCE = 1 / 1000
+
+
+class PrecisionSurvey:
+    """Sees every sequence once, then names the dtype.
+
+    uint8 where all values are whole numbers from 0 to 255. float16 where its rounding error stays
+    under 1/1000 of the body's unit of length (shoulder width), or, for columns that are no
+    coordinates and layouts without a scale, of the column's standard deviation. Else float32.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._is_byte = True
+        self._worst_rounding = np.zeros(layout.columns)
+        self._sum = np.zeros(layout.columns)
+        self._sum_of_squares = np.zeros(layout.columns)
+        self._frames = 0
+        self._lengths: list[float] = []
+
+    def add(self, features: np.ndarray, presence: np.ndarray) -> None:
+        """Takes finite [T, D] features and [T, blocks] presence."""
+        values = features.astype(np.float64)
+        # Beyond float16's range the error is infinite, which rules it out.
+        with np.errstate(over="ignore"):
+            rounding = np.abs(values - features.astype(np.float16)).max(axis=0)
+        self._worst_rounding = np.maximum(self._worst_rounding, rounding)
+        self._sum += values.sum(axis=0)
+        self._sum_of_squares += (values**2).sum(axis=0)
+        self._frames += len(values)
+        self._is_byte &= bool(((values == np.rint(values)) & (values >= 0) & (values < 256)).all())
+        if self._layout.scale:
+            self._lengths.append(self._unit_of_length(values, presence))
+
+    def _unit_of_length(self, values: np.ndarray, presence: np.ndarray) -> float:
+        points, present = [], np.ones(len(values), bool)
+        for reference in self._layout.scale:
+            block = self._layout.block(reference.partition(".")[0])
+            axes = tuple(axis for axis in ("x", "y") if axis in block.axes)
+            points.append(values[:, self._layout.point_columns(reference, axes)])
+            present &= presence[:, self._layout.block_index(block.name)]
+        if not present.any():
+            return np.nan
+        return float(np.linalg.norm(points[0] - points[1], axis=1)[present].mean())
+
+    def dtype(self) -> str:
+        if self._is_byte:
+            return "uint8"
+        variance = self._sum_of_squares / self._frames - (self._sum / self._frames) ** 2
+        unit = np.sqrt(np.maximum(variance, 0))
+        lengths = [length for length in self._lengths if np.isfinite(length)]
+        if lengths:
+            unit[self._coordinate_columns()] = np.mean(lengths)
+        return "float16" if (self._worst_rounding <= TOLERANCE * unit).all() else "float32"
+
+    def _coordinate_columns(self) -> list[int]:
+        return [
+            self._layout.point_columns(f"{block.name}.{point}", (axis,))[0]
+            for block in self._layout.blocks
+            for point in block.points
+            for axis in block.coordinates
+        ]

@@ -1,0 +1,163 @@
+"""How a corpus is read: the row table in memory, features as views into the mapped shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from slr_accel.corpus.format import ROWS_FILE, CorpusInfo, read_corpus_info
+from slr_accel.corpus.layout import Layout
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """rows.arrow as arrays: one entry a sequence, in the order they were written."""
+
+    ids: pa.Array
+    split_codes: np.ndarray
+    split_names: list[str]
+    signer_codes: np.ndarray
+    signer_names: list[str]
+    shard: np.ndarray
+    row: np.ndarray
+    frames: np.ndarray
+    """[N] int32 number of frames."""
+    label_offsets: np.ndarray
+    label_ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def id(self, row: int) -> str:
+        return str(self.ids[row].as_py())
+
+    def split(self, row: int) -> str:
+        return self.split_names[self.split_codes[row]]
+
+    def signer(self, row: int) -> str:
+        return self.signer_names[self.signer_codes[row]]
+
+    def of_split(self, split: str) -> np.ndarray:
+        """Row numbers of a split. Raises ValueError naming those there are."""
+        if split not in self.split_names:
+            known = ", ".join(sorted(self.split_names))
+            raise ValueError(f"the corpus has no split {split!r}; it has: {known}")
+        return np.flatnonzero(self.split_codes == self.split_names.index(split))
+
+
+class Corpus:
+    """An opened corpus. Reading a sequence copies nothing; pages come in as they are touched."""
+
+    def __init__(self, folder: Path, info: CorpusInfo, rows: RowTable) -> None:
+        self.folder = folder
+        self.info = info
+        self.rows = rows
+        self._shards: dict[int, _MappedShard] = {}
+
+    @property
+    def layout(self) -> Layout:
+        return self.info.layout
+
+    def labels(self, row: int) -> list[str]:
+        """The raw labels, as annotated."""
+        start, end = self.rows.label_offsets[row], self.rows.label_offsets[row + 1]
+        return [self.info.labels[i] for i in self.rows.label_ids[start:end]]
+
+    def features(self, row: int) -> np.ndarray:
+        """[T, D] in the storage dtype; a read-only view into the shard."""
+        return self._shard(row).array("features", self.rows.row[row])
+
+    def presence(self, row: int) -> np.ndarray:
+        """[T, blocks] bool; a read-only view into the shard."""
+        return self._shard(row).array("presence", self.rows.row[row]).view(np.bool_)
+
+    def record(self, row: int) -> dict[str, Any]:
+        """The columns beside the arrays: id, split, signer, labels, segments, text."""
+        return self._shard(row).record(int(self.rows.row[row]))
+
+    def _shard(self, row: int) -> _MappedShard:
+        number = int(self.rows.shard[row])
+        if number not in self._shards:
+            self._shards[number] = _MappedShard(self.folder / self.info.shards[number].file)
+        return self._shards[number]
+
+
+def open_corpus(folder: str | Path) -> Corpus:
+    """Opens a corpus without touching its shards. Raises ValueError with the way out."""
+    folder = Path(folder)
+    info = read_corpus_info(folder)
+    path = folder / ROWS_FILE
+    try:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all().combine_chunks()
+        rows = _row_table(table)
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
+    if len(rows) != sum(shard.sequences for shard in info.shards):
+        raise ValueError(f"{path}: does not belong to corpus.json beside it; prepare anew")
+    return Corpus(folder, info, rows)
+
+
+def _row_table(table: pa.Table) -> RowTable:
+    def column(name: str) -> pa.Array:
+        return table[name].chunk(0)
+
+    labels = column("labels")
+    return RowTable(
+        ids=column("id"),
+        split_codes=column("split").indices.to_numpy(),
+        split_names=column("split").dictionary.to_pylist(),
+        signer_codes=column("signer").indices.to_numpy(),
+        signer_names=column("signer").dictionary.to_pylist(),
+        shard=column("shard").to_numpy(),
+        row=column("row").to_numpy(),
+        frames=column("frames").to_numpy(),
+        label_offsets=labels.offsets.to_numpy(),
+        label_ids=labels.values.to_numpy(),
+    )
+
+
+class _MappedShard:
+    """One memory-mapped shard: `array` finds a row's values in the Arrow buffers."""
+
+    def __init__(self, path: Path) -> None:
+        # datasets takes a second to import; --help and planning do without it.
+        from datasets import Dataset
+
+        try:
+            self._table: pa.Table = Dataset.from_file(str(path)).data.table
+            batches = self._table.to_batches()
+            self._flat = {
+                name: [_flat_values(batch.column(name)) for batch in batches]
+                for name in ("features", "presence")
+            }
+        except (OSError, ValueError, AttributeError, KeyError, pa.ArrowInvalid) as error:
+            raise ValueError(f"{path}: this shard cannot be read ({error})") from None
+        self._starts = np.cumsum([0] + [batch.num_rows for batch in batches])
+
+    def array(self, name: str, row: int) -> np.ndarray:
+        batch = int(np.searchsorted(self._starts, row, side="right")) - 1
+        values, frame_offsets, width = self._flat[name][batch]
+        local = row - self._starts[batch]
+        start, end = frame_offsets[local], frame_offsets[local + 1]
+        return values[start * width : end * width].reshape(end - start, width)
+
+    def record(self, row: int) -> dict[str, Any]:
+        names = [name for name in self._table.column_names if name not in self._flat]
+        return {name: self._table[name][row].as_py() for name in names}
+
+
+def _flat_values(column: pa.ExtensionArray) -> tuple[np.ndarray, np.ndarray, int]:
+    """(all values of the column in one row, first frame of each row, values a frame)."""
+    frames = column.storage
+    values = frames.values.values.to_numpy(zero_copy_only=True)
+    offsets = frames.offsets.to_numpy()
+    width = int(column.type.shape[1])
+    # The offsets come from the file: a wrong one must not become a read past the buffer.
+    if (np.diff(offsets) < 0).any() or offsets[-1] * width > len(values):
+        raise ValueError("its offsets do not fit its values")
+    return values, offsets, width

@@ -1,0 +1,31 @@
+"""One sequence on its way into a corpus: what every importer produces and the writer takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Segment(NamedTuple):
+    """A sign's place in its sequence: frames [start, end)."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Sequence:
+    id: str
+    split: str
+    signer: str
+    features: np.ndarray
+    """[T, D] base values in the layout's column order; 0 where a block is absent."""
+    presence: np.ndarray
+    """[T, blocks] bool: whether a block was detected in a frame."""
+    labels: list[str]
+    """Glosses as annotated; empty for a sequence without a transcript."""
+    segments: list[Segment] = field(default_factory=list)
+    text: str | None = None

@@ -1,0 +1,68 @@
+"""Which output stands for which label: made from the train split, kept with the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+BLANK = 0
+BLANK_TOKEN = "<blank>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Sorted tokens; token i has id i + 1, since 0 is CTC's blank."""
+
+    tokens: tuple[str, ...]
+    label_policy: str
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens, 1)}
+
+    @property
+    def num_outputs(self) -> int:
+        """Tokens and the blank."""
+        return len(self.tokens) + 1
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._ids
+
+    def encode(self, labels: Iterable[str]) -> list[int]:
+        """Ids of labels that are all known (KeyError else: only train labels are encoded)."""
+        return [self._ids[label] for label in labels]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        return [self.tokens[i - 1] for i in ids]
+
+    def save(self, path: Path) -> None:
+        data = {"blank": BLANK, "label_policy": self.label_policy, "tokens": list(self.tokens)}
+        path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> Vocabulary:
+        """Raises ValueError naming the file where it is no vocabulary."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            tokens = tuple(data["tokens"])
+            policy = data["label_policy"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not a vocabulary ({error})") from None
+        if data.get("blank") != BLANK or not all(isinstance(t, str) for t in tokens):
+            raise ValueError(f"{path}: tokens must be texts and blank must be {BLANK}")
+        return Vocabulary(tokens, policy)
+
+
+def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:
+    """The vocabulary of a run, from the train split's labels after the policy.
+
+    Raises:
+        ValueError: there are no labels.
+    """
+    tokens = sorted({token for labels in train_labels for token in labels})
+    if not tokens:
+        raise ValueError("the train split has no labels, so there is nothing to learn")
+    return Vocabulary(tuple(tokens), label_policy)

@@ -1,0 +1,265 @@
+"""How a corpus comes to disk: sequences in, Arrow shards + rows.arrow + corpus.json out.
+
+Everything is written in a folder beside the target, which takes the target's name only when all is
+there: an interrupted run leaves no corpus that opens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import Array2D, Features, List, Value
+from datasets.arrow_writer import ArrowWriter
+
+from slr_accel.corpus.format import (
+    CORPUS_FILE,
+    ROWS_FILE,
+    CorpusInfo,
+    Shard,
+    sha256,
+)
+from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.record import Sequence
+
+SHARD_BYTES = 256 * 2**20
+BATCH_BYTES = 8 * 2**20
+
+
+def shard_features(layout: Layout, dtype: str) -> Features:
+    """The schema of a shard as `datasets` sees it."""
+    return Features(
+        {
+            "id": Value("string"),
+            "split": Value("string"),
+            "signer": Value("string"),
+            "features": Array2D((None, layout.columns), dtype),
+            "presence": Array2D((None, len(layout.blocks)), "uint8"),
+            "labels": List(Value("string")),
+            "segments": List(
+                {"start": Value("int32"), "end": Value("int32"), "label": Value("string")}
+            ),
+            "text": Value("string"),
+        }
+    )
+
+
+def write_corpus(
+    out: Path,
+    sequences: Iterable[Sequence],
+    *,
+    layout: Layout,
+    dtype: str,
+    frames_per_second: float | None,
+    source: dict[str, Any],
+    shard_bytes: int = SHARD_BYTES,
+) -> CorpusInfo:
+    """Writes a corpus to the new folder `out`.
+
+    Args:
+        sequences: consumed once; features are cast to `dtype`.
+        frames_per_second: None where the source does not say.
+        source: provenance, kept as it is in corpus.json.
+        shard_bytes: a shard is closed when it holds this many bytes.
+
+    Raises:
+        ValueError: `out` exists, or a sequence does not fit the layout.
+    """
+    check_new_folder(out)
+    with _temporary_beside(out) as folder:
+        shards: dict[str, list[_ShardWriter]] = {}
+        rows: list[dict[str, Any]] = []
+        features = shard_features(layout, dtype)
+        for sequence in sequences:
+            _check_sequence(sequence, layout)
+            of_split = shards.setdefault(sequence.split, [])
+            if not of_split or of_split[-1].bytes >= shard_bytes:
+                if of_split:
+                    of_split[-1].close()
+                name = f"{sequence.split}-{len(of_split):05d}.arrow"
+                of_split.append(_ShardWriter(folder / name, features, dtype))
+            writer = of_split[-1]
+            rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
+        if not rows:
+            raise ValueError(f"{out}: nothing to write, the source has no sequences")
+        written = [writer for name in sorted(shards) for writer in shards[name]]
+        for writer in written:
+            writer.close()
+        info = CorpusInfo(
+            layout=layout,
+            dtype=dtype,
+            frames_per_second=frames_per_second,
+            splits=_split_counts(rows),
+            shards=tuple(writer.describe() for writer in written),
+            labels=tuple(sorted({label for row in rows for label in row["labels"]})),
+            source=source,
+        )
+        _write_rows(folder / ROWS_FILE, rows, info)
+        text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
+        (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
+    return info
+
+
+def check_new_folder(out: Path) -> None:
+    """ValueError where `out` holds anything: a corpus is never written over."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out}: exists already; remove it or choose another --out")
+
+
+@contextmanager
+def _temporary_beside(out: Path) -> Iterator[Path]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+        if out.exists():
+            out.rmdir()  # empty, as check_new_folder saw; fails if somebody filled it meanwhile
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_sequence(sequence: Sequence, layout: Layout) -> None:
+    frames = len(sequence.features)
+    if sequence.features.shape != (frames, layout.columns) or frames == 0:
+        raise ValueError(
+            f"sequence {sequence.id}: features have shape {sequence.features.shape}, but the "
+            f"layout ({layout.signature}) needs [frames > 0, {layout.columns}]"
+        )
+    if sequence.presence.shape != (frames, len(layout.blocks)):
+        raise ValueError(
+            f"sequence {sequence.id}: presence has shape {sequence.presence.shape}, "
+            f"needed is {(frames, len(layout.blocks))}"
+        )
+    if not sequence.split or not sequence.split.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(
+            f"sequence {sequence.id}: split {sequence.split!r}; use letters, digits, _ and -"
+        )
+
+
+def _row(sequence: Sequence, shard: str, row: int) -> dict[str, Any]:
+    return {
+        "id": sequence.id,
+        "split": sequence.split,
+        "signer": sequence.signer,
+        "shard": shard,
+        "row": row,
+        "frames": len(sequence.features),
+        "labels": sequence.labels,
+    }
+
+
+def _split_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        count = counts.setdefault(row["split"], {"sequences": 0, "frames": 0})
+        count["sequences"] += 1
+        count["frames"] += row["frames"]
+    return counts
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]], info: CorpusInfo) -> None:
+    label_ids = {label: i for i, label in enumerate(info.labels)}
+    shard_ids = {shard.file: i for i, shard in enumerate(info.shards)}
+    table = pa.table(
+        {
+            "id": pa.array([row["id"] for row in rows], pa.string()),
+            "split": pa.array([row["split"] for row in rows]).dictionary_encode(),
+            "signer": pa.array([row["signer"] for row in rows]).dictionary_encode(),
+            "shard": pa.array([shard_ids[row["shard"]] for row in rows], pa.int32()),
+            "row": pa.array([row["row"] for row in rows], pa.int32()),
+            "frames": pa.array([row["frames"] for row in rows], pa.int32()),
+            "labels": pa.array(
+                [[label_ids[label] for label in row["labels"]] for row in rows],
+                pa.list_(pa.int32()),
+            ),
+        }
+    )
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+
+
+class _ShardWriter:
+    """One shard being written, in record batches of a few MiB."""
+
+    def __init__(self, path: Path, features: Features, dtype: str) -> None:
+        self.path = path
+        self.bytes = 0
+        self._features = features
+        self._dtype = np.dtype(dtype)
+        self._writer = ArrowWriter(path=str(path), features=features)
+        self._pending: list[Sequence] = []
+        self._pending_bytes = 0
+        self._count = 0
+        self._closed = False
+
+    def add(self, sequence: Sequence) -> int:
+        """Takes a sequence; returns its row in this shard."""
+        size = sequence.features.size * self._dtype.itemsize + sequence.presence.size
+        self._pending.append(sequence)
+        self._pending_bytes += size
+        self.bytes += size
+        self._count += 1
+        if self._pending_bytes >= BATCH_BYTES:
+            self._flush()
+        return self._count - 1
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        schema = self._features.arrow_schema
+        pending = self._pending
+        columns = {
+            "id": pa.array([s.id for s in pending], pa.string()),
+            "split": pa.array([s.split for s in pending], pa.string()),
+            "signer": pa.array([s.signer for s in pending], pa.string()),
+            "features": _array2d(
+                [s.features.astype(self._dtype, copy=False) for s in pending],
+                schema.field("features").type,
+            ),
+            "presence": _array2d(
+                [s.presence.astype(np.uint8) for s in pending], schema.field("presence").type
+            ),
+            "labels": pa.array([s.labels for s in pending], schema.field("labels").type),
+            "segments": pa.array(
+                [[segment._asdict() for segment in s.segments] for s in pending],
+                schema.field("segments").type,
+            ),
+            "text": pa.array([s.text for s in pending], pa.string()),
+        }
+        self._writer.write_table(
+            pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+        )
+        self._pending, self._pending_bytes = [], 0
+
+    def close(self) -> None:
+        if not self._closed:
+            self._flush()
+            self._writer.finalize()
+            self._closed = True
+
+    def describe(self) -> Shard:
+        size = self.path.stat().st_size
+        return Shard(self.path.name, self._count, size, sha256(self.path))
+
+
+def _array2d(arrays: list[np.ndarray], arrow_type: pa.ExtensionType) -> pa.ExtensionArray:
+    """Arrays [T_i, D] as one column of Array2D, without a Python object a value."""
+    width = arrays[0].shape[1]
+    flat = pa.array(np.concatenate([array.reshape(-1) for array in arrays]))
+    frames = np.cumsum([0] + [len(array) for array in arrays], dtype=np.int32)
+    # One offset a frame: every frame holds `width` values.
+    inner = pa.ListArray.from_arrays(
+        pa.array(np.arange(0, len(flat) + 1, width, dtype=np.int32)), flat
+    )
+    storage = pa.ListArray.from_arrays(pa.array(frames), inner)
+    return pa.ExtensionArray.from_storage(arrow_type, storage)

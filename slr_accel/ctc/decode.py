@@ -1,0 +1,57 @@
+"""Which tokens do CTC log-probabilities say, and at which output steps?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slr_accel.corpus.vocabulary import BLANK
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The tokens of one sequence; all lists have one entry a token."""
+
+    tokens: list[int]
+    start: list[int]
+    """First output step of the token's run."""
+    end: list[int]
+    """Output step after its last."""
+    confidence: list[float]
+    """Mean probability of the token over its run, 0 to 1; CTC outputs are seldom calibrated."""
+
+
+@torch.no_grad()
+def greedy_decode(log_probs: Tensor, output_lengths: Tensor) -> list[Hypothesis]:
+    """Best token of each step, repeats merged, blanks removed (Graves et al., ICML 2006, 3.2).
+
+    `log_probs` is (B, T', V) with blank = 0, `output_lengths` (B,); steps from a sequence's length
+    on have no influence. The results come to the host in one copy for the batch.
+    """
+    log_prob, best = log_probs.max(dim=-1)  # (B, T')
+    steps = torch.arange(log_probs.shape[1], device=log_probs.device)
+    valid = steps < output_lengths.to(log_probs.device)[:, None]
+    best = best.where(valid, BLANK)
+    # Token ids are far below 2**24, so float32 holds them exactly and both travel as one tensor.
+    both = torch.stack([best.float(), log_prob.float().exp()]).cpu().numpy()  # (2, B, T')
+    ids, probability = both[0].astype(np.int64), both[1]
+    return [_merge(i, p) for i, p in zip(ids, probability, strict=True)]
+
+
+def _merge(best: np.ndarray, probability: np.ndarray) -> Hypothesis:
+    """Runs of one sequence: `best` and `probability` are (T',), padding already blank."""
+    if best.size == 0:
+        return Hypothesis([], [], [], [])
+    start = np.flatnonzero(np.diff(best, prepend=best[0] - 1))
+    end = np.append(start[1:], len(best))
+    confidence = np.add.reduceat(probability, start) / (end - start)
+    kept = best[start] != BLANK
+    return Hypothesis(
+        tokens=best[start][kept].tolist(),
+        start=start[kept].tolist(),
+        end=end[kept].tolist(),
+        confidence=confidence[kept].tolist(),
+    )

@@ -1,0 +1,27 @@
+"""How users' mistakes are shown: a text without a traceback, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class RunError(Exception):
+    """A run that cannot go on; its text says why and what to try."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """ValueError (wrong use) exits with 2, RunError and OSError with 1."""
+    try:
+        yield
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (RunError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,62 @@
+"""Mean and deviation over the train split, found once a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.features.body import frame_mask
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.loading.loader import load_batch
+
+MOST_SEQUENCES = 1000
+SMALLEST_DEVIATION = 1e-4
+BATCH = 8
+
+
+def train_statistics(
+    transform: FeatureTransform, corpus: Corpus, rows: np.ndarray
+) -> dict[str, Tensor]:
+    """Statistics of train rows, over the frames where a value is valid.
+
+    At most 1,000 sequences, evenly spread, are read: the error of a mean over their frames is far
+    below what matters.
+
+    Returns:
+        mean, deviation: [F] of the features, for the transform. A constant feature gets deviation
+            1, so that it becomes 0 and no noise.
+        column_deviation: [base values] of the columns as stored, the unit of augmentation's noise.
+    """
+    chosen = rows[:: -(-len(rows) // MOST_SEQUENCES)]
+    features, columns = _Moments(), _Moments()
+    for start in range(0, len(chosen), BATCH):
+        batch = load_batch(corpus, chosen[start : start + BATCH], {})
+        features.add(*transform.groups(batch.features, batch.presence, batch.lengths))
+        inside = frame_mask(batch.lengths, batch.features.shape[1])[..., None]
+        columns.add(batch.features, inside.expand_as(batch.features))
+    mean, deviation = features.result()
+    deviation[deviation < SMALLEST_DEVIATION] = 1
+    return {"mean": mean, "deviation": deviation, "column_deviation": columns.result()[1]}
+
+
+class _Moments:
+    """Running mean and deviation of [B, T, C] values where a [B, T, C] mask is set."""
+
+    def __init__(self) -> None:
+        self._count: Tensor | float = 0.0
+        self._sum: Tensor | float = 0.0
+        self._squares: Tensor | float = 0.0
+
+    def add(self, values: Tensor, valid: Tensor) -> None:
+        values = (values * valid).double()
+        self._count = self._count + valid.sum(dim=(0, 1))
+        self._sum = self._sum + values.sum(dim=(0, 1))
+        self._squares = self._squares + values.square().sum(dim=(0, 1))
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        count = torch.as_tensor(self._count).clamp(min=1)
+        mean = self._sum / count
+        variance = (self._squares / count - mean.square()).clamp(min=0)
+        return mean.float(), variance.sqrt().float()

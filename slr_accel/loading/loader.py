@@ -1,0 +1,105 @@
+"""Rows of a corpus -> padded batches of tensors, one batch read ahead in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slr_accel.corpus.reader import Corpus
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sequences; beyond a sequence's length everything is 0."""
+
+    rows: Tensor
+    """[B] int64 row numbers in the corpus."""
+    features: Tensor
+    """[B, T, D] base values in the corpus' storage dtype."""
+    presence: Tensor
+    """[B, T, blocks] bool."""
+    lengths: Tensor
+    """[B] int64 frames."""
+    targets: Tensor
+    """[B, U] int64 token ids, padded with 0; empty where the rows are not trained on."""
+    target_lengths: Tensor
+    """[B] int64 tokens."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Copies to `device`; without waiting where the memory is pinned."""
+        if device.type == "cpu":
+            return self
+        tensors = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        moved = {
+            name: tensor.pin_memory().to(device, non_blocking=True)
+            for name, tensor in tensors.items()
+        }
+        return replace(self, **moved)
+
+
+def load_batch(
+    corpus: Corpus, rows: np.ndarray, targets: dict[int, list[int]], max_frames: int | None = None
+) -> Batch:
+    """Reads rows into one padded batch: a single copy from the mapped shard to the tensor.
+
+    Args:
+        rows: [B] row numbers.
+        targets: token ids by row; rows that are missing get none.
+        max_frames: longer sequences are subsampled evenly in time to this length.
+    """
+    features = [_subsample(corpus.features(row), max_frames) for row in rows]
+    presence = [_subsample(corpus.presence(row), max_frames) for row in rows]
+    ids = [targets.get(int(row), []) for row in rows]
+    longest = max(len(array) for array in features)
+    return Batch(
+        rows=torch.from_numpy(rows.astype(np.int64)),
+        features=torch.from_numpy(_pad(features, longest)),
+        presence=torch.from_numpy(_pad(presence, longest)),
+        lengths=torch.tensor([len(array) for array in features]),
+        targets=torch.from_numpy(
+            _pad([np.array(i, np.int64) for i in ids], max(map(len, ids), default=0))
+        ),
+        target_lengths=torch.tensor([len(i) for i in ids]),
+    )
+
+
+def _subsample(array: np.ndarray, max_frames: int | None) -> np.ndarray:
+    if max_frames is None or len(array) <= max_frames:
+        return array
+    return array[np.linspace(0, len(array) - 1, max_frames).round().astype(np.int64)]
+
+
+def _pad(arrays: list[np.ndarray], length: int) -> np.ndarray:
+    # Only the padding is zeroed: the rest is written anyway.
+    padded = np.empty((len(arrays), length, *arrays[0].shape[1:]), arrays[0].dtype)
+    for target, array in zip(padded, arrays, strict=True):
+        target[: len(array)] = array
+        target[len(array) :] = 0
+    return padded
+
+
+def read_ahead(
+    corpus: Corpus,
+    batches: Iterable[np.ndarray],
+    targets: dict[int, list[int]],
+    max_frames: int | None = None,
+) -> Iterator[Batch]:
+    """Yields the batches in order; the next one is read while this one is worked on.
+
+    A thread is enough, and no worker process has to be started, signalled or killed: reading is
+    copying from mapped memory, which lets go of the interpreter.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:
+        pending = None
+        for rows in batches:
+            following = pool.submit(load_batch, corpus, rows, targets, max_frames)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()

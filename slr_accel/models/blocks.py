@@ -1,0 +1,128 @@
+"""Pieces that models share. Padding never reaches a valid frame through any of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from slr_accel.features.body import frame_mask
+
+
+class MaskedConv(nn.Module):
+    """A convolution over time, [B, T, C] -> [B, ceil(T / stride), C'].
+
+    Frames beyond a sequence's length enter as 0, as the frames before its start do; so a sequence
+    sees the same whether it is alone or padded.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups
+        )
+        self.stride = stride
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x = x * frame_mask(lengths, x.shape[1])[..., None]
+        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        return y, torch.div(lengths + self.stride - 1, self.stride, rounding_mode="floor")
+
+
+class SqueezeExcitation(nn.Module):
+    """Weighs channels by the mean over a sequence's own frames (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(),
+            nn.Linear(channels // reduction, channels),
+            nn.Hardsigmoid(),
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        mask = frame_mask(lengths, x.shape[1])[..., None]
+        mean = (x * mask).sum(dim=1) / lengths[:, None].to(x.dtype)
+        return x * self.gate(mean)[:, None]
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV3's block (Howard et al. 2019) over time: widen, depthwise, narrow.
+
+    Normalisation is per frame (layer norm): no statistics cross frames, sequences or processes.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        *,
+        expansion: int,
+        stride: int,
+        squeeze_excitation: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        width = channels * expansion
+        self.norm = nn.LayerNorm(channels)
+        self.widen = nn.Linear(channels, width)
+        self.depthwise = MaskedConv(width, width, kernel_size, stride, groups=width)
+        self.excitation = SqueezeExcitation(width) if squeeze_excitation else None
+        self.narrow = nn.Linear(width, channels)
+        self.activation = nn.Hardswish()
+        self.dropout = nn.Dropout(dropout)
+        self.stride = stride
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, C], [B] -> [B, ceil(T / stride), C] and its lengths."""
+        y = self.activation(self.widen(self.norm(x)))
+        y, new_lengths = self.depthwise(y, lengths)
+        y = self.activation(y)
+        if self.excitation is not None:
+            y = self.excitation(y, new_lengths)
+        # With a stride the shortcut keeps every stride-th frame, under the kernel's centre.
+        return x[:, :: self.stride] + self.dropout(self.narrow(y)), new_lengths
+
+
+class PackedLSTM(nn.Module):
+    """A bidirectional LSTM that never steps on padding, [B, T, C] -> [B, T, 2 * hidden]."""
+
+    def __init__(self, in_channels: int, hidden: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(
+            in_channels,
+            hidden,
+            layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        for name, parameter in self.lstm.named_parameters():
+            if name.startswith("bias_ih"):
+                # Forget gate (the second quarter) open at first, Jozefowicz et al. 2015.
+                nn.init.zeros_(parameter)
+                nn.init.ones_(parameter[hidden : 2 * hidden])
+            elif name.startswith("bias_hh"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        output, _ = self.lstm(packed)
+        return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
+
+
+class ChannelDropout(nn.Module):
+    """Drops a feature channel for a whole sequence, so that none is relied on alone."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return x
+        keep = torch.rand(len(x), 1, x.shape[2], device=x.device) >= self.probability
+        return x * keep / (1 - self.probability)

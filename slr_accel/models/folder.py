@@ -1,0 +1,82 @@
+"""A model on disk: config.json, model.safetensors and vocabulary.json alone rebuild it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.models.settings import StudentSettings
+from slr_accel.models.student import Student
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+VOCABULARY_FILE = "vocabulary.json"
+
+
+def model_config(model: Student) -> dict[str, Any]:
+    """Everything but the weights that rebuilds the model."""
+    return {
+        "model_type": "student",
+        "layout": model.features.layout.to_json(),
+        "frames_per_second": model.features.frames_per_second,
+        "features": model.features.settings.model_dump(mode="json"),
+        "model": model.settings.model_dump(mode="json"),
+        "num_outputs": model.head.out_features,
+    }
+
+
+def build_model(config: dict[str, Any]) -> Student:
+    """A model with fresh weights from its config. Raises ValueError where the config is wrong."""
+    if config.get("model_type") != "student":
+        raise ValueError(f"model_type {config.get('model_type')!r}; known: student")
+    features = FeatureTransform(
+        Layout.from_json(config["layout"]),
+        FeatureSettings(**config["features"]),
+        config["frames_per_second"],
+    )
+    return Student(features, StudentSettings(**config["model"]), config["num_outputs"])
+
+
+def save_model(
+    folder: Path, model: Student, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
+) -> None:
+    """Writes the three files. `weights` is the model's state, or an average of it."""
+    config = json.dumps(model_config(model), indent=1, ensure_ascii=False)
+    (folder / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
+    vocabulary.save(folder / VOCABULARY_FILE)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(contiguous, folder / WEIGHTS_FILE)
+
+
+def load_model(folder: Path) -> tuple[Student, Vocabulary]:
+    """Raises ValueError naming the file that is missing or wrong."""
+    path = folder / CONFIG_FILE
+    try:
+        model = build_model(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a model's config ({error})") from None
+    vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
+    if vocabulary.num_outputs != model.head.out_features:
+        raise ValueError(
+            f"{folder}: {VOCABULARY_FILE} has {vocabulary.num_outputs} outputs, the model "
+            f"{model.head.out_features}"
+        )
+    load_weights(model, folder / WEIGHTS_FILE)
+    return model, vocabulary
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Loads exactly the model's tensors. Raises ValueError naming the file."""
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path}: not this model's weights ({error})") from None

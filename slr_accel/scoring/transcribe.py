@@ -1,0 +1,95 @@
+"""What a model says about rows of a corpus, on any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.decode import Hypothesis, greedy_decode
+from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
+from slr_accel.loading.loader import read_ahead
+from slr_accel.loading.plan import evaluation_plan
+
+FIELDS = 4
+"""Token, start, end and confidence of one place in a hypothesis."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Hypotheses in the order of the rows asked for; the same on every process."""
+
+    hypotheses: list[Hypothesis]
+    health: Health
+
+
+@torch.no_grad()
+def transcribe(
+    accelerator: Any,
+    model: nn.Module,
+    corpus: Corpus,
+    rows: np.ndarray,
+    *,
+    batch_size: int,
+    batch_frames: int | None = None,
+    max_frames: int | None = None,
+    advance: Callable[[int], None] = lambda sequences: None,
+) -> Transcript:
+    """Greedy hypotheses of `rows`, each made by exactly one process.
+
+    Args:
+        model: returns log-probabilities and lengths; is left in the mode it was in.
+        batch_size, batch_frames: limits of a batch, as in the plan.
+        max_frames: longer sequences are subsampled in time to this length.
+        advance: told the number of sequences done on this process.
+    """
+    was_training = model.training
+    model.eval()
+    plan = evaluation_plan(
+        corpus.rows.frames[rows], batch_size=batch_size, batch_frames=batch_frames
+    )
+    own = plan[accelerator.process_index :: accelerator.num_processes]
+    batches = read_ahead(corpus, (rows[positions] for positions in own), {}, max_frames)
+    found: dict[int, Hypothesis] = {}
+    blank_frames, frames = 0, 0
+    for positions, batch in zip(own, batches, strict=True):
+        batch = batch.to(accelerator.device)
+        output = model(batch.features, batch.presence, batch.lengths)
+        decoded = greedy_decode(output.log_probs, output.lengths)
+        found.update(zip(positions.tolist(), decoded, strict=True))
+        blanks, valid = count_blank_frames(output.log_probs, output.lengths)
+        blank_frames, frames = blank_frames + blanks, frames + valid
+        advance(len(positions))
+    model.train(was_training)
+    hypotheses = _merge(accelerator, found, len(rows))
+    counts = accelerator.reduce(
+        torch.tensor([blank_frames, frames], device=accelerator.device), reduction="sum"
+    )
+    health = hypothesis_health([h.tokens for h in hypotheses], *counts.tolist())
+    return Transcript(hypotheses, health)
+
+
+def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> list[Hypothesis]:
+    """All processes' hypotheses in one sum of fixed size: each row is not 0 on one of them only."""
+    if accelerator.num_processes == 1:
+        return [found[row] for row in range(num_rows)]
+    longest = torch.tensor([max((len(h.tokens) for h in found.values()), default=0)])
+    gathered = accelerator.gather(longest.to(accelerator.device))
+    # float32 holds token ids and steps exactly, up to 2**24.
+    merged = torch.zeros(num_rows, int(gathered.max()), FIELDS)
+    for row, h in found.items():
+        fields = [h.tokens, h.start, h.end, h.confidence]
+        merged[row, : len(h.tokens)] = torch.tensor(fields, dtype=torch.float32).T
+    merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
+    return [_unpack(fields) for fields in merged]
+
+
+def _unpack(fields: torch.Tensor) -> Hypothesis:
+    fields = fields[fields[:, 0] > 0]  # a token is never 0, the blank
+    tokens, start, end = (column.long().tolist() for column in fields.T[:3])
+    return Hypothesis(tokens, start, end, fields[:, 3].tolist())

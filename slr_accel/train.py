@@ -1,0 +1,62 @@
+"""Trains a recogniser: what `accelerate launch -m slr_accel.train` and `slr-accel train` run.
+
+The same command again continues from the last valid checkpoint. Reads top to bottom: checks, set-up,
+then optimizer steps with validations and checkpoints between.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.errors import reported
+from slr_accel.settings import Settings, parse_settings
+from slr_accel.training.data import check_splits
+from slr_accel.training.run import RunFolder, check_continues, check_new_run
+
+
+def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
+    return train(parse_settings(sys.argv[1:] if argv is None else argv, prog))
+
+
+def train(settings: Settings) -> int:
+    """Trains, or continues, one run on this process and its peers; returns the exit code."""
+    # 1. What can be wrong is found before anything slow.
+    corpus = open_corpus(settings.training.data_dir)
+    check_splits(settings, corpus)
+    run = RunFolder(Path(settings.training.output_dir))
+    if run.exists:
+        check_continues(run, settings, corpus)
+    else:
+        check_new_run(run)
+
+    # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
+    from slr_accel.training.preemption import StopRequest
+    from slr_accel.training.trainer import set_up
+
+    with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
+        trainer.announce()
+
+        # 3. Epochs of optimizer steps.
+        while not trainer.is_over:
+            for work in trainer.rest_of_epoch():
+                result = trainer.step(work, stop_requested=stop.signal is not None)
+                if trainer.validation_is_due:
+                    trainer.validate()
+                    trainer.save()
+                elif result.stop_requested or trainer.save_is_due:
+                    trainer.save()
+                if result.stop_requested:
+                    return trainer.stopped_by(stop.signal or signal.SIGTERM)
+                if trainer.is_over:
+                    break
+
+        # 4. The best checkpoint stands; say where.
+        return trainer.finish()
+
+
+if __name__ == "__main__":
+    with reported():
+        sys.exit(main())

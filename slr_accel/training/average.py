@@ -1,0 +1,38 @@
+"""An exponential moving average of the weights, which is evaluated in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def start_average(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@torch.no_grad()
+def update_average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    """Moves the average towards the weights after optimizer step `step`, counted from 1.
+
+    Early on the decay is (1 + step) / (10 + step), so that the first weights do not linger.
+    """
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for name, tensor in model.state_dict().items():
+        average[name].lerp_(tensor, weight)
+
+
+@contextmanager
+def evaluated_weights(model: nn.Module, average: dict[str, Tensor] | None) -> Iterator[None]:
+    """While entered, the model computes with the average."""
+    if average is None:
+        yield
+        return
+    trained = start_average(model)
+    model.load_state_dict(average)
+    try:
+        yield
+    finally:
+        model.load_state_dict(trained)

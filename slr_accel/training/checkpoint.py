@@ -1,0 +1,204 @@
+"""What a checkpoint holds and when it counts as one.
+
+    step_00001200/
+      config.json, vocabulary.json   rebuild the model
+      model.safetensors              the weights that are evaluated
+      training.safetensors           the weights that are trained, where an average is evaluated
+      optimizer.safetensors          optimizer tensors, keyed by parameter name
+      meta.json                      the training state; written last, its presence means valid
+
+All is written in step_00001200.tmp, which is then renamed. Nothing is unpickled on load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.models.folder import WEIGHTS_FILE, load_weights, save_model
+from slr_accel.models.student import Student
+
+META_FILE = "meta.json"
+OPTIMIZER_FILE = "optimizer.safetensors"
+TRAINING_WEIGHTS_FILE = "training.safetensors"
+FORMAT_VERSION = 1
+
+
+@dataclass
+class TrainState:
+    """Where a run stands: all that resuming needs besides tensors."""
+
+    step: int = 0
+    """Optimizer steps taken."""
+    epoch: int = 0
+    micro_batches: int = 0
+    """Micro-batches of this epoch's plan that are consumed."""
+    best_wer: float | None = None
+    best_step: int = 0
+    validations_without_gain: int = 0
+    loss_sum: float = 0.0
+    """Since the last line of metrics."""
+    num_targets: int = 0
+    """Since the last line of metrics."""
+    skipped_in_a_row: int = 0
+    metrics_bytes: int = 0
+    """Length of metrics.jsonl: what is beyond belongs to steps taken again."""
+    grad_scaler: dict[str, float] = field(default_factory=dict)
+    wandb_id: str | None = None
+
+
+def save_checkpoint(
+    checkpoints: Path,
+    *,
+    model: Student,
+    vocabulary: Vocabulary,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor] | None,
+    state: TrainState,
+) -> Path:
+    """Writes the checkpoint of `state.step`.
+
+    Raises:
+        OSError: it could not be written (disk full); earlier checkpoints stay as they are.
+    """
+    final = checkpoints / f"step_{state.step:08d}"
+    folder = final.with_name(final.name + ".tmp")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        weights = model.state_dict()
+        save_model(folder, model, vocabulary, average or weights)
+        if average is not None:
+            save_file(_on_cpu(weights), folder / TRAINING_WEIGHTS_FILE)
+        save_file(optimizer_tensors(model, optimizer), folder / OPTIMIZER_FILE)
+        meta = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **asdict(state)}
+        (folder / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
+        for path in folder.iterdir():
+            _flush_to_disk(path)
+        if final.exists():
+            delete_checkpoint(final)
+        folder.rename(final)
+        _flush_to_disk(checkpoints)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        last = latest_checkpoint(checkpoints)
+        raise OSError(
+            f"{final}: could not be written ({error}). "
+            + (f"{last.name} is still valid: " if last else "There is no earlier checkpoint: ")
+            + "free space and give the same command again"
+        ) from None
+    return final
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def optimizer_tensors(model: Student, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """{"<parameter name>/<state name>": tensor}, e.g. "head.weight/exp_avg"."""
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{name}/{key}"] = torch.as_tensor(value)
+    return _on_cpu(tensors)
+
+
+def load_checkpoint(
+    folder: Path, *, model: Student, optimizer: torch.optim.Optimizer
+) -> tuple[TrainState, dict[str, Tensor] | None]:
+    """Loads weights and optimizer in place; returns the state and the average, if there is one.
+
+    Raises:
+        ValueError: a file does not fit this model; names the file.
+    """
+    state = read_state(folder)
+    training = folder / TRAINING_WEIGHTS_FILE
+    average = None
+    if training.is_file():
+        average = load_file(folder / WEIGHTS_FILE)
+    load_weights(model, training if training.is_file() else folder / WEIGHTS_FILE)
+    _load_optimizer(folder / OPTIMIZER_FILE, model, optimizer)
+    return state, average
+
+
+def _load_optimizer(path: Path, model: Student, optimizer: torch.optim.Optimizer) -> None:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: not readable ({error})") from None
+    parameters = dict(model.named_parameters())
+    for key, tensor in tensors.items():
+        name, _, state_name = key.rpartition("/")
+        if name not in parameters:
+            raise ValueError(f"{path}: holds {key!r}, which this model does not have")
+        parameter = parameters[name]
+        # AdamW counts its steps on the CPU.
+        device = parameter.device if tensor.ndim else tensor.device
+        optimizer.state[parameter][state_name] = tensor.to(device)
+
+
+def read_state(folder: Path) -> TrainState:
+    """Raises ValueError where meta.json is not of this format."""
+    path = folder / META_FILE
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text())
+        version = meta.pop("format_version")
+        meta.pop("torch")
+        if version != FORMAT_VERSION:
+            raise ValueError(f"format version {version}, this slr_accel reads {FORMAT_VERSION}")
+        return TrainState(**meta)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not a checkpoint's state ({error})") from None
+
+
+def all_checkpoints(checkpoints: Path) -> list[Path]:
+    """The valid ones, oldest first."""
+    return sorted(p for p in checkpoints.glob("step_????????") if (p / META_FILE).is_file())
+
+
+def latest_checkpoint(checkpoints: Path) -> Path | None:
+    return next(reversed(all_checkpoints(checkpoints)), None)
+
+
+def delete_checkpoint(folder: Path) -> None:
+    # Its validity goes first: a half-deleted checkpoint is none.
+    (folder / META_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def prune_checkpoints(checkpoints: Path, *, keep_last: int, best_step: int) -> None:
+    """Keeps the last `keep_last` and the best; removes the rest and what a crash left."""
+    for path in all_checkpoints(checkpoints)[:-keep_last]:
+        if path.name != f"step_{best_step:08d}":
+            delete_checkpoint(path)
+    for path in checkpoints.glob("step_*"):
+        if not (path / META_FILE).is_file() or path.suffix == ".tmp":
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def point_to(link: Path, target: Path) -> None:
+    """Makes `link` point to `target` in one step; it never points nowhere."""
+    new = link.with_name(link.name + ".tmp")
+    new.unlink(missing_ok=True)
+    new.symlink_to(os.path.relpath(target, link.parent))
+    new.replace(link)
+
+

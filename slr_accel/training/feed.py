@@ -1,0 +1,71 @@
+"""Which micro-batches this process runs, optimizer step by optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.loading.loader import Batch, read_ahead
+from slr_accel.loading.plan import micro_batches_of_rank, steps_per_epoch
+from slr_accel.training.data import TrainData
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    batch: Batch
+    index: int
+    """Position in the epoch's plan: with the epoch it seeds the dropout."""
+    counts: bool
+    """False for a repetition that only keeps the processes together."""
+
+
+@dataclass(frozen=True)
+class StepWork:
+    """An optimizer step as one process sees it."""
+
+    micro_batches: list[MicroBatch]
+    num_targets: int
+    """Tokens in the micro-batches of all processes."""
+    num_micro_batches: int
+    """Of all processes."""
+    num_frames: int
+    """Of all processes, padding left out."""
+    is_last: bool
+    """The epoch ends with this step."""
+
+
+def epoch_work(
+    corpus: Corpus,
+    data: TrainData,
+    plan: list[np.ndarray],
+    *,
+    first: int,
+    per_step: int,
+    rank: int,
+    world_size: int,
+    max_frames: int | None,
+) -> Iterator[StepWork]:
+    """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read."""
+    steps = range(first // per_step, steps_per_epoch(len(plan), per_step))
+    work = [
+        micro_batches_of_rank(
+            len(plan), step=step, per_step=per_step, rank=rank, world_size=world_size
+        )
+        for step in steps
+    ]
+    batches = read_ahead(
+        corpus, (plan[index] for own in work for index, _ in own), data.targets, max_frames
+    )
+    for step, own in zip(steps, work, strict=True):
+        everyone = plan[step * per_step : (step + 1) * per_step]
+        rows = np.concatenate(everyone)
+        yield StepWork(
+            [MicroBatch(next(batches), index, counts) for index, counts in own],
+            num_targets=sum(len(data.targets[int(row)]) for row in rows),
+            num_micro_batches=len(everyone),
+            num_frames=int(corpus.rows.frames[rows].sum()),
+            is_last=step == steps[-1],
+        )

@@ -1,0 +1,91 @@
+"""Tells of a run while it trains, on the first process; the others keep silent."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from slr_accel.settings import Settings
+from slr_accel.training.checkpoint import TrainState
+from slr_accel.training.run import RunFolder
+from slr_accel.training.tracking import (
+    Display,
+    MetricsFile,
+    draw_curves,
+    read_metrics,
+    start_wandb,
+)
+
+
+class Report:
+    """metrics.jsonl, wandb, curves.png and the terminal, behind `log` and `say`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: RunFolder,
+        *,
+        is_main: bool,
+        total_steps: int,
+        state: TrainState,
+    ) -> None:
+        self._run = run
+        self._is_main = is_main
+        self.wandb_id = state.wandb_id
+        self._frames, self._since = 0, time.monotonic()
+        if is_main:
+            self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
+            self._wandb = start_wandb(settings, run.path, state.wandb_id)
+            if self._wandb is not None:
+                self.wandb_id = self._wandb.id
+            self._display = Display(total_steps, state.step)
+
+    def __enter__(self) -> Report:
+        if self._is_main:
+            self._display.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if not self._is_main:
+            return
+        self._display.__exit__()
+        self._metrics.close()
+        if self._wandb is not None:
+            self._wandb.finish(exit_code=0 if kind is None else 1)
+
+    def say(self, text: str) -> None:
+        if self._is_main:
+            self._display.line(text)
+
+    def step(self, step: int, epoch: int, frames: int) -> None:
+        """Notes that a step over `frames` valid frames is done."""
+        self._frames += frames
+        if self._is_main:
+            self._display.step(step, epoch)
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Writes a record that has a `step`; training records get their speed."""
+        if not self._is_main:
+            return
+        if "loss" in record:
+            seconds = time.monotonic() - self._since
+            record = {**record, "frames_per_second": round(self._frames / max(seconds, 1e-9), 1)}
+            self._frames = 0
+        self._since = time.monotonic()
+        self._metrics.write(record)
+        if self._wandb is not None:
+            self._wandb.log(record, step=record["step"])
+        self._display.figures(record["step"], record)
+
+    @property
+    def metrics_bytes(self) -> int:
+        return self._metrics.size if self._is_main else 0
+
+    def draw(self) -> Path | None:
+        """Draws curves.png from metrics.jsonl."""
+        if not self._is_main:
+            return None
+        path = self._run.path / "curves.png"
+        draw_curves(read_metrics(self._run.metrics), path)
+        return path

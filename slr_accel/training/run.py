@@ -1,0 +1,159 @@
+"""The run folder: what belongs to a run, and when the same command may continue it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.settings import Settings, read_yaml
+
+CONFIG_FILE = "config.yaml"
+ENVIRONMENT_FILE = "environment.json"
+METRICS_FILE = "metrics.jsonl"
+LAYOUT_FILE = "layout.json"
+STATISTICS_FILE = "statistics.safetensors"
+PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
+
+MAY_CHANGE = {
+    *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
+    *("eval_steps", "save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project"),
+    *("accumulation_steps", "micro_batches_per_step", "init_from"),
+}
+"""Settings that may differ when a run is continued. The corpus is held to its content, not to its
+path; the micro-batches of a step to what the first start made of them."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / METRICS_FILE
+
+    @property
+    def statistics(self) -> Path:
+        return self.path / STATISTICS_FILE
+
+    @property
+    def exists(self) -> bool:
+        return (self.path / CONFIG_FILE).is_file()
+
+    def config(self) -> dict[str, Any]:
+        return read_yaml(self.path / CONFIG_FILE)
+
+    def environment(self) -> dict[str, Any]:
+        path = self.path / ENVIRONMENT_FILE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: not readable ({error})") from None
+
+
+def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
+    """Raises ValueError naming all that differs from the run in this folder."""
+    before, now = run.config(), settings.flat()
+    problems = [
+        f"{name}: {before.get(name)!r} then, {now[name]!r} now"
+        for name in now
+        if name not in MAY_CHANGE and before.get(name, now[name]) != now[name]
+    ]
+    fingerprint = run.environment()["corpus_fingerprint"]
+    if fingerprint != corpus.info.fingerprint:
+        problems.append(
+            f"corpus: {fingerprint} then, {corpus.info.fingerprint} ({corpus.folder}) now"
+        )
+    if problems:
+        raise ValueError(
+            f"{run.path} holds a run with other settings:\n  "
+            + "\n  ".join(problems)
+            + "\ngive the first command again to continue it, or another --output_dir"
+        )
+
+
+def check_new_run(run: RunFolder) -> None:
+    """Raises ValueError where the folder holds what a run would overwrite."""
+    if run.path.exists() and not run.path.is_dir():
+        raise ValueError(f"{run.path}: is a file; give another --output_dir")
+    clashes = [name for name in (METRICS_FILE, "checkpoints") if (run.path / name).exists()]
+    if clashes:
+        raise ValueError(
+            f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
+            "give another --output_dir"
+        )
+
+
+def create_run(
+    run: RunFolder, settings: Settings, corpus: Corpus, *, micro_batches_per_step: int
+) -> None:
+    """Writes what names the run; config.yaml last, since it makes the folder a run."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    layout = json.dumps(corpus.layout.to_json(), indent=1)
+    (run.path / LAYOUT_FILE).write_text(layout + "\n", encoding="utf-8")
+    environment = {
+        "corpus_fingerprint": corpus.info.fingerprint,
+        "micro_batches_per_step": micro_batches_per_step,
+        "starts": [],
+    }
+    _write_json(run.path / ENVIRONMENT_FILE, environment)
+    text = yaml.safe_dump(settings.flat(), sort_keys=False, allow_unicode=True)
+    temporary = run.path / (CONFIG_FILE + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(run.path / CONFIG_FILE)
+
+
+def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> None:
+    """Adds to environment.json where and with what the run goes on from `step`."""
+    environment = run.environment()
+    environment["starts"].append(
+        {
+            "step": step,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "commit": _commit(),
+            "python": platform.python_version(),
+            "versions": {package: version(package) for package in PACKAGES},
+            "host": platform.node(),
+            "device": device,
+            "world_size": world_size,
+        }
+    )
+    _write_json(run.path / ENVIRONMENT_FILE, environment)
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _commit() -> str | None:
+    """The commit of the source tree, where slr_accel runs from one."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,81 @@
+"""Settings of a training run that belong to no other part."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from slr_accel.corpus.labels import LabelPolicy
+
+
+class TrainingSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    data_dir: str = ""
+    """Corpus folder, made by `slr-accel prepare`."""
+    output_dir: str = ""
+    """Run folder. The same command again continues the run in it."""
+    layout: str | None = None
+    """Layout the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
+    label_policy: LabelPolicy = "raw"
+    """What is made of the labels as annotated."""
+    init_from: str | None = None
+    """Start from the weights of this run; the head is rebuilt for another vocabulary."""
+
+    epochs: PositiveInt = 60
+    """Passes over the train split."""
+    max_steps: PositiveInt | None = None
+    """Stop after this many optimizer steps, for a trial."""
+    learning_rate: PositiveFloat = 1e-3
+    """Peak, reached after warm-up."""
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of all steps in which the learning rate rises linearly; then it falls as a cosine."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW (eps 1e-8), or plain SGD without momentum."""
+    weight_decay: NonNegativeFloat = 0.01
+    """On matrices and kernels; never on biases and norms."""
+    max_grad_norm: PositiveFloat = 5.0
+    """Gradients are clipped to this norm."""
+    accumulation_steps: PositiveInt | None = None
+    """Micro-batches a process adds up per optimizer step; default 1."""
+    micro_batches_per_step: PositiveInt | None = None
+    """Micro-batches of all processes together per optimizer step, fixed for the run; recipes set
+    this, so that the result does not depend on the number of processes."""
+    mixed_precision: Literal["no", "bf16", "fp16"] | None = None
+    """Default: what `accelerate launch` was told, else no."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Evaluate an exponential moving average of the weights with this decay a step; 0 is off."""
+    seed: int = 1
+    """Of weights, data order, dropout and augmentation."""
+
+    eval_split: str = "dev"
+    """Split that validation scores."""
+    eval_steps: PositiveInt | None = None
+    """Validate every n optimizer steps; default: after every epoch."""
+    early_stopping_patience: PositiveInt | None = None
+    """Stop after this many validations without a better WER."""
+    save_steps: PositiveInt | None = None
+    """Save every n optimizer steps, besides after every validation."""
+    keep_last: PositiveInt = 2
+    """Checkpoints kept besides the best."""
+    log_steps: PositiveInt = 10
+    """A line of metrics every n optimizer steps."""
+    wandb_mode: Literal["disabled", "offline", "online"] | None = None
+    """Default: online with a key, else disabled; never asks."""
+    wandb_project: str = "slr_accel"
+    """Project at wandb."""
+
+    def problems(self) -> list[str]:
+        """What does not fit together, each with the way out."""
+        found = [
+            f"{name} is missing; give --{name} FOLDER"
+            for name in ("data_dir", "output_dir")
+            if not getattr(self, name)
+        ]
+        if self.accumulation_steps and self.micro_batches_per_step:
+            found.append(
+                "accumulation_steps and micro_batches_per_step say the same thing twice; "
+                "give one of them"
+            )
+        return found

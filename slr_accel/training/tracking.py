@@ -1,0 +1,160 @@
+"""Where figures go while a run trains: metrics.jsonl, wandb, curves.png, the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from slr_accel.settings import Settings
+
+
+class MetricsFile:
+    """Appends a line of JSON for each record; `size` goes into checkpoints."""
+
+    def __init__(self, path: Path, keep_bytes: int) -> None:
+        """Cuts the file back to `keep_bytes`: later lines belong to steps that are taken again."""
+        path.touch()
+        os.truncate(path, min(keep_bytes, path.stat().st_size))
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, record: dict[str, Any]) -> None:
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    @property
+    def size(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+class Display:
+    """A progress bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total_steps: int, done: int) -> None:
+        self.console = Console(soft_wrap=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(None),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._progress.add_task(
+            "", total=total_steps, completed=done, epoch=1, figures=""
+        )
+        self._started, self._first = time.monotonic(), done
+        self._total = total_steps
+        self._figures: dict[str, str] = {}
+
+    def __enter__(self) -> Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def line(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def step(self, step: int, epoch: int) -> None:
+        """Moves the bar; free of cost where there is none."""
+        self._progress.update(self._task, completed=step, epoch=epoch)
+
+    def figures(self, step: int, record: dict[str, Any]) -> None:
+        """Shows a record of metrics: in the bar, or as a line with the time left."""
+        self._figures |= {
+            short: f"{short} {record[name]:{spec}}"
+            for name, short, spec in (
+                ("loss", "loss", ".3f"),
+                ("learning_rate", "lr", ".1e"),
+                ("frames_per_second", "frames/s", ",.0f"),
+                ("wer", "WER", ".1%"),
+            )
+            if name in record
+        }
+        text = "  ".join(self._figures.values())
+        self._progress.update(self._task, figures=text)
+        if not self.console.is_terminal and "loss" in record:
+            self.line(f"step {step}/{self._total}  {text}  left {self._time_left(step)}")
+
+    def _time_left(self, step: int) -> str:
+        spent = time.monotonic() - self._started
+        seconds = int(spent / max(1, step - self._first) * (self._total - step))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | None:
+    """A wandb run, or None. Never asks: without a key it is off unless a mode is given."""
+    mode = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
+    if mode is None:
+        mode = "online" if _has_wandb_key() else "disabled"
+    if mode == "disabled":
+        return None
+    if mode == "online" and not _has_wandb_key():
+        raise ValueError("wandb_mode online needs a key: run `wandb login`, or use offline")
+    import wandb
+
+    return wandb.init(
+        project=settings.training.wandb_project,
+        dir=folder,
+        id=run_id,
+        resume="allow",
+        mode=mode,
+        config=settings.flat(),
+        settings=wandb.Settings(silent=True),
+    )
+
+
+def _has_wandb_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return "api.wandb.ai" in netrc.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
+    """curves.png: train loss, WER, blank share and learning rate over steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    panels = (
+        ("loss", "train loss (nats a gloss)"),
+        ("wer", "dev WER"),
+        ("blank_share", "share of blank steps (dev)"),
+        ("learning_rate", "learning rate"),
+    )
+    figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
+    for axis, (name, title) in zip(axes.flat, panels, strict=True):
+        points = [(record["step"], record[name]) for record in metrics if name in record]
+        axis.plot(*zip(*points, strict=True) if points else ((), ()), linewidth=1.2)
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+        if name in ("wer", "blank_share"):
+            axis.set_ylim(0, None)
+    for axis in axes[1]:
+        axis.set_xlabel("optimizer step")
+    temporary = path.with_name(".curves.tmp.png")
+    figure.savefig(temporary, dpi=110)
+    temporary.replace(path)
+    pyplot.close(figure)
+
+

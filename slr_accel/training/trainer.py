@@ -1,0 +1,316 @@
+"""A run in progress: what train.py's loop tells to step, validate, save and report."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.errors import RunError
+from slr_accel.features.augmentation import Augmentation
+from slr_accel.loading.plan import steps_per_epoch
+from slr_accel.models.student import Student
+from slr_accel.settings import Settings
+from slr_accel.training import setup
+from slr_accel.training.average import evaluated_weights, start_average, update_average
+from slr_accel.training.checkpoint import (
+    TrainState,
+    point_to,
+    prune_checkpoints,
+    save_checkpoint,
+)
+from slr_accel.training.data import TrainData, epoch_plan, evaluation_rows, train_data
+from slr_accel.training.feed import StepWork, epoch_work
+from slr_accel.training.report import Report
+from slr_accel.training.run import RunFolder, record_start
+from slr_accel.training.schedules import warmup_cosine
+from slr_accel.training.step import StepResult, train_step
+from slr_accel.training.validation import validate
+
+MOST_SKIPPED = 10
+"""Steps in a row without a finite gradient after which a run stops."""
+
+
+@dataclass
+class Trainer:
+    """Everything a step needs. `state` is all that changes besides weights and optimizer."""
+
+    settings: Settings
+    corpus: Corpus
+    run: RunFolder
+    accelerator: Accelerator
+    vocabulary: Vocabulary
+    data: TrainData
+    eval_rows: np.ndarray
+    raw_model: Student
+    """The model itself; `model` is what accelerate made of it (DDP, autocast)."""
+    raw_optimizer: torch.optim.Optimizer
+    model: nn.Module
+    optimizer: Any
+    augmentation: Augmentation
+    average: dict[str, Tensor] | None
+    state: TrainState
+    report: Report
+    micro_batches_per_step: int
+    total_steps: int
+    """Of all epochs; the learning rate is planned for these."""
+    last_step: int
+    """Where the run ends: total_steps, or max_steps before it."""
+    epoch_ended: bool = field(default=False, init=False)
+    """The last step was the last of its epoch."""
+
+    @property
+    def is_over(self) -> bool:
+        patience = self.settings.training.early_stopping_patience
+        impatient = patience is not None and self.state.validations_without_gain >= patience
+        return impatient or self.state.step >= self.last_step
+
+    def rest_of_epoch(self) -> Iterator[StepWork]:
+        """The steps of the current epoch that are not yet taken."""
+        return epoch_work(
+            self.corpus,
+            self.data,
+            epoch_plan(self.settings, self.data, self.state.epoch),
+            first=self.state.micro_batches,
+            per_step=self.micro_batches_per_step,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+            max_frames=self.settings.loading.max_frames,
+        )
+
+    def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:
+        """Takes one optimizer step. Raises RunError after too many without a finite gradient."""
+        options, state = self.settings.training, self.state
+        learning_rate = options.learning_rate * warmup_cosine(
+            state.step, total_steps=self.total_steps, warmup_ratio=options.warmup_ratio
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        result = train_step(
+            self.accelerator,
+            self.model,
+            self.optimizer,
+            self.augmentation,
+            work,
+            epoch=state.epoch,
+            seed=options.seed,
+            auxiliary_weight=self.settings.model.auxiliary_weight,
+            max_grad_norm=options.max_grad_norm,
+            stop_requested=stop_requested,
+        )
+        if self.average is not None and result.took_step:
+            update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
+        self._count(work, result)
+        self.report.step(state.step, state.epoch, work.num_frames)
+        if state.step % options.log_steps == 0:
+            self._log_training(learning_rate, result.grad_norm)
+        return result
+
+    def _count(self, work: StepWork, result: StepResult) -> None:
+        state = self.state
+        state.step += 1
+        state.micro_batches += work.num_micro_batches
+        self.epoch_ended = work.is_last
+        if work.is_last:
+            state.epoch, state.micro_batches = state.epoch + 1, 0
+        if result.took_step:
+            state.loss_sum += result.loss_sum
+            state.num_targets += work.num_targets
+            state.skipped_in_a_row = 0
+            return
+        state.skipped_in_a_row += 1
+        self.report.say(f"step {state.step}: a gradient is not finite, the weights stay")
+        if state.skipped_in_a_row >= MOST_SKIPPED:
+            raise RunError(
+                f"{MOST_SKIPPED} steps in a row had a gradient that is not finite; lower "
+                "learning_rate, or look for extreme values with `slr-accel inspect`"
+            )
+
+    def _log_training(self, learning_rate: float, grad_norm: float) -> None:
+        state = self.state
+        record = {"step": state.step, "epoch": state.epoch, "learning_rate": learning_rate}
+        if state.num_targets:
+            record["loss"] = state.loss_sum / state.num_targets
+        if math.isfinite(grad_norm):
+            record["grad_norm"] = grad_norm
+        self.report.log(record)
+        state.loss_sum, state.num_targets = 0.0, 0
+
+    @property
+    def validation_is_due(self) -> bool:
+        every = self.settings.training.eval_steps
+        due = self.epoch_ended if every is None else self.state.step % every == 0
+        return due or self.state.step >= self.last_step
+
+    def validate(self) -> None:
+        """Scores the validation split with the averaged weights, where there are some."""
+        state = self.state
+        with evaluated_weights(self.raw_model, self.average):
+            figures, trouble = validate(
+                self.accelerator,
+                self.raw_model,
+                self.settings,
+                self.corpus,
+                self.eval_rows,
+                self.vocabulary,
+            )
+        is_best = state.best_wer is None or figures["wer"] < state.best_wer
+        if is_best:
+            state.best_wer, state.best_step = figures["wer"], state.step
+            state.validations_without_gain = 0
+        else:
+            state.validations_without_gain += 1
+        self.report.log({"step": state.step, "epoch": state.epoch, **figures})
+        self.report.say(
+            f"epoch {state.epoch}  step {state.step}  WER {figures['wer']:.2%}"
+            f"{' (best)' if is_best else ''}  blank frames {figures['blank_share']:.0%}"
+            f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
+        )
+        if trouble is not None:
+            self.report.say(f"warning: {trouble}")
+
+    @property
+    def save_is_due(self) -> bool:
+        every = self.settings.training.save_steps
+        return every is not None and self.state.step % every == 0
+
+    def save(self) -> None:
+        """Writes a checkpoint (one process does) and removes those that are not kept."""
+        state, scaler = self.state, self.accelerator.scaler
+        if not self.accelerator.is_main_process:
+            return
+        state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
+        state.grad_scaler = {} if scaler is None else scaler.state_dict()
+        folder = save_checkpoint(
+            self.run.checkpoints,
+            model=self.raw_model,
+            vocabulary=self.vocabulary,
+            optimizer=self.raw_optimizer,
+            average=self.average,
+            state=state,
+        )
+        if state.best_step == state.step:
+            point_to(self.run.best, folder)
+        prune_checkpoints(
+            self.run.checkpoints,
+            keep_last=self.settings.training.keep_last,
+            best_step=state.best_step,
+        )
+
+    def announce(self) -> None:
+        """Says what is trained on what, and where the run stands."""
+        model, data = self.raw_model, self.data
+        parameters = sum(p.numel() for p in model.parameters())
+        say = self.report.say
+        say(
+            f"{len(data.rows)} train and {len(self.eval_rows)} "
+            f"{self.settings.training.eval_split} sequences, {len(self.vocabulary.tokens)} tokens; "
+            f"layout {self.corpus.layout.signature}"
+        )
+        if data.dropped:
+            say(f"warning: {data.dropped}")
+        say(
+            f"student with {parameters / 1e6:.2f} M parameters ({parameters * 4 / 1e6:.1f} MB), "
+            f"{model.features.num_features} features a frame; "
+            f"{self.accelerator.num_processes} process(es) on {self.accelerator.device.type}, "
+            f"{self.micro_batches_per_step} micro-batch(es) a step"
+        )
+        if self.state.step:
+            say(f"continues at step {self.state.step} of {self.last_step}")
+        if self.is_over:
+            say("this run is complete; raise epochs to train it further")
+
+    def stopped_by(self, number: signal.Signals) -> int:
+        """Says that the run was saved upon a signal; returns the exit code."""
+        self.report.say(
+            f"{number.name}: saved at step {self.state.step}; the same command continues"
+        )
+        return 130 if number is signal.SIGINT else 0
+
+    def finish(self) -> int:
+        """Draws the curves and says where the results are; returns the exit code."""
+        curves = self.report.draw()
+        state = self.state
+        if state.best_wer is not None:
+            self.report.say(
+                f"best WER {state.best_wer:.2%} at step {state.best_step}: {self.run.best}\n"
+                f"curves: {curves}\n"
+                f"score it: slr-accel evaluate {self.run.path} "
+                f"--split {self.settings.training.eval_split}"
+            )
+        return 0
+
+
+@contextmanager
+def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Trainer]:
+    """Joins the other processes and brings the run to where its last checkpoint left it."""
+    options = settings.training
+    accelerator = setup.make_accelerator(options.mixed_precision)
+    per_step = setup.micro_batches_per_step(settings, run, accelerator.num_processes)
+    vocabulary = setup.start_run(accelerator, settings, corpus, run, per_step)
+    data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
+    statistics = setup.load_statistics(run)
+    raw_model = setup.make_model(settings, corpus, vocabulary, statistics)
+    raw_optimizer = setup.make_optimizer(settings, raw_model)
+    state, average = setup.resume(run, raw_model, raw_optimizer, accelerator)
+    if options.ema_decay and average is None:
+        average = start_average(raw_model)
+    augmentation = Augmentation(
+        corpus.layout,
+        settings.augmentation,
+        settings.model.output_stride,
+        statistics["column_deviation"],
+    )
+    model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
+    if accelerator.scaler is not None and state.grad_scaler:
+        accelerator.scaler.load_state_dict(state.grad_scaler)
+    total_steps = sum(
+        steps_per_epoch(len(epoch_plan(settings, data, epoch)), per_step)
+        for epoch in range(options.epochs)
+    )
+    last_step = min(total_steps, options.max_steps or total_steps)
+    if accelerator.is_main_process:
+        record_start(
+            run,
+            step=state.step,
+            device=str(accelerator.device),
+            world_size=accelerator.num_processes,
+        )
+    report = Report(
+        settings, run, is_main=accelerator.is_main_process, total_steps=last_step, state=state
+    )
+    try:
+        with report:
+            yield Trainer(
+                settings=settings,
+                corpus=corpus,
+                run=run,
+                accelerator=accelerator,
+                vocabulary=vocabulary,
+                data=data,
+                eval_rows=evaluation_rows(corpus, options.eval_split),
+                raw_model=raw_model,
+                raw_optimizer=raw_optimizer,
+                model=model,
+                optimizer=optimizer,
+                augmentation=augmentation.to(accelerator.device),
+                average=average,
+                state=state,
+                report=report,
+                micro_batches_per_step=per_step,
+                total_steps=total_steps,
+                last_step=last_step,
+            )
+        accelerator.wait_for_everyone()
+    finally:
+        accelerator.end_training()

@@ -1,0 +1,69 @@
+"""A recogniser that says nothing, or always the same, is noticed; one that differs is not."""
+
+import pytest
+import torch
+
+from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health, warning
+
+
+def log_probs_of(best: list[list[int]]) -> torch.Tensor:
+    """(B, T', V) with these best tokens."""
+    return torch.nn.functional.one_hot(torch.tensor(best), 4).float().log_softmax(-1)
+
+
+def test_blank_frames_are_counted_over_valid_frames_only():
+    log_probs = log_probs_of([[0, 1, 0, 0], [2, 0, 0, 0]])
+    assert count_blank_frames(log_probs, torch.tensor([3, 1])) == (2, 4)
+    log_probs[0, 3:] = float("nan")
+    log_probs[1, 1:] = float("nan")
+    assert count_blank_frames(log_probs, torch.tensor([3, 1])) == (2, 4)
+
+
+def test_counts_of_batches_add_up_to_those_of_the_split():
+    log_probs = log_probs_of([[0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 3, 0]])
+    lengths = torch.tensor([4, 2, 3])
+    parts = [count_blank_frames(log_probs[i : i + 1], lengths[i : i + 1]) for i in range(3)]
+    assert tuple(map(sum, zip(*parts, strict=True))) == count_blank_frames(log_probs, lengths)
+
+
+def test_health_counts_empty_and_distinct_hypotheses():
+    health = hypothesis_health([[1, 2], [], [2, 1], [1, 2], []], blank_frames=30, frames=40)
+    assert health == Health(
+        blank_frames=30,
+        frames=40,
+        empty_hypotheses=2,
+        num_sequences=5,
+        distinct_tokens=2,
+        distinct_hypotheses=3,
+    )
+    assert (health.blank_share, health.empty_share) == (0.75, 0.4)
+
+
+def test_shares_of_nothing_are_zero():
+    health = hypothesis_health([], 0, 0)
+    assert (health.blank_share, health.empty_share) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("num_sequences", [1, 8])
+def test_all_empty_warns_with_what_was_seen_and_where_to_look(num_sequences):
+    text = warning(hypothesis_health([[]] * num_sequences, 995, 1000))
+    assert text is not None
+    assert "every hypothesis is empty" in text
+    assert "99.5 % of 1000" in text
+    assert "learning rate" in text
+
+
+def test_all_equal_warns_that_the_output_ignores_the_input():
+    text = warning(hypothesis_health([[3, 1]] * 8, 500, 1000))
+    assert text is not None
+    assert "all 8 hypotheses are the same" in text
+    assert "features" in text
+
+
+@pytest.mark.parametrize(
+    "hypotheses",
+    [[], [[3, 1]], [[3, 1], [1]], [[], [1]], [[]] * 20 + [[1]]],
+    ids=["none", "one sequence", "different", "half empty", "nearly all empty"],
+)
+def test_no_warning_where_hypotheses_differ_or_cannot(hypotheses):
+    assert warning(hypothesis_health(hypotheses, 0, 10)) is None

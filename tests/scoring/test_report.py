@@ -1,0 +1,242 @@
+"""The three forms of a result agree with the counts, and survive any token."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from slr_accel.ctc.health import Health
+from slr_accel.scoring.report import (
+    ScoredSequence,
+    confusions,
+    print_summary,
+    result,
+    write_html,
+)
+from slr_accel.scoring.wer import Counts, align
+
+HEALTH = Health(
+    blank_frames=75,
+    frames=100,
+    empty_hypotheses=1,
+    num_sequences=4,
+    distinct_tokens=3,
+    distinct_hypotheses=4,
+)
+
+
+def sequence(name: str, signer: str, reference: str, hypothesis: str) -> ScoredSequence:
+    ref, hyp = reference.split(), hypothesis.split()
+    return ScoredSequence(name, signer, ref, hyp, align(ref, hyp).counts)
+
+
+SEQUENCES = [
+    sequence("s1", "Signer02", "HEUTE REGEN NORD", "HEUTE REGEN NORD"),
+    sequence("s2", "Signer01", "MORGEN SONNE", "MORGEN WOLKE SUED"),
+    sequence("s3", "Signer01", "SONNE WIND KALT", ""),
+    sequence("s4", "Signer02", "REGEN SONNE", "REGEN WOLKE"),
+]
+
+
+def scored(sequences):
+    return result(
+        sequences,
+        split="dev",
+        decoder="greedy",
+        label_policy="raw",
+        checkpoint="step_00000100",
+        data_dir="/data/x",
+        health=HEALTH,
+    )
+
+
+def summary(sequences, examples=5, **console) -> str:
+    out = io.StringIO()
+    settings = {"file": out, "width": 80, **console}
+    print_summary(Console(**settings), scored(sequences), sequences, examples=examples)
+    return out.getvalue()
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text; checks that what opens closes."""
+
+    VOID = ("meta", "br", "link", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data.split()
+
+
+def page_of(tmp_path, sequences) -> str:
+    path = tmp_path / "report.html"
+    write_html(path, scored(sequences), sequences)
+    return path.read_text(encoding="utf-8")
+
+
+def test_result_has_exactly_the_documented_keys():
+    assert set(scored(SEQUENCES)) == {
+        *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),
+        *("num_sequences", "wer_ci95", "per_signer", "decoder", "label_policy", "checkpoint"),
+        *("split", "data_dir", "blank_share", "empty_share", "distinct_tokens"),
+    }
+
+
+def test_result_figures_are_those_of_the_counts():
+    data = scored(SEQUENCES)
+    assert data["wer"] == 0.6
+    assert (data["substitutions"], data["deletions"], data["insertions"]) == (2, 3, 1)
+    assert (data["correct"], data["reference_tokens"], data["num_sequences"]) == (5, 10, 4)
+    assert data["wer_ci95"][0] <= data["wer"] <= data["wer_ci95"][1]
+    assert (data["blank_share"], data["empty_share"], data["distinct_tokens"]) == (0.75, 0.25, 3)
+
+
+def test_signers_add_up_to_the_whole():
+    data = scored(SEQUENCES)
+    assert list(data["per_signer"]) == ["Signer01", "Signer02"]
+    assert data["per_signer"]["Signer02"]["wer"] == 0.2
+    for key in ("substitutions", "deletions", "insertions", "correct", "num_sequences"):
+        assert data[key] == sum(figures[key] for figures in data["per_signer"].values())
+
+
+def test_result_is_strict_json_even_over_an_empty_reference():
+    data = scored([sequence("s", "x", "", "A B")])
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert data["wer"] == 2
+
+
+def test_nothing_to_score_is_an_error_that_says_which_split():
+    with pytest.raises(ValueError, match="'dev'"):
+        scored([])
+
+
+def test_confusions_are_counted_and_most_frequent_first():
+    found = confusions(SEQUENCES)
+    assert found.substitutions[0] == (("SONNE", "WOLKE"), 1) or found.substitutions
+    assert sum(times for _, times in found.substitutions) == 2
+    assert sum(times for _, times in found.deletions) == 3
+    assert sum(times for _, times in found.insertions) == 1
+    repeated = [sequence(str(n), "x", "A B C", "A") for n in range(3)]
+    extra = sequence("e", "x", "C A", "A")
+    assert confusions([*repeated, extra]).deletions == [("C", 4), ("B", 3)]
+    assert confusions([*repeated, extra], top=1).deletions == [("C", 4)]
+
+
+def test_page_fetches_nothing_and_runs_nothing(tmp_path):
+    page = Page(page_of(tmp_path, SEQUENCES))
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
+    assert not any("src" in attrs or "href" in attrs for _, attrs in page.tags)
+    assert not re.search(r"https?:|url\(|@import", page_of(tmp_path, SEQUENCES))
+
+
+def test_page_shows_every_sentence_worst_first_and_every_token_pair(tmp_path):
+    page = Page(page_of(tmp_path, SEQUENCES))
+    order = [word for word in page.words if word in {"s1", "s2", "s3", "s4"}]
+    assert order == ["s3", "s2", "s4", "s1"]
+    pairs = sum("pair" in (a.get("class") or "").split() for _, a in page.tags)
+    assert pairs == len(SEQUENCES) + sum(
+        len(align(s.reference, s.hypothesis).pairs) for s in SEQUENCES
+    )
+
+
+def test_page_marks_errors_by_letter_beside_colour(tmp_path):
+    page = page_of(tmp_path, [sequence("s", "x", "A B C", "A D")])
+    for op, letter in {"deletion": "D", "substitution": "S"}.items():
+        assert re.search(rf'class="pair {op}">.*?<b>{letter}</b>', page, re.DOTALL)
+
+
+def test_page_escapes_tokens_ids_and_signers(tmp_path):
+    evil = "<script>alert(1)</script>"
+    token = evil.replace(" ", "")
+    page = page_of(tmp_path, [sequence(evil, evil, f"A&B {token}", "{{7*7}} X")])
+    assert "<script" not in page
+    words = Page(page).words
+    assert {token, "A&B", "{{7*7}}"} <= set(words)
+
+
+def test_page_of_no_words_at_all_is_whole(tmp_path):
+    assert "0.0" in Page(page_of(tmp_path, [sequence("s", "x", "", "")])).words
+
+
+def test_summary_without_a_terminal_is_plain_and_fits_80_columns():
+    long = sequence("s5", "Signer01", "TEMPERATUR " * 20, "TEMPERATUR WOLKE " * 10)
+    text = summary([*SEQUENCES, long])
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_summary_on_a_terminal_colours_errors():
+    assert "\x1b[" in summary(SEQUENCES, force_terminal=True, color_system="standard")
+
+
+def test_summary_shows_totals_signers_and_health():
+    text = summary(SEQUENCES)
+    assert "dev: WER 60.0 %" in text
+    assert re.search(r"^all +60\.0 % +2 +3 +1 +5 +10 +4 *$", text, re.MULTILINE)
+    assert re.search(r"^Signer02 +20\.0 % +1 +0 +0 +4 +5 +2 *$", text, re.MULTILINE)
+    assert "blank steps 75.0 %, empty hypotheses 25.0 %, distinct tokens 3" in text
+
+
+def test_summary_aligns_tokens_in_columns():
+    lines = summary(SEQUENCES[1:2]).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("REF"))
+    reference, hypothesis, marks = lines[start : start + 3]
+    assert hypothesis.split() == ["HYP", "MORGEN", "WOLKE", "SUED"]
+    for mark, column in (("S", reference.index("SONNE")), ("I", reference.index("***"))):
+        assert mark == marks[hypothesis.index("WOLKE" if mark == "I" else "SUED")]
+        assert column in (hypothesis.index("WOLKE"), hypothesis.index("SUED"))
+
+
+def test_summary_keeps_every_token_of_sentences_longer_than_a_line():
+    reference = [f"WORT{n}" for n in range(40)]
+    text = summary([sequence("s", "x", " ".join(reference), "")])
+    shown = [w for line in text.splitlines() if line.startswith("REF") for w in line.split()[1:]]
+    assert shown == reference
+
+
+def test_summary_aligns_double_width_characters():
+    lines = summary([sequence("s", "x", "天气 B", "A B")]).splitlines()
+    reference = next(line for line in lines if line.startswith("REF"))
+    hypothesis = next(line for line in lines if line.startswith("HYP"))
+    assert reference == "REF  天气 B"
+    assert hypothesis == "HYP  A    B"
+
+
+def test_summary_prints_markup_like_tokens_as_they_are():
+    text = summary([sequence("[red]", "[bold]x", "[EMPTY] :smile:", "[/red] A")])
+    assert {"[red]", "[bold]x", "[EMPTY]", ":smile:", "[/red]"} <= set(text.split())
+
+
+def test_summary_shows_only_so_many_examples_in_the_order_given():
+    text = summary(SEQUENCES, examples=2)
+    assert "s1" in text and "s2" in text and "s3  " not in text
+    assert "REF" not in summary(SEQUENCES, examples=0)
+
+
+def test_scoring_does_not_import_torch():
+    code = "import slr_accel.scoring.report, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_counts_in_the_tables_are_those_handed_in():
+    given = ScoredSequence("s", "x", ["A"], ["A"], Counts(correct=1))
+    assert scored([given])["per_signer"]["x"]["correct"] == 1
