@@ -132,7 +132,7 @@ def open_run(args: argparse.Namespace) -> OpenedRun:
         output_dir=output_dir,
         accelerator=accelerator,
         batch_size=args.batch_size,
-        max_frames=config.get("max_frames"),
+        max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
     )
 
 

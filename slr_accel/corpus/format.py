@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,13 +100,30 @@ def read_corpus_info(folder: Path) -> CorpusInfo:
             labels=tuple(data["labels"]),
             source=data.get("source", {}),
         )
-    except (KeyError, TypeError, ValueError) as error:
+        _check_types(info)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: damaged ({error}); prepare the corpus anew") from None
-    if info.dtype not in DTYPES:
-        raise ValueError(f"{path}: dtype {info.dtype!r}; known: {', '.join(DTYPES)}")
     for shard in info.shards:
         _check_shard_file(folder, shard)
     return info
+
+
+def _check_types(info: CorpusInfo) -> None:
+    if info.dtype not in DTYPES:
+        raise ValueError(f"dtype {info.dtype!r}; known: {', '.join(DTYPES)}")
+    fps = info.frames_per_second
+    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < math.inf):
+        raise ValueError(f"frames_per_second {fps!r}")
+    for shard in info.shards:
+        if not isinstance(shard.file, str):
+            raise ValueError(f"shard name {shard.file!r}")
+        if not (isinstance(shard.sequences, int) and isinstance(shard.bytes, int)):
+            raise ValueError(f"the counts of shard {shard.file!r}")
+    if not all(isinstance(label, str) for label in info.labels):
+        raise ValueError("labels are not texts")
+    for name, counts in info.splits.items():
+        if not all(isinstance(counts[key], int) for key in ("sequences", "frames")):
+            raise ValueError(f"the counts of split {name!r}")
 
 
 def _check_shard_file(folder: Path, shard: Shard) -> None:

@@ -7,6 +7,7 @@ number: code asks the layout for a block or a point by its name.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,19 +128,19 @@ class Layout:
         """Raises ValueError that says which key is wrong."""
         try:
             blocks = tuple(
-                Block(str(b["name"]), tuple(map(str, b["points"])), tuple(map(str, b["axes"])))
+                Block(str(b["name"]), _names(b["points"]), _names(b["axes"]))
                 for b in data["blocks"]
             )
             layout = Layout(
                 blocks,
-                origin=tuple(data.get("origin") or ()),
-                scale=tuple(data.get("scale") or ()),
+                origin=_names(data.get("origin") or []),
+                scale=_names(data.get("scale") or []),
                 units=str(data.get("units", "unknown")),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 "a layout is an object with `blocks`, a list of {name, points, axes}; "
-                f"problem at {error}"
+                f"problem at: {error}"
             ) from None
         declared = data.get("columns", layout.columns)
         if declared != layout.columns:
@@ -149,8 +150,17 @@ class Layout:
         return layout
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    # A text is a sequence of letters, which would pass for names.
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} should be a list of names")
+    return tuple(map(str, value))
+
+
 def _block_problems(block: Block) -> list[str]:
     problems = []
+    if not block.name or "." in block.name:
+        problems.append(f"block {block.name!r} needs a name without a dot")
     if not block.points:
         problems.append(f"block {block.name!r} has no points")
     if len(set(block.points)) < len(block.points):
@@ -242,11 +252,22 @@ def read_layout(name_or_file: str) -> LayoutFile:
         data = json.loads(path.read_text(encoding="utf-8"))
         layout = Layout.from_json(data)
         missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
-        size = data.get("frame_size")
-        frame_size = (float(size[0]), float(size[1])) if size else None
-    except (ValueError, TypeError, IndexError) as error:
+        frame_size = _frame_size(data.get("frame_size"))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     bad = sorted({marker for marker in missing.values() if marker not in MISSING_MARKERS})
     if bad:
         raise ValueError(f"{path}: missing is {bad}; it can be {', '.join(MISSING_MARKERS)}")
     return LayoutFile(layout, missing, frame_size)
+
+
+def _frame_size(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        width, height = map(float, value)
+    except (TypeError, ValueError):
+        width = height = 0.0
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise ValueError(f"frame_size is {value!r}; give [width, height] in pixels")
+    return width, height

@@ -14,16 +14,18 @@ class PrecisionSurvey:
 
     uint8 where all values are whole numbers from 0 to 255. float16 where its rounding error stays
     under 1/1000 of the body's unit of length (shoulder width), or, for columns that are no
-    coordinates and layouts without a scale, of the column's standard deviation. Else float32.
+    coordinates and layouts without a scale, of the column's standard deviation over the frames
+    that have it. Else float32.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._block_columns = [block.columns for block in layout.blocks]
         self._is_byte = True
         self._worst_rounding = np.zeros(layout.columns)
         self._sum = np.zeros(layout.columns)
         self._sum_of_squares = np.zeros(layout.columns)
-        self._frames = 0
+        self._frames = np.zeros(layout.columns)
         self._lengths: list[float] = []
 
     def add(self, features: np.ndarray, presence: np.ndarray) -> None:
@@ -33,9 +35,11 @@ class PrecisionSurvey:
         with np.errstate(over="ignore"):
             rounding = np.abs(values - features.astype(np.float16)).max(axis=0)
         self._worst_rounding = np.maximum(self._worst_rounding, rounding)
-        self._sum += values.sum(axis=0)
-        self._sum_of_squares += (values**2).sum(axis=0)
-        self._frames += len(values)
+        # The zeros of absent blocks would make a column seem to vary more than it does.
+        present = np.repeat(presence, self._block_columns, axis=1)
+        self._sum += (values * present).sum(axis=0)
+        self._sum_of_squares += (values**2 * present).sum(axis=0)
+        self._frames += present.sum(axis=0)
         self._is_byte &= bool(((values == np.rint(values)) & (values >= 0) & (values < 256)).all())
         if self._layout.scale:
             self._lengths.append(self._unit_of_length(values, presence))
@@ -54,7 +58,8 @@ class PrecisionSurvey:
     def dtype(self) -> str:
         if self._is_byte:
             return "uint8"
-        variance = self._sum_of_squares / self._frames - (self._sum / self._frames) ** 2
+        frames = np.maximum(self._frames, 1)
+        variance = self._sum_of_squares / frames - (self._sum / frames) ** 2
         unit = np.sqrt(np.maximum(variance, 0))
         lengths = [length for length in self._lengths if np.isfinite(length)]
         if lengths:

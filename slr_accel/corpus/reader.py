@@ -12,6 +12,16 @@ import pyarrow as pa
 from slr_accel.corpus.format import ROWS_FILE, CorpusInfo, read_corpus_info
 from slr_accel.corpus.layout import Layout
 
+ROW_TYPES = {
+    "id": "string",
+    "split": "dictionary<values=string, indices=int32, ordered=0>",
+    "signer": "dictionary<values=string, indices=int32, ordered=0>",
+    "shard": "int32",
+    "row": "int32",
+    "frames": "int32",
+    "labels": "list<item: int32>",
+}
+
 
 @dataclass(frozen=True)
 class RowTable:
@@ -82,7 +92,10 @@ class Corpus:
     def _shard(self, row: int) -> _MappedShard:
         number = int(self.rows.shard[row])
         if number not in self._shards:
-            self._shards[number] = _MappedShard(self.folder / self.info.shards[number].file)
+            path = self.folder / self.info.shards[number].file
+            of_shard = np.flatnonzero(self.rows.shard == number)
+            of_shard = of_shard[np.argsort(self.rows.row[of_shard])]
+            self._shards[number] = _MappedShard(path, self.info, self.rows.frames[of_shard])
         return self._shards[number]
 
 
@@ -95,14 +108,38 @@ def open_corpus(folder: str | Path) -> Corpus:
         with pa.memory_map(str(path)) as file:
             table = pa.ipc.open_file(file).read_all().combine_chunks()
         rows = _row_table(table)
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+    except (OSError, pa.ArrowException, IndexError) as error:
         raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
-    if len(rows) != sum(shard.sequences for shard in info.shards):
-        raise ValueError(f"{path}: does not belong to corpus.json beside it; prepare anew")
+    if not _belongs(rows, info):
+        raise ValueError(
+            f"{path}: does not belong to corpus.json beside it; copy both again, or prepare anew"
+        )
     return Corpus(folder, info, rows)
 
 
+def _belongs(rows: RowTable, info: CorpusInfo) -> bool:
+    """Whether every number in rows.arrow points at something corpus.json has."""
+    sequences = np.array([shard.sequences for shard in info.shards])
+    if len(rows) != sequences.sum() or not _within(rows.shard, len(sequences)):
+        return False
+    return (
+        _within(rows.label_ids, len(info.labels))
+        and bool(((rows.row >= 0) & (rows.row < sequences[rows.shard])).all())
+        and bool((rows.frames >= 0).all())
+    )
+
+
+def _within(numbers: np.ndarray, count: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < count)).all())
+
+
 def _row_table(table: pa.Table) -> RowTable:
+    # Numbers from the file become addresses: `validate` refuses those that lead outside.
+    table.validate(full=True)
+    found = {name: str(table[name].type) for name in table.column_names}
+    if found != ROW_TYPES or any(table[name].null_count for name in ROW_TYPES):
+        raise pa.ArrowInvalid(f"its columns are {found}")
+
     def column(name: str) -> pa.Array:
         return table[name].chunk(0)
 
@@ -124,40 +161,58 @@ def _row_table(table: pa.Table) -> RowTable:
 class _MappedShard:
     """One memory-mapped shard: `array` finds a row's values in the Arrow buffers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, info: CorpusInfo, frames: np.ndarray) -> None:
+        """`frames` [rows of the shard] are what the row table says; ValueError where it errs."""
         # datasets takes a second to import; --help and planning do without it.
         from datasets import Dataset
 
+        widths = {
+            "features": (info.layout.columns, np.dtype(info.dtype)),
+            "presence": (len(info.layout.blocks), np.dtype(np.uint8)),
+        }
         try:
             self._table: pa.Table = Dataset.from_file(str(path)).data.table
             batches = self._table.to_batches()
             self._flat = {
-                name: [_flat_values(batch.column(name)) for batch in batches]
-                for name in ("features", "presence")
+                name: [_flat_values(batch.column(name), *expected) for batch in batches]
+                for name, expected in widths.items()
             }
-        except (OSError, ValueError, AttributeError, KeyError, pa.ArrowInvalid) as error:
-            raise ValueError(f"{path}: this shard cannot be read ({error})") from None
+        # A damaged file meets many layers of pyarrow and datasets, each with its own exceptions.
+        except Exception as error:
+            raise ValueError(
+                f"{path}: this shard cannot be read ({error}); copy it again, or prepare anew"
+            ) from None
+        for name, flat in self._flat.items():
+            found = np.concatenate([np.diff(offsets) for _, offsets in flat]) if flat else []
+            if not np.array_equal(found, frames):
+                raise ValueError(f"{path}: the lengths of its {name} are not those in {ROWS_FILE}")
         self._starts = np.cumsum([0] + [batch.num_rows for batch in batches])
 
     def array(self, name: str, row: int) -> np.ndarray:
         batch = int(np.searchsorted(self._starts, row, side="right")) - 1
-        values, frame_offsets, width = self._flat[name][batch]
+        values, frame_offsets = self._flat[name][batch]
         local = row - self._starts[batch]
-        start, end = frame_offsets[local], frame_offsets[local + 1]
-        return values[start * width : end * width].reshape(end - start, width)
+        return values[frame_offsets[local] : frame_offsets[local + 1]]
 
     def record(self, row: int) -> dict[str, Any]:
         names = [name for name in self._table.column_names if name not in self._flat]
         return {name: self._table[name][row].as_py() for name in names}
 
 
-def _flat_values(column: pa.ExtensionArray) -> tuple[np.ndarray, np.ndarray, int]:
-    """(all values of the column in one row, first frame of each row, values a frame)."""
+def _flat_values(
+    column: pa.ExtensionArray, width: int, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """(all frames of the column [frames, width], [rows + 1] where each row begins)."""
+    # Offsets come from the file: a wrong one must not become a read outside the buffer.
+    column.validate(full=True)
     frames = column.storage
     values = frames.values.values.to_numpy(zero_copy_only=True)
-    offsets = frames.offsets.to_numpy()
-    width = int(column.type.shape[1])
-    # The offsets come from the file: a wrong one must not become a read past the buffer.
-    if (np.diff(offsets) < 0).any() or offsets[-1] * width > len(values):
-        raise ValueError("its offsets do not fit its values")
-    return values, offsets, width
+    if column.type.shape[1] != width or values.dtype != dtype:
+        raise ValueError(
+            f"holds {column.type.shape[1]} values of {values.dtype} a frame, "
+            f"but corpus.json says {width} of {dtype}"
+        )
+    inner = frames.values.offsets.to_numpy()
+    if (np.diff(inner) != width).any() or inner[0] != 0:
+        raise ValueError("its frames are of different widths")
+    return values[: inner[-1]].reshape(-1, width), frames.offsets.to_numpy()

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+UNKNOWN_SIGNER = "unknown"
+"""Stands for "the source does not say"; two such sequences need not share a signer."""
+
 
 class Segment(NamedTuple):
     """A sign's place in its sequence: frames [start, end)."""

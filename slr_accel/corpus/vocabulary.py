@@ -47,13 +47,16 @@ class Vocabulary:
         """Raises ValueError naming the file where it is no vocabulary."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            tokens = tuple(data["tokens"])
+            tokens, blank = data["tokens"], data["blank"]
             policy = data["label_policy"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: not a vocabulary ({error})") from None
-        if data.get("blank") != BLANK or not all(isinstance(t, str) for t in tokens):
-            raise ValueError(f"{path}: tokens must be texts and blank must be {BLANK}")
-        return Vocabulary(tokens, policy)
+        texts = isinstance(tokens, list) and all(isinstance(t, str) for t in tokens)
+        if blank != BLANK or not texts or len(set(tokens)) < len(tokens):
+            raise ValueError(
+                f"{path}: tokens must be a list of texts, each once, and blank must be {BLANK}"
+            )
+        return Vocabulary(tuple(tokens), policy)
 
 
 def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:

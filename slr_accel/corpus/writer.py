@@ -109,6 +109,8 @@ def write_corpus(
 
 def check_new_folder(out: Path) -> None:
     """ValueError where `out` holds anything: a corpus is never written over."""
+    if not out.name:
+        raise ValueError(f"{out}: give the corpus a folder of its own")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists already; remove it or choose another --out")
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -35,11 +35,7 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     if wanted == "fp16" and not has_gpu:
         raise ValueError("mixed_precision fp16 needs a GPU; use bf16 or no on a CPU")
     # Without cpu=True, accelerate lets each CPU process of several train alone and says nothing.
-    return Accelerator(
-        cpu=not has_gpu,
-        mixed_precision=mixed_precision,
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-    )
+    return Accelerator(cpu=not has_gpu, mixed_precision=mixed_precision)
 
 
 def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,56 +12,85 @@ import numpy as np
 SUFFIXES = (".npy", ".npz", ".safetensors")
 
 
+def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
+    """(file, key) of `FILE` or `FILE#KEY`; a file whose own name holds a `#` goes before."""
+    if "#" not in reference or (folder / reference).is_file():
+        return folder / reference, ""
+    name, _, key = reference.partition("#")
+    return folder / name, key
+
+
 def read_array(folder: Path, reference: str) -> np.ndarray:
     """The array behind `file.npy`, `file.npz#key` or `file.safetensors#key`, from `folder`.
 
     Returns:
-        [T, D], T >= 1, of a numeric or boolean dtype.
+        [T, D], T and D >= 1, of a numeric or boolean dtype.
 
     Raises:
         ValueError: says what is wrong with the file, the key or the array.
     """
-    name, _, key = reference.partition("#")
-    path = folder / name
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{name}: features are read from {', '.join(SUFFIXES)}")
-    if not path.is_file():
+    path, key = split_reference(folder, reference)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: features are read from {', '.join(SUFFIXES)}")
+    if not path.exists():
         raise ValueError(f"{path}: no such file")
-    try:
-        array = _load(path, key)
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not readable ({error})") from None
+    if not path.is_file():
+        raise ValueError(f"{path}: is not a file; name each array in the index")
+    array = _load(path, key)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{reference}: holds {array.dtype}, not numbers")
     if array.ndim != 2:
-        raise ValueError(f"{reference}: has shape {array.shape}; needed is [frames, values]")
-    if len(array) == 0:
-        raise ValueError(f"{reference}: has no frames")
+        raise ValueError(
+            f"{reference}: has shape {array.shape}; needed is [frames, values]: "
+            "reshape it to one row a frame"
+        )
+    if 0 in array.shape:
+        missing = "frames" if len(array) == 0 else "values in its frames"
+        raise ValueError(f"{reference}: has no {missing} (shape {array.shape})")
     return array
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    if path.suffix == ".npy":
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         if key:
             raise ValueError(f"{path}: a .npy file holds one array; remove `#{key}`")
-        return np.load(path, allow_pickle=False)
+        return _decode(path, lambda: np.load(path, allow_pickle=False), np.ndarray)
     archive = _open_archive(path, path.stat().st_mtime_ns)
-    if key not in archive.keys():  # noqa: SIM118 (safe_open is no mapping)
-        known = ", ".join(sorted(archive.keys())[:3])
+    keys = sorted(archive.keys())
+    if key not in keys:
+        known = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
         wanted = f"no array {key!r}" if key else "name an array, as in FILE#KEY"
-        raise ValueError(f"{path}: {wanted}; it holds {known}, ...")
-    return archive.get_tensor(key) if path.suffix == ".safetensors" else archive[key]
+        raise ValueError(f"{path}: {wanted}; it holds {known or 'nothing'}")
+    if suffix == ".npz":
+        return _decode(path, lambda: archive[key], np.ndarray)
+    dtype = archive.get_slice(key).get_dtype()
+    if dtype.startswith(("BF", "F8")):
+        raise ValueError(f"{path}#{key}: holds {dtype}, which numpy cannot read; save float32")
+    return _decode(path, lambda: archive.get_tensor(key), np.ndarray)
 
 
 @lru_cache(maxsize=8)
 def _open_archive(path: Path, modified: int) -> Any:
     # Indexes name thousands of keys of one file: the directory is read once. `modified` keeps a
     # changed file from being served from the cache.
-    if path.suffix == ".npz":
-        return np.load(path, allow_pickle=False)
-    from safetensors import SafetensorError, safe_open
+    if path.suffix.lower() == ".npz":
+        return _decode(path, lambda: np.load(path, allow_pickle=False), np.lib.npyio.NpzFile)
+    from safetensors import safe_open
 
+    return _decode(path, lambda: safe_open(path, framework="numpy"), safe_open)
+
+
+def _decode(path: Path, load: Callable[[], Any], kind: type) -> Any:
     try:
-        return safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not readable ({error})") from None
+        loaded = load()
+    # Decoders meet damaged bytes with whatever exception comes (OSError, BadZipFile, zlib.error,
+    # TokenError, SafetensorError, MemoryError, ...). To a user all of them mean the same.
+    except Exception as error:
+        why = "it holds Python objects, which are never unpickled; save an array of numbers"
+        raise ValueError(
+            f"{path}: not readable ({why if 'pickle' in str(error) else error})"
+        ) from None
+    if not isinstance(loaded, kind):
+        raise ValueError(f"{path}: its content is not what {path.suffix} stands for")
+    return loaded

@@ -7,15 +7,16 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from slr_accel.corpus.format import CorpusInfo, sha256
-from slr_accel.corpus.importers.arrays import read_array
-from slr_accel.corpus.importers.index import IndexRow, Problems, read_index
+from slr_accel.corpus.importers.arrays import read_array, split_reference
+from slr_accel.corpus.importers.index import MAX_FPS, IndexRow, Problems, read_index
 from slr_accel.corpus.layout import Layout, LayoutFile, generic_layout, read_layout
 from slr_accel.corpus.precision import PrecisionSurvey
 from slr_accel.corpus.record import Sequence
@@ -28,8 +29,11 @@ Progress = Callable[[Iterable[IndexRow], str, int], Iterable[IndexRow]]
 class _Source:
     folder: Path
     layout: Layout
+    origin: str
+    """Where the number of columns comes from, for messages."""
     missing: dict[str, str]
     frame_size: tuple[float, float] | None
+    divisors: np.ndarray
 
 
 def prepare_manifest(
@@ -47,23 +51,27 @@ def prepare_manifest(
         layout: name of a layout or a `layout.json`; None takes the one beside the index, and
             generic columns where there is none.
         missing: how every block marks absence (zeros, nan or none); None takes the layout file's.
-        fps: frames per second where the rows do not say.
+        fps: frames per second, for rows that do not say.
         track: wraps an iterable to show progress.
 
     Raises:
         ValueError: with every problem found and its line; nothing is written then.
     """
     check_new_folder(out)
+    if fps is not None and not 0 < fps < MAX_FPS:
+        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
     problems = Problems(index)
     rows = read_index(index, problems)
-    problems.raise_if_any()
-    source = _find_layout(index, rows, layout, missing)
+    if not rows:
+        problems.raise_if_any()
+    source = _find_source(index, rows, layout, missing)
     frames_per_second = _one_rate(rows, fps, problems)
     survey = PrecisionSurvey(source.layout)
     for row in track(rows, "checking", len(rows)):
         _check_row(row, source, survey, problems)
     problems.raise_if_any()
-    files = sorted({part.partition("#")[0] for row in rows for part in row.features})
+    parts = {part for row in rows for part in row.features}
+    files = {split_reference(index.parent, part)[0] for part in parts}
     return write_corpus(
         out,
         (_read(row, source) for row in track(rows, "writing", len(rows))),
@@ -74,14 +82,14 @@ def prepare_manifest(
             "importer": "manifest",
             "index": str(index),
             "index_sha256": sha256(index),
-            "files": {name: (index.parent / name).stat().st_size for name in files},
+            "files": {str(file): file.stat().st_size for file in sorted(files)},
             "missing": source.missing,
             "divided_by_frame_size": source.frame_size,
         },
     )
 
 
-def _find_layout(
+def _find_source(
     index: Path, rows: list[IndexRow], layout: str | None, missing: str | None
 ) -> _Source:
     beside = index.parent / "layout.json"
@@ -89,24 +97,47 @@ def _find_layout(
         layout = str(beside)
     if layout is not None:
         found = read_layout(layout)
+        origin = f"the layout ({found.layout.signature})"
     else:
-        first = read_array(index.parent, rows[0].features[0])
-        found = LayoutFile(generic_layout(first.shape[1]), {}, None)
+        part, columns = _first_columns(index.parent, rows)
+        found = LayoutFile(generic_layout(columns), {}, None)
+        origin = f"{part}, the first array,"
     markers = {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks}
-    return _Source(index.parent, found.layout, markers, found.frame_size)
+    divisors = _divisors(found.layout, found.frame_size)
+    return _Source(index.parent, found.layout, origin, markers, found.frame_size, divisors)
+
+
+def _first_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int]:
+    """The first array that can be read and its values a frame."""
+    parts = [part for row in rows for part in row.features]
+    for part in parts:
+        # What is wrong with the ones before is told, with its line, when all are checked.
+        with suppress(ValueError):
+            return part, read_array(folder, part).shape[1]
+    return "", 1
 
 
 def _one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> float | None:
     """The corpus' frame rate: motion is measured per second, so it must be one."""
-    rates = sorted({row.fps for row in rows if row.fps is not None} | ({fps} if fps else set()))
-    if len(rates) > 1:
-        other = next(row for row in rows if row.fps is not None and row.fps != rates[0])
+    first_with: dict[float | None, IndexRow] = {}
+    for row in rows:
+        first_with.setdefault(row.fps or fps, row)
+    if len(first_with) < 2:
+        return next(iter(first_with))
+    if None in first_with:
         problems.add(
-            other.line,
-            f"frame rates differ ({', '.join(f'{rate:g}' for rate in rates)} fps); a corpus has "
-            "one: resample these sequences, or make a corpus of each",
+            first_with[None].line,
+            "has no `fps`, but others have; add it, or give --fps for all that have none",
         )
-    return rates[0] if rates else None
+        return None
+    _, odd = list(first_with.values())[:2]
+    rates = ", ".join(f"{rate:g}" for rate in first_with)
+    problems.add(
+        odd.line,
+        f"frame rates differ ({rates} fps); a corpus has one: resample these sequences, "
+        "or make a corpus of each",
+    )
+    return None
 
 
 def _check_row(row: IndexRow, source: _Source, survey: PrecisionSurvey, problems: Problems) -> None:
@@ -116,7 +147,8 @@ def _check_row(row: IndexRow, source: _Source, survey: PrecisionSurvey, problems
         problems.add(row.line, f"{row.id}: {error}")
         return
     frames = len(sequence.features)
-    beyond = [s for s in sequence.segments if s.end > frames + 1]
+    # Annotations often count the last frame in; one frame over is cut off, more is a mistake.
+    beyond = [s for s in row.segments if s.start >= frames or s.end > frames + 1]
     if beyond:
         problems.add(
             row.line,
@@ -128,7 +160,7 @@ def _check_row(row: IndexRow, source: _Source, survey: PrecisionSurvey, problems
 def _read(row: IndexRow, source: _Source) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     parts = [_read_part(name, source) for name in row.features]
-    features = np.concatenate([part.astype(np.float32) for part in parts])
+    features = np.concatenate(parts)
     presence = np.ones((len(features), len(source.layout.blocks)), bool)
     for index, (name, columns) in enumerate(source.layout.slices.items()):
         block = features[:, columns]
@@ -138,8 +170,7 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
             presence[:, index] = ~np.isnan(block).any(axis=1)
         block[~presence[:, index]] = 0
         _check_finite(block, name, source.missing[name])
-    if source.frame_size:
-        _divide_by_frame_size(features, source)
+    features /= source.divisors
     segments = [segment._replace(end=min(segment.end, len(features))) for segment in row.segments]
     return Sequence(
         row.id, row.split, row.signer, features, presence, row.labels, segments, row.text
@@ -150,10 +181,14 @@ def _read_part(name: str, source: _Source) -> np.ndarray:
     part = read_array(source.folder, name)
     if part.shape[1] != source.layout.columns:
         raise ValueError(
-            f"{name} has {part.shape[1]} columns, but the layout ({source.layout.signature}) "
-            f"has {source.layout.columns}; give the right one with --layout"
+            f"{name} has {part.shape[1]} columns, but {source.origin} has "
+            f"{source.layout.columns}; give the layout of these arrays with --layout"
         )
-    return part
+    with np.errstate(over="ignore"):
+        single = part.astype(np.float32)
+    if not np.array_equal(np.isinf(single), np.isinf(part)):
+        raise ValueError(f"{name} has values up to {np.abs(part).max():g}, beyond float32")
+    return single
 
 
 def _check_finite(block: np.ndarray, name: str, marker: str) -> None:
@@ -161,27 +196,23 @@ def _check_finite(block: np.ndarray, name: str, marker: str) -> None:
     if not bad.any():
         return
     frame, column = (int(i) for i in np.argwhere(bad)[0])
-    hint = "; if NaN marks an absent block, use --missing nan" if marker != "nan" else ""
+    hint = ", or, where NaN marks an absent block, use --missing nan" if marker != "nan" else ""
     raise ValueError(
         f"{int(bad.sum())} values are NaN or infinite, the first in frame {frame}, "
-        f"block {name}, its column {column}{hint}"
+        f"block {name}, its column {column}; repair or leave out this sequence{hint}"
     )
 
 
-def _axis_divisors(source: _Source) -> Iterator[tuple[int, float]]:
-    width, height = source.frame_size or (1.0, 1.0)
+def _divisors(layout: Layout, frame_size: tuple[float, float] | None) -> np.ndarray:
+    """[D] float32: the frame's size in the columns of coordinates, 1 elsewhere."""
+    divisors = np.ones(layout.columns, np.float32)
+    width, height = frame_size or (1.0, 1.0)
     # z is in units of the width, as MediaPipe has it.
     size = {"x": width, "y": height, "z": width}
-    for block in source.layout.blocks:
-        for point in block.points:
-            for axis in block.coordinates:
-                column = source.layout.point_columns(f"{block.name}.{point}", (axis,))[0]
-                yield column, size[axis]
-
-
-def _divide_by_frame_size(features: np.ndarray, source: _Source) -> None:
-    for column, size in _axis_divisors(source):
-        features[:, column] /= size
+    for block in layout.blocks:
+        axes = [size.get(axis, 1.0) for axis in block.axes]
+        divisors[layout.slices[block.name]] = np.tile(axes, len(block.points))
+    return divisors
 
 
 def _stored_layout(source: _Source) -> Layout:

@@ -1,0 +1,134 @@
+"""A tiny corpus and the train command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from slr_accel.corpus.layout import Block, Layout
+from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.writer import write_corpus
+
+TIMES = {"frames_per_second"}
+SMALL = {
+    "epochs": 3,
+    "batch_size": 2,
+    "channels": 16,
+    "lstm_hidden": 16,
+    "lstm_layers": 1,
+    "log_steps": 1,
+    "learning_rate": 0.01,
+    "wandb_mode": "disabled",
+}
+
+
+def tiny_sequences(count: int, seed: int = 0) -> list[Sequence]:
+    """Words are places of the right hand; sequences of different lengths, some frames absent."""
+    random = np.random.default_rng(seed)
+    words = {"A": (0.0, 0.5), "B": (0.5, 0.0), "C": (-0.5, 0.2), "D": (0.3, -0.6)}
+    sequences = []
+    for i in range(count):
+        labels = [str(w) for w in random.choice(list(words), random.integers(1, 4))]
+        frames = np.concatenate([np.tile(words[w], (int(random.integers(6, 14)), 1)) for w in labels])
+        hand = frames + random.normal(0, 0.03, frames.shape)
+        left = np.zeros_like(hand)
+        presence = np.ones((len(hand), 2), bool)
+        presence[:, 0] = False
+        presence[random.integers(0, len(hand)), 1] = False
+        features = np.concatenate([left, hand], axis=1).astype(np.float32)
+        features[~presence[:, 1], 2:] = 0
+        split = "train" if i % 4 else "dev"
+        sequences.append(Sequence(f"s{i:03d}", split, f"signer{i % 2}", features, presence, labels))
+    return sequences
+
+
+TINY_LAYOUT = Layout(
+    (Block("left_hand", ("centre",), ("x", "y")), Block("right_hand", ("centre",), ("x", "y")))
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """18 train and 6 dev sequences of four words."""
+    out = tmp_path_factory.mktemp("corpora") / "tiny corpus"
+    write_corpus(
+        out,
+        tiny_sequences(24),
+        layout=TINY_LAYOUT,
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+    )
+    return out
+
+
+class TrainCommand:
+    """Starts `python -m slr_accel.train`, or `accelerate launch` for several processes."""
+
+    def __init__(self, corpus: Path) -> None:
+        self.corpus = corpus
+
+    def start(
+        self, run: Path, *, processes: int = 1, preexec: Callable[[], None] | None = None, **changed: Any
+    ) -> subprocess.Popen[str]:
+        settings = {"data_dir": self.corpus, "output_dir": run, **SMALL, **changed}
+        words = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+        launcher = [sys.executable, "-m", "slr_accel.train"]
+        if processes > 1:
+            launcher = [
+                *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
+                *("--config_file", "accelerate_configs/cpu_2proc.yaml"),
+                *("--num_processes", str(processes), "--main_process_port", "0"),
+                *("-m", "slr_accel.train"),
+            ]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [*launcher, *words],
+            cwd=Path(__file__).parents[2],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=preexec,
+        )
+
+    def run(self, run: Path, *, expect: int = 0, **options: Any) -> str:
+        """Runs to the end and returns what was printed."""
+        process = self.start(run, **options)
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == expect, output
+        return output
+
+
+@pytest.fixture(scope="session")
+def train(tiny_corpus: Path) -> TrainCommand:
+    return TrainCommand(tiny_corpus)
+
+
+def kill(process: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL) -> str:
+    """Signals the process group; returns what was printed."""
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    return output
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl without the times."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
+
+
+def last_weights(run: Path) -> dict[str, np.ndarray]:
+    folder = max((run / "checkpoints").glob("step_????????"))
+    return load_file(folder / "model.safetensors")

@@ -1,0 +1,136 @@
+"""The same command again continues a run as if it had never stopped."""
+
+from __future__ import annotations
+
+import random
+import resource
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TrainCommand, kill, last_weights, metrics
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "uninterrupted"
+    train.run(run, save_steps=2, ema_decay=0.9)
+    return run
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    assert metrics(run) == metrics(other)
+    ours, theirs = last_weights(run), last_weights(other)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def wait_for(condition, process, seconds: float = 60) -> bool:
+    """False if the process ended first."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.001)
+    return True
+
+
+def lines(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_a_random_step_equals_uninterrupted(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path, seed: int
+) -> None:
+    step = random.Random(seed).randint(1, 26)
+    process = train.start(tmp_path / "run", save_steps=2, ema_decay=0.9)
+    wait_for(lambda: lines(tmp_path / "run") >= step, process)
+    kill(process)
+    train.run(tmp_path / "run", save_steps=2, ema_decay=0.9)
+    assert_same_run(tmp_path / "run", uninterrupted)
+
+
+def test_killed_during_a_save_equals_uninterrupted(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    checkpoints = tmp_path / "run" / "checkpoints"
+    process = train.start(tmp_path / "run", save_steps=2, ema_decay=0.9)
+
+    def is_saving() -> bool:
+        return lines(tmp_path / "run") > 8 and any(checkpoints.glob("*.tmp/optimizer.safetensors"))
+
+    assert wait_for(is_saving, process), "no save was seen"
+    kill(process)
+    train.run(tmp_path / "run", save_steps=2, ema_decay=0.9)
+    assert_same_run(tmp_path / "run", uninterrupted)
+
+
+def test_sigterm_saves_at_the_next_step_and_exits_0(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    process = train.start(tmp_path / "run", ema_decay=0.9)
+    wait_for(lambda: lines(tmp_path / "run") >= 4, process)
+    output = kill(process, signal.SIGTERM)
+    assert process.returncode == 0, output
+    assert "the same command continues" in output
+    saved = max((tmp_path / "run" / "checkpoints").glob("step_????????"))
+    assert int(saved.name.removeprefix("step_")) == metrics(tmp_path / "run")[-1]["step"]
+    train.run(tmp_path / "run", ema_decay=0.9)
+    assert_same_run(tmp_path / "run", uninterrupted)
+
+
+def test_half_written_checkpoints_are_never_loaded(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train.run(run, ema_decay=0.9, max_steps=9)
+    whole = max((run / "checkpoints").glob("step_????????"))
+    shutil.copytree(whole, whole.with_name("step_00000025"))
+    (whole.with_name("step_00000025") / "meta.json").unlink()
+    shutil.copytree(whole, whole.with_name("step_00000026.tmp"))
+    train.run(run, ema_decay=0.9)
+    assert not whole.with_name("step_00000026.tmp").exists()
+    np.testing.assert_equal(last_weights(run), last_weights(uninterrupted))
+
+
+def test_full_disk_keeps_the_previous_checkpoint(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train.run(run, ema_decay=0.9, max_steps=9)
+
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    output = train.run(run, ema_decay=0.9, expect=1, preexec=small_files_only)
+    assert "could not be written" in output and "step_00000009 is still valid" in output
+    assert "Traceback" not in output
+    train.run(run, ema_decay=0.9)
+    np.testing.assert_equal(last_weights(run), last_weights(uninterrupted))
+
+
+def test_a_complete_run_says_so_and_changes_nothing(
+    train: TrainCommand, uninterrupted: Path
+) -> None:
+    before = last_weights(uninterrupted)
+    output = train.run(uninterrupted, save_steps=2, ema_decay=0.9)
+    assert "this run is complete" in output
+    np.testing.assert_equal(last_weights(uninterrupted), before)
+
+
+def test_more_epochs_go_on_and_another_learning_rate_is_refused(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", epochs=1)
+    output = train.run(tmp_path / "run", epochs=2)
+    assert "continues at step 9 of 18" in output
+    output = train.run(tmp_path / "run", epochs=2, learning_rate=0.5, dropout=0.1, expect=2)
+    assert "learning_rate: 0.01 then, 0.5 now" in output
+    assert "dropout: 0.3 then, 0.1 now" in output
