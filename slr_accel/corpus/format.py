@@ -52,7 +52,7 @@ class CorpusInfo:
     @property
     def fingerprint(self) -> str:
         """Changes whenever the content of the corpus does."""
-        content = [self.layout.to_json(), self.dtype, self.frames_per_second]
+        content: list[Any] = [self.layout.to_json(), self.dtype, self.frames_per_second]
         content += [[shard.file, shard.sha256] for shard in self.shards]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 

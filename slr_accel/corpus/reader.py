@@ -183,8 +183,8 @@ class _MappedShard:
                 f"{path}: this shard cannot be read ({error}); copy it again, or prepare anew"
             ) from None
         for name, flat in self._flat.items():
-            found = np.concatenate([np.diff(offsets) for _, offsets in flat]) if flat else []
-            if not np.array_equal(found, frames):
+            found = [np.diff(offsets) for _, offsets in flat]
+            if not np.array_equal(np.concatenate([[], *found]), frames):
                 raise ValueError(f"{path}: the lengths of its {name} are not those in {ROWS_FILE}")
         self._starts = np.cumsum([0] + [batch.num_rows for batch in batches])
 

@@ -1,0 +1,202 @@
+"""How many sequences a second does the loader read, against the two usual ways?
+
+    python benchmarks/loading.py
+
+ours      slr_accel's corpus reader and read_ahead
+npy       one .npy file a sequence: np.load, torch.nn.utils.rnn.pad_sequence
+datasets  the same Arrow shards with `datasets`, .with_format("torch"), pad_sequence
+
+All read the same batches of the same plan, in one process each with one torch thread and a warm
+page cache, in turns (ours, npy, datasets, ours, ...). They make the same padded features, which is
+checked first; ours makes presence and targets besides, the others do not. Opening is not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset, concatenate_datasets
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from slr_accel.corpus.importers.manifest import prepare_manifest
+from slr_accel.corpus.importers.synthetic import prepare_synthetic
+from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.corpus.vocabulary import build_vocabulary
+from slr_accel.loading.loader import read_ahead
+from slr_accel.loading.plan import plan
+
+RESULTS = Path("/tmp/RESULTS.md")
+BATCH_SIZE = 16
+CHECKED_BATCHES = 5
+
+Reader = Callable[[], Iterator[Tensor]]
+"""Starts one pass over the batches; yields the padded features [B, T, D] of each."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data_dir", type=Path, default=Path("../shared/data"), help="[%(default)s]"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="of which the median counts [7]")
+    parser.add_argument(
+        "--batches", type=int, default=60, help="at most, from the start of the plan [60]"
+    )
+    args = parser.parse_args()
+    if args.rounds < 1 or args.batches < 1:
+        parser.error("--rounds and --batches must be at least 1")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="loading-benchmark-") as name:
+        folder = Path(name)
+        sections = [
+            compare(title, corpus, folder / title, args.batches, args.rounds)
+            for title, corpus in make_corpora(args.data_dir, folder)
+        ]
+    text = "\n".join([heading(args.rounds), *sections])
+    print(text)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write("\n" + text)
+
+
+def make_corpora(data_dir: Path, folder: Path) -> Iterator[tuple[str, Corpus]]:
+    """PHOENIX-2014T's streams where they are, and 500 signed sentences of MediaPipe landmarks."""
+    index = data_dir / "phoenix14t_streams" / "index.jsonl"
+    if index.is_file():
+        out = folder / "streams"
+        prepare_manifest(index, out, layout=None, missing=None, fps=25.0, track=untracked)
+        yield "phoenix14t_streams", open_corpus(out)
+    else:
+        print(f"{index} is absent; give --data_dir to measure on it too")
+    out = folder / "synthetic"
+    prepare_synthetic(
+        out, num_train=500, num_dev=0, num_test=0, num_signers=6, seed=1, track=untracked
+    )
+    yield "synthetic_holistic", open_corpus(out)
+
+
+def untracked(items, description, total):
+    return items
+
+
+def compare(title: str, corpus: Corpus, folder: Path, most_batches: int, rounds: int) -> str:
+    """One table: sequences a second of each way, and how much faster ours is."""
+    rows = corpus.rows.of_split("train")
+    frames = corpus.rows.frames[rows]
+    batches = [rows[b] for b in plan(frames, seed=1, epoch=0, batch_size=BATCH_SIZE)]
+    batches = batches[:most_batches]
+    readers = {
+        "ours": lambda: read_ours(corpus, batches, targets_of(corpus, rows)),
+        "npy": npy_reader(corpus, batches, folder),
+        "datasets": datasets_reader(corpus, batches),
+    }
+    check_same(readers)
+    seconds: dict[str, list[float]] = {name: [] for name in readers}
+    for _ in range(rounds):
+        for name, reader in readers.items():
+            seconds[name].append(time_pass(reader))
+    return table(title, corpus, np.concatenate(batches), seconds)
+
+
+def targets_of(corpus: Corpus, rows: np.ndarray) -> dict[int, list[int]]:
+    vocabulary = build_vocabulary((corpus.labels(row) for row in rows), "raw")
+    return {int(row): vocabulary.encode(corpus.labels(row)) for row in rows}
+
+
+def read_ours(
+    corpus: Corpus, batches: list[np.ndarray], targets: dict[int, list[int]]
+) -> Iterator[Tensor]:
+    return (batch.features for batch in read_ahead(corpus, batches, targets))
+
+
+def npy_reader(corpus: Corpus, batches: list[np.ndarray], folder: Path) -> Reader:
+    folder.mkdir()
+    for row in np.concatenate(batches):
+        np.save(folder / f"{row}.npy", corpus.features(row))
+
+    def read() -> Iterator[Tensor]:
+        for rows in batches:
+            arrays = [torch.from_numpy(np.load(folder / f"{row}.npy")) for row in rows]
+            yield pad_sequence(arrays, batch_first=True)
+
+    return read
+
+
+def datasets_reader(corpus: Corpus, batches: list[np.ndarray]) -> Reader:
+    paths = [corpus.folder / shard.file for shard in corpus.info.shards]
+    dataset = concatenate_datasets([Dataset.from_file(str(path)) for path in paths])
+    # Without a dtype it makes int64 and float32 of everything.
+    dataset = dataset.select_columns("features").with_format(
+        "torch", dtype=getattr(torch, corpus.info.dtype)
+    )
+    starts = np.cumsum([0] + [shard.sequences for shard in corpus.info.shards])
+
+    def read() -> Iterator[Tensor]:
+        for rows in batches:
+            positions = starts[corpus.rows.shard[rows]] + corpus.rows.row[rows]
+            yield pad_sequence(list(dataset[positions.tolist()]["features"]), batch_first=True)
+
+    return read
+
+
+def check_same(readers: dict[str, Reader]) -> None:
+    """Assertion that all make the same tensors, of the same dtype, in the same order."""
+    passes = [reader() for reader in readers.values()]
+    for _ in range(CHECKED_BATCHES):
+        ours, *others = (next(batches) for batches in passes)
+        for other in others:
+            assert other.dtype == ours.dtype and torch.equal(other, ours)
+
+
+def time_pass(reader: Reader) -> float:
+    start = time.perf_counter()
+    for batch in reader():
+        batch[-1, -1, -1].item()
+    return time.perf_counter() - start
+
+
+def table(title: str, corpus: Corpus, rows: np.ndarray, seconds: dict[str, list[float]]) -> str:
+    frames = corpus.rows.frames[rows]
+    lines = [
+        f"**{title}**: {len(rows)} sequences in batches of {BATCH_SIZE}, {frames.mean():.0f} x "
+        f"{corpus.layout.columns} {corpus.info.dtype} on average\n",
+        "| reader | sequences/s | slowest - fastest round | ours is faster by |",
+        "|---|---|---|---|",
+    ]
+    ours = statistics.median(seconds["ours"])
+    for name, times in seconds.items():
+        rates = sorted(len(rows) / t for t in times)
+        median = statistics.median(times)
+        lines.append(
+            f"| {name} | {len(rows) / median:,.0f} | {rates[0]:,.0f} - {rates[-1]:,.0f} "
+            f"| {median / ours:.1f} x |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def heading(rounds: int) -> str:
+    return (
+        f"## loading, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores; torch "
+        f"{torch.__version__}, numpy {np.__version__}; medians of {rounds} rounds in turns; "
+        "`benchmarks/loading.py` says what is compared.\n"
+    )
+
+
+def cpu_model() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "CPU")
+
+
+if __name__ == "__main__":
+    main()

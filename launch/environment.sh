@@ -1,0 +1,25 @@
+# Sourced by the scripts beside it: makes .venv with the pinned, tested versions, once.
+# A change of constraints.txt or pyproject.toml installs again.
+
+if [ -z "${PYTHON:-}" ]; then
+    for PYTHON in python3.11 python3.12 python3.13 python3; do
+        command -v "$PYTHON" >/dev/null && break
+    done
+fi
+if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "error: Python 3.11 or newer is needed; set PYTHON to its path" >&2
+    exit 2
+fi
+
+VENV=${VENV:-.venv}
+stamp=$VENV/installed-from
+wanted=$(cat constraints.txt pyproject.toml | cksum)
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    echo "installing into $VENV (once; a few minutes)"
+    "$PYTHON" -m venv "$VENV"
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --constraint constraints.txt --editable '.[dev]'
+    echo "$wanted" >"$stamp"
+fi
+PATH=$(cd "$VENV" && pwd)/bin:$PATH
+export PATH

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The whole test suite on a fresh machine: makes .venv, then linter, types and all tests.
+#   ./launch/test.sh [PYTEST ARGUMENTS]
+set -euo pipefail
+case "${1:-}" in -h | --help)
+    sed -n '2,3s/^# //p' "$0"
+    exit 0
+    ;;
+esac
+cd "$(dirname "$0")/.."
+. launch/environment.sh
+
+ruff check .
+ruff format --check .
+mypy
+pytest -m "" --numprocesses 2 --dist loadfile --durations 10 "$@"
