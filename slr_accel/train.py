@@ -1,7 +1,7 @@
 """Trains a recogniser: what `accelerate launch -m slr_accel.train` and `slr-accel train` run.
 
-The same command again continues from the last valid checkpoint. Reads top to bottom: checks, set-up,
-then optimizer steps with validations and checkpoints between.
+The same command again continues from the last valid checkpoint. Reads top to bottom: checks,
+set-up, then optimizer steps with validations and checkpoints between.
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ def run(args: argparse.Namespace) -> int:
     references = [apply_policy(vocabulary.label_policy, corpus.labels(row)) for row in rows]
     hypotheses = [vocabulary.decode(h.tokens) for h in transcript.hypotheses]
     sequences = [
-        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), *rest)
-        for row, *rest in zip(rows, references, hypotheses, score(references, hypotheses), strict=True)
+        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)
+        for row, reference, hypothesis, counts in zip(
+            rows, references, hypotheses, score(references, hypotheses), strict=True
+        )
     ]
     figures = result(
         sequences,

@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     synthetic.add_argument("--out", required=True, type=Path, help="new corpus folder")
     synthetic.add_argument("--num_train", type=int, default=400, help="sentences [400]")
-    synthetic.add_argument("--num_dev", type=int, default=60, help="sentences, unseen in train [60]")
+    synthetic.add_argument(
+        "--num_dev", type=int, default=60, help="sentences, unseen in train [60]"
+    )
     synthetic.add_argument("--num_test", type=int, default=60, help="sentences, unseen too [60]")
     synthetic.add_argument("--num_signers", type=int, default=6, help="[6]")
     synthetic.add_argument("--seed", type=int, default=1, help="[1]")
@@ -91,6 +93,4 @@ def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
     from rich.progress import track as rich_track
 
     console: Any = Console(stderr=True)
-    return rich_track(
-        items, description, total, console=console, disable=not console.is_terminal
-    )
+    return rich_track(items, description, total, console=console, disable=not console.is_terminal)

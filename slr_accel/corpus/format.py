@@ -128,7 +128,7 @@ def _check_types(info: CorpusInfo) -> None:
 
 def _check_shard_file(folder: Path, shard: Shard) -> None:
     # A name from the file must not lead out of the folder.
-    if Path(shard.file).name != shard.file:
+    if Path(shard.file).name != shard.file or shard.file in ("", ".", ".."):
         raise ValueError(f"{folder / CORPUS_FILE}: shard name {shard.file!r} is not a plain name")
     path = folder / shard.file
     if not path.is_file():

@@ -106,9 +106,10 @@ def open_corpus(folder: str | Path) -> Corpus:
     path = folder / ROWS_FILE
     try:
         with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all().combine_chunks()
+            table = pa.ipc.open_file(file).read_all()
         rows = _row_table(table)
-    except (OSError, pa.ArrowException, IndexError) as error:
+    # A damaged file meets many layers of pyarrow, each with its own exceptions.
+    except Exception as error:
         raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
     if not _belongs(rows, info):
         raise ValueError(
@@ -136,9 +137,10 @@ def _within(numbers: np.ndarray, count: int) -> bool:
 def _row_table(table: pa.Table) -> RowTable:
     # Numbers from the file become addresses: `validate` refuses those that lead outside.
     table.validate(full=True)
+    table = table.combine_chunks()
     found = {name: str(table[name].type) for name in table.column_names}
     if found != ROW_TYPES or any(table[name].null_count for name in ROW_TYPES):
-        raise pa.ArrowInvalid(f"its columns are {found}")
+        raise ValueError(f"its columns are {found}")
 
     def column(name: str) -> pa.Array:
         return table[name].chunk(0)
@@ -173,6 +175,9 @@ class _MappedShard:
         try:
             self._table: pa.Table = Dataset.from_file(str(path)).data.table
             batches = self._table.to_batches()
+            for batch in batches:
+                # Offsets come from the file: a wrong one must not become a read outside it.
+                batch.validate(full=True)
             self._flat = {
                 name: [_flat_values(batch.column(name), *expected) for batch in batches]
                 for name, expected in widths.items()
@@ -203,8 +208,6 @@ def _flat_values(
     column: pa.ExtensionArray, width: int, dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
     """(all frames of the column [frames, width], [rows + 1] where each row begins)."""
-    # Offsets come from the file: a wrong one must not become a read outside the buffer.
-    column.validate(full=True)
     frames = column.storage
     values = frames.values.values.to_numpy(zero_copy_only=True)
     if column.type.shape[1] != width or values.dtype != dtype:

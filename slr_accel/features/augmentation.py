@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Layout
 from slr_accel.features.body import BodyFrame, frame_mask
+from slr_accel.features.resampling import random_places, resample
 from slr_accel.features.settings import AugmentationSettings
 from slr_accel.loading.loader import Batch
 
@@ -25,8 +26,7 @@ class Augmentation(nn.Module):
         layout: of the corpus.
         settings: what is done and how strongly.
         output_stride: of the model: no sequence becomes shorter than its labels need.
-        column_deviation: [base values] of the train split, the unit of jitter where the layout has
-            no unit of length.
+        column_deviation: [base values] of the train split.
     """
 
     column_deviation: Tensor
@@ -44,144 +44,156 @@ class Augmentation(nn.Module):
         self.output_stride = output_stride
         self.body = BodyFrame(layout)
         self.register_buffer("column_deviation", column_deviation)
-        self._x = self._columns("x")
-        self._y = self._columns("y")
-
-    def _columns(self, axis: str) -> list[int]:
-        return [
-            self.layout.point_columns(f"{block.name}.{point}", (axis,))[0]
-            for block in self.layout.blocks
+        origin = {reference.partition(".")[0] for reference in layout.origin}
+        self._is_origin = np.array([block.name in origin for block in layout.blocks])
+        self._planes = {
+            block.name: _columns(layout, block.name, ("x", "y"))
+            for block in layout.blocks
             if {"x", "y"} <= set(block.axes)
-            for point in block.points
+        }
+        self._coordinates = [
+            column
+            for block in layout.blocks
+            if block.coordinates
+            for point in _columns(layout, block.name, block.coordinates)
+            for column in point
         ]
 
     @torch.no_grad()
     def forward(self, batch: Batch, *, seed: int, epoch: int) -> Batch:
-        randoms = [np.random.default_rng([seed, epoch, int(row)]) for row in batch.rows]
-        values, presence, lengths = batch.features.float(), batch.presence, batch.lengths
-        if self.settings.time_stretch > 1:
-            values, presence, lengths = self._stretch(values, presence, batch, randoms)
-        if self._x:
-            values = self._transform_image(values, presence, lengths, randoms)
-        if self.settings.jitter:
-            values = values + self._noise(values, presence, lengths, randoms)
-        presence = self._hide(presence, lengths, randoms)
+        """The batch as epoch `epoch` sees it; features become float32."""
+        rows = batch.rows.tolist()
+        randoms = [np.random.default_rng([seed, epoch, row]) for row in rows]
+        values, presence, lengths = self._at_other_speed(batch, randoms)
+        visible = presence & frame_mask(lengths, presence.shape[1])[..., None]
+        unit = self._unit_of_length(values, visible)
+        if self._planes:
+            values = self._moved(values, visible, unit, randoms)
+        values = values + self._noise(values, lengths, unit, randoms)
+        presence = self._hidden(presence, lengths.tolist(), randoms)
         return replace(batch, features=values, presence=presence, lengths=lengths)
 
-    def _stretch(
-        self,
-        values: Tensor,
-        presence: Tensor,
-        batch: Batch,
-        randoms: list[np.random.Generator],
+    def _at_other_speed(
+        self, batch: Batch, randoms: list[np.random.Generator]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Resamples each sequence to a new length by linear interpolation."""
-        most = np.log(self.settings.time_stretch)
-        factors = np.array([np.exp(random.uniform(-most, most)) for random in randoms])
-        wanted = torch.from_numpy(factors).to(values.device) * batch.lengths
-        lengths = torch.maximum(wanted.round().long(), self._needed(batch))
-        steps = torch.arange(int(lengths.max()), device=values.device)
-        # Frame t of the new sequence looks at this place in the old one; its ends meet.
-        ratio = (batch.lengths - 1) / (lengths - 1).clamp(min=1)
-        place = torch.minimum(steps * ratio[:, None], batch.lengths[:, None] - 1.0)  # (B, T')
-        before = place.floor().long()
-        after = torch.minimum(before + 1, batch.lengths[:, None] - 1)
-        fraction = (place - before)[..., None].to(values.dtype)
-        stretched = torch.lerp(_frames(values, before), _frames(values, after), fraction)
-        # Between a present and an absent frame there is nothing to interpolate.
-        seen = _frames(presence, before) & (_frames(presence, after) | (fraction == 0))
-        inside = frame_mask(lengths, len(steps))[..., None]
-        return stretched * inside, seen & inside, lengths
+        least = self._needed_frames(batch)
+        places = [
+            random_places(
+                frames,
+                needed,
+                random,
+                stretch=self.settings.time_stretch,
+                warp=self.settings.time_warp,
+            )
+            for frames, needed, random in zip(batch.lengths.tolist(), least, randoms, strict=True)
+        ]
+        return resample(batch.features.float(), batch.presence, batch.lengths, places)
 
-    def _needed(self, batch: Batch) -> Tensor:
-        """[B] frames below which CTC could not align the labels."""
+    def _needed_frames(self, batch: Batch) -> list[int]:
+        """Frames below which CTC could not align the labels of each sequence."""
         targets, lengths = batch.targets, batch.target_lengths
-        repeats = (targets[:, 1:] == targets[:, :-1]) & frame_mask(lengths - 1, targets.shape[1] - 1)
-        needed = (lengths + repeats.sum(dim=1)) * self.output_stride
-        return torch.minimum(needed, batch.lengths).clamp(min=1)
+        repeats = (targets[:, 1:] == targets[:, :-1]) & frame_mask(lengths, targets.shape[1])[:, 1:]
+        return ((lengths + repeats.sum(dim=1)) * self.output_stride).tolist()
 
-    def _transform_image(
+    def _unit_of_length(self, values: Tensor, visible: Tensor) -> Tensor:
+        """[B] the body's length, or the mean train deviation of the coordinates."""
+        if self.layout.scale or not self._coordinates:
+            return self.body.scale(values, visible)
+        return self.column_deviation[self._coordinates].mean().expand(len(values))
+
+    def _moved(
         self,
         values: Tensor,
-        presence: Tensor,
-        lengths: Tensor,
+        visible: Tensor,
+        unit: Tensor,
         randoms: list[np.random.Generator],
     ) -> Tensor:
-        """Rotates, zooms and shifts x and y about the body's origin."""
-        s = self.settings
-        most = np.log(s.zoom)
-        drawn = np.array(
-            [
-                [
-                    random.uniform(-s.rotation, s.rotation),
-                    np.exp(random.uniform(-most, most)),
-                    np.exp(random.uniform(-most, most)),
-                    *random.normal(0, s.shift, 2),
-                ]
-                for random in randoms
-            ]
-        )
-        angle, zoom_x, zoom_y, shift_x, shift_y = (
-            torch.from_numpy(drawn).to(values).T[..., None, None]  # five of (B, 1, 1)
-        )
-        visible = presence & frame_mask(lengths, presence.shape[1])[..., None]
-        if len(self.body.axes) == 2:
-            centre_x, centre_y = self.body.origin(values, visible).T[..., None, None]
-        else:
-            centre_x = centre_y = torch.zeros_like(angle)
-        unit_x, unit_y = self._unit(values, visible)
-        x, y = values[..., self._x] - centre_x, values[..., self._y] - centre_y
-        turned_x = x * angle.cos() - y * angle.sin()
-        turned_y = x * angle.sin() + y * angle.cos()
+        """Turns, zooms and shears the image about the body's origin, then moves single blocks."""
+        image = _stack([self._random_image(random) for random in randoms], values)
+        origin = self.body.origin(values, visible)
+        if origin.shape[1] == 0:
+            origin = values.new_zeros(len(values), 2)
+        centre = origin[:, None, None, :]
         values = values.clone()
-        values[..., self._x] = turned_x * zoom_x + shift_x * unit_x[..., self._x] + centre_x
-        values[..., self._y] = turned_y * zoom_y + shift_y * unit_y[..., self._y] + centre_y
+        for name, columns in self._planes.items():
+            points = values[..., columns]  # (B, T, P, 2)
+            points = _apply(image, points - centre) + centre
+            turn, shift = self._random_block(name, randoms, values)
+            middle = points.mean(dim=2, keepdim=True)
+            shift = shift * unit[:, None, None, None]
+            values[..., columns] = _apply(turn, points - middle) + middle + shift
         return values
 
-    def _unit(self, values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        unit = self._unit_of_columns(values, visible)
-        return unit, unit
+    def _random_image(self, random: np.random.Generator) -> np.ndarray:
+        """(2, 2) rotation x shear x zoom."""
+        s = self.settings
+        shear = np.array([[1, random.normal(0, s.shear)], [0, 1]])
+        zoom = np.diag(np.exp(random.normal(0, s.zoom, 2)))
+        return _rotation(random.normal(0, s.rotation)) @ shear @ zoom
 
-    def _unit_of_columns(self, values: Tensor, visible: Tensor) -> Tensor:
-        """[B, 1, D]: the body's length on coordinates, else the column's train deviation."""
-        unit = self.column_deviation.expand(len(values), 1, -1)
-        if not self.layout.scale:
-            return unit
-        length = self.body.scale(values, visible)[:, None, None]
-        return torch.where(self._is_coordinate(values.device), length, unit)
+    def _random_block(
+        self, name: str, randoms: list[np.random.Generator], like: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotations (B, 2, 2) and shifts (B, 1, 1, 2) of a block; none for the origin's."""
+        s = self.settings
+        drawn = [(r.normal(0, s.block_rotation), r.normal(0, s.block_shift, 2)) for r in randoms]
+        weight = 0.0 if self._is_origin[self.layout.block_index(name)] else 1.0
+        turn = _stack([_rotation(weight * angle) for angle, _ in drawn], like)
+        shift = _stack([weight * shift for _, shift in drawn], like)
+        return turn, shift[:, None, None, :]
 
     def _noise(
-        self,
-        values: Tensor,
-        presence: Tensor,
-        lengths: Tensor,
-        randoms: list[np.random.Generator],
+        self, values: Tensor, lengths: Tensor, unit: Tensor, randoms: list[np.random.Generator]
     ) -> Tensor:
-        visible = presence & frame_mask(lengths, presence.shape[1])[..., None]
         noise = torch.zeros_like(values)
-        for i, random in enumerate(randoms):
+        for own, frames, random in zip(noise, lengths.tolist(), randoms, strict=True):
             generator = torch.Generator(values.device).manual_seed(int(random.integers(2**62)))
-            own = noise[i, : int(lengths[i])]
-            own.normal_(generator=generator)
-        return noise * self.settings.jitter * self._unit_of_columns(values, visible)
+            own[:frames].normal_(generator=generator)
+        return noise * self.settings.jitter * self._unit_of_columns(unit)
 
-    def _hide(
-        self, presence: Tensor, lengths: Tensor, randoms: list[np.random.Generator]
+    def _unit_of_columns(self, unit: Tensor) -> Tensor:
+        """[B, 1, D]: the unit of length on coordinates, the train deviation on other columns."""
+        units = self.column_deviation.repeat(len(unit), 1)
+        units[:, self._coordinates] = unit[:, None]
+        return units[:, None]
+
+    def _hidden(
+        self, presence: Tensor, lengths: list[int], randoms: list[np.random.Generator]
     ) -> Tensor:
-        """Makes a span of frames absent, or a block in all frames."""
+        """Makes spans of frames absent, and blocks."""
         s = self.settings
-        presence = presence.clone()
-        for i, random in enumerate(randoms):
-            length = int(lengths[i])
-            span = int(random.uniform(0, s.time_mask) * length)
-            start = int(random.integers(0, length - span + 1))
-            presence[i, start : start + span] = False
-            dropped = random.random(presence.shape[2]) < s.block_dropout
-            if not dropped.all():
-                presence[i, :, torch.from_numpy(dropped)] = False
-        return presence
+        shown = np.ones(tuple(presence.shape), bool)
+        for own, frames, random in zip(shown, lengths, randoms, strict=True):
+            for _ in range(s.time_masks):
+                own[_span(random, round(s.time_mask_share * frames), frames)] = False
+            dropped = (random.random(own.shape[1]) < s.block_dropout) & ~self._is_origin
+            if dropped.all():
+                dropped[random.integers(len(dropped))] = False
+            for block in np.flatnonzero(dropped):
+                whole = random.random() < 0.5
+                span = slice(0, frames) if whole else _span(random, frames // 2, frames)
+                own[span, block] = False
+        return presence & torch.from_numpy(shown).to(presence.device)
 
 
-def _frames(values: Tensor, index: Tensor) -> Tensor:
-    """values[b, index[b, t]] for [B, T, C] values and [B, T'] indices."""
-    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
+def _columns(layout: Layout, block: str, axes: tuple[str, ...]) -> list[list[int]]:
+    return [layout.point_columns(f"{block}.{p}", axes) for p in layout.block(block).points]
+
+
+def _span(random: np.random.Generator, longest: int, frames: int) -> slice:
+    length = int(random.integers(0, longest + 1))
+    start = int(random.integers(0, frames - length + 1))
+    return slice(start, start + length)
+
+
+def _rotation(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _stack(arrays: list[np.ndarray], like: Tensor) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).to(like)
+
+
+def _apply(matrices: Tensor, points: Tensor) -> Tensor:
+    """(B, 2, 2) on (B, T, P, 2)."""
+    return torch.einsum("bij,btpj->btpi", matrices, points)

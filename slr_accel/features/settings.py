@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
 Group = Literal["position", "velocity", "acceleration", "relative"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -33,22 +33,32 @@ class FeatureSettings(BaseModel):
 
 
 class AugmentationSettings(BaseModel):
+    """Lengths are in units of the body's length (shoulder width); where the layout has none, of the
+    mean deviation of the coordinates over the train split."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    time_stretch: Annotated[float, Field(ge=1)] = 1.25
+    time_stretch: Annotated[float, Field(ge=1)] = 1.3
     """Longest stretch in time; the shortest is its inverse. 1 is off."""
-    rotation: NonNegativeFloat = 0.1
-    """Largest rotation in the image plane, radians."""
-    zoom: Annotated[float, Field(ge=1)] = 1.1
-    """Largest factor on x and on y, each drawn by itself; the smallest is its inverse. 1 is off."""
-    shift: NonNegativeFloat = 0.0
-    """Deviation of a shift of the whole sequence, in units of length (see jitter)."""
+    time_warp: NonNegativeFloat = 0.2
+    """Deviation of the logarithm of the local speed, which changes about twice a second."""
+    rotation: NonNegativeFloat = 0.15
+    """Deviation of a rotation of the image, radians."""
+    zoom: NonNegativeFloat = 0.1
+    """Deviation of the logarithm of the factors on x and on y."""
+    shear: NonNegativeFloat = 0.05
+    """Deviation of the shear of x by y."""
+    block_shift: NonNegativeFloat = 0.05
+    """Deviation of a shift of each block but the origin's, in units of length."""
+    block_rotation: NonNegativeFloat = 0.1
+    """Deviation of a rotation of each block but the origin's, about its centre, radians."""
     jitter: NonNegativeFloat = 0.01
-    """Deviation of noise on every value: in units of the body's length (shoulder width), or of the
-    column's train deviation where the layout has none."""
-    time_mask: Probability = 0.0
-    """Largest share of a sequence that one masked span covers; masked frames are absent."""
-    block_dropout: Probability = 0.0
-    """Probability that a block is absent for a whole sequence; never the last one."""
-
-
+    """Deviation of noise on every value: in units of length, or of a generic column's train
+    deviation."""
+    time_masks: NonNegativeInt = 2
+    """Spans of frames made absent in a sequence."""
+    time_mask_share: Probability = 0.1
+    """Longest such span, as a share of the sequence."""
+    block_dropout: Probability = 0.1
+    """Probability that a block is absent, in half of the cases for a span only; the origin's block
+    and the last one left stay."""

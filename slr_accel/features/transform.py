@@ -85,7 +85,8 @@ class FeatureTransform(nn.Module):
         no relative group.
         """
         own_origin = tuple(
-            point for name, _, point in (r.partition(".") for r in self.layout.origin)
+            point
+            for name, _, point in (r.partition(".") for r in self.layout.origin)
             if name == block.name
         )
         for points in (own_origin, ("wrist",), ("nose",)):

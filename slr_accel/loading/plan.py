@@ -1,4 +1,4 @@
-"""Which sequences make which micro-batch, in which order: a pure function of (lengths, seed, epoch).
+"""Which sequences make which micro-batch, and in which order: a pure function.
 
 The plan knows nothing of ranks. Optimizer step s takes micro-batches [s * k, (s + 1) * k), k fixed
 for the run, and rank r of w works on every w-th of them. So a position in training is one number,
@@ -7,6 +7,8 @@ and the data order stays the same on any number of processes.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 LENGTH_NOISE = 0.1
@@ -14,7 +16,7 @@ LENGTH_NOISE = 0.1
 
 def required_output_length(token_ids: list[int]) -> int:
     """Output steps CTC needs: one a token, and a blank between equal neighbours."""
-    repeats = sum(a == b for a, b in zip(token_ids, token_ids[1:], strict=False))
+    repeats = sum(a == b for a, b in pairwise(token_ids))
     return len(token_ids) + repeats
 
 

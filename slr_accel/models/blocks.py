@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from slr_accel.features.body import frame_mask
@@ -17,7 +18,12 @@ class MaskedConv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(
@@ -70,6 +76,7 @@ class InvertedResidual(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.widen = nn.Linear(channels, width)
         self.depthwise = MaskedConv(width, width, kernel_size, stride, groups=width)
+        self.depthwise_norm = nn.LayerNorm(width)
         self.excitation = SqueezeExcitation(width) if squeeze_excitation else None
         self.narrow = nn.Linear(width, channels)
         self.activation = nn.Hardswish()
@@ -80,11 +87,20 @@ class InvertedResidual(nn.Module):
         """[B, T, C], [B] -> [B, ceil(T / stride), C] and its lengths."""
         y = self.activation(self.widen(self.norm(x)))
         y, new_lengths = self.depthwise(y, lengths)
-        y = self.activation(y)
+        y = self.activation(self.depthwise_norm(y))
         if self.excitation is not None:
             y = self.excitation(y, new_lengths)
-        # With a stride the shortcut keeps every stride-th frame, under the kernel's centre.
-        return x[:, :: self.stride] + self.dropout(self.narrow(y)), new_lengths
+        return _pooled(x, lengths, self.stride) + self.dropout(self.narrow(y)), new_lengths
+
+
+def _pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
+    """Means over `stride` frames of [B, T, C]; frames beyond a sequence's length count as 0."""
+    if stride == 1:
+        return x
+    x = x * frame_mask(lengths, x.shape[1])[..., None]
+    return functional.avg_pool1d(
+        functional.pad(x.transpose(1, 2), (0, -x.shape[1] % stride)), stride
+    ).transpose(1, 2)
 
 
 class PackedLSTM(nn.Module):

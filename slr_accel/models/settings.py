@@ -18,8 +18,10 @@ class StudentSettings(BaseModel):
     """Width of the frame encoder and of the convolutions."""
     conv_blocks: int = Field(2, ge=0)
     """Inverted residual blocks over time."""
+    encoder_kernel_size: PositiveInt = 3
+    """Frames the frame encoder sees; odd."""
     kernel_size: PositiveInt = 5
-    """Frames a convolution sees; odd."""
+    """Frames a block's convolution sees; odd."""
     expansion: PositiveInt = 2
     """Width inside an inverted residual block over its outside."""
     squeeze_excitation: bool = False
@@ -41,6 +43,8 @@ class StudentSettings(BaseModel):
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
-        if self.kernel_size % 2 == 0:
-            return [f"kernel_size is {self.kernel_size}; it must be odd, e.g. {self.kernel_size + 1}"]
-        return []
+        return [
+            f"{name} is {getattr(self, name)}; it must be odd, e.g. {getattr(self, name) + 1}"
+            for name in ("kernel_size", "encoder_kernel_size")
+            if getattr(self, name) % 2 == 0
+        ]

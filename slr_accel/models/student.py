@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from slr_accel.features.transform import FeatureTransform
@@ -38,7 +39,8 @@ class Student(nn.Module):
         self.settings = settings
         width, dropout = settings.channels, settings.dropout
         self.input_dropout = ChannelDropout(settings.input_dropout)
-        self.encoder = MaskedConv(features.num_features, width, settings.kernel_size)
+        self.encoder = MaskedConv(features.num_features, width, settings.encoder_kernel_size)
+        self.encoder_norm = nn.LayerNorm(width)
         strides = _strides(settings.output_stride, settings.conv_blocks)
         self.blocks = nn.ModuleList(
             InvertedResidual(
@@ -71,6 +73,7 @@ class Student(nn.Module):
         """
         x = self.input_dropout(self.features(features, presence, lengths))
         x, lengths = self.encoder(x, lengths)
+        x = self.dropout(functional.hardswish(self.encoder_norm(x)))
         for block in self.blocks:
             x, lengths = self._run(block, x, lengths)
         x = self.dropout(self.norm(x))

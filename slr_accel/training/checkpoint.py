@@ -200,5 +200,3 @@ def point_to(link: Path, target: Path) -> None:
     new.unlink(missing_ok=True)
     new.symlink_to(os.path.relpath(target, link.parent))
     new.replace(link)
-
-

@@ -100,9 +100,13 @@ def _take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
             f"(see {folder / 'config.json'})"
         )
     shared = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
-    to, of = (torch.tensor([0, *ids]) for ids in zip(*shared, strict=True)) if shared else (
-        torch.tensor([0]),
-        torch.tensor([0]),
+    to, of = (
+        (torch.tensor([0, *ids]) for ids in zip(*shared, strict=True))
+        if shared
+        else (
+            torch.tensor([0]),
+            torch.tensor([0]),
+        )
     )
     for name, tensor in theirs.items():
         if name not in own:
@@ -141,5 +145,3 @@ def resume(
 
 def load_statistics(run: RunFolder) -> dict[str, Tensor]:
     return load_file(run.statistics)
-
-

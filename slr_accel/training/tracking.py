@@ -99,7 +99,7 @@ class Display:
 
 def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | None:
     """A wandb run, or None. Never asks: without a key it is off unless a mode is given."""
-    mode = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
+    mode: Any = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
     if mode is None:
         mode = "online" if _has_wandb_key() else "disabled"
     if mode == "disabled":
@@ -156,5 +156,3 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(temporary, dpi=110)
     temporary.replace(path)
     pyplot.close(figure)
-
-

@@ -18,7 +18,7 @@ from slr_accel.scoring.report import (
     result,
     write_html,
 )
-from slr_accel.scoring.wer import Counts, align
+from slr_accel.scoring.wer import align
 
 HEALTH = Health(
     blank_frames=75,
@@ -131,9 +131,9 @@ def test_nothing_to_score_is_an_error_that_says_which_split():
 
 def test_confusions_are_counted_and_most_frequent_first():
     found = confusions(SEQUENCES)
-    assert found.substitutions[0] == (("SONNE", "WOLKE"), 1) or found.substitutions
+    assert sorted(found.deletions) == [("KALT", 1), ("SONNE", 1), ("WIND", 1)]
     assert sum(times for _, times in found.substitutions) == 2
-    assert sum(times for _, times in found.deletions) == 3
+    assert (("SONNE", "WOLKE"), 1) in found.substitutions
     assert sum(times for _, times in found.insertions) == 1
     repeated = [sequence(str(n), "x", "A B C", "A") for n in range(3)]
     extra = sequence("e", "x", "C A", "A")
@@ -197,13 +197,13 @@ def test_summary_shows_totals_signers_and_health():
 
 
 def test_summary_aligns_tokens_in_columns():
-    lines = summary(SEQUENCES[1:2]).splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("REF"))
-    reference, hypothesis, marks = lines[start : start + 3]
-    assert hypothesis.split() == ["HYP", "MORGEN", "WOLKE", "SUED"]
-    for mark, column in (("S", reference.index("SONNE")), ("I", reference.index("***"))):
-        assert mark == marks[hypothesis.index("WOLKE" if mark == "I" else "SUED")]
-        assert column in (hypothesis.index("WOLKE"), hypothesis.index("SUED"))
+    text = summary([sequence("s", "x", "MORGEN SONNE WIND IM NORDEN", "MORGEN IM SUEDEN")])
+    start = text.index("REF  ")
+    assert text[start:].splitlines() == [
+        "REF  MORGEN SONNE WIND IM NORDEN",
+        "HYP  MORGEN ***   ***  IM SUEDEN",
+        "            D     D       S",
+    ]
 
 
 def test_summary_keeps_every_token_of_sentences_longer_than_a_line():
@@ -227,16 +227,11 @@ def test_summary_prints_markup_like_tokens_as_they_are():
 
 
 def test_summary_shows_only_so_many_examples_in_the_order_given():
-    text = summary(SEQUENCES, examples=2)
-    assert "s1" in text and "s2" in text and "s3  " not in text
+    titles = re.findall(r"^(s\d)  signer", summary(SEQUENCES, examples=2), re.MULTILINE)
+    assert titles == ["s1", "s2"]
     assert "REF" not in summary(SEQUENCES, examples=0)
 
 
 def test_scoring_does_not_import_torch():
     code = "import slr_accel.scoring.report, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_counts_in_the_tables_are_those_handed_in():
-    given = ScoredSequence("s", "x", ["A"], ["A"], Counts(correct=1))
-    assert scored([given])["per_signer"]["x"]["correct"] == 1

@@ -14,7 +14,7 @@ from slr_accel.scoring.wer import DELETION, INSERTION, SUBSTITUTION, Counts, ali
 PHOENIX = Path(__file__).parents[3] / "shared" / "data" / "phoenix2014"
 
 # Reference, hypothesis (a letter is a word), then sclite's own counts C S D I: Debian's
-# sctk 2.4.10, `sclite -i rm -o pra`. All but the last four have fewer unit-cost errors otherwise.
+# sctk 2.4.10, `sclite -i rm -o pra`. All but the last four could be had with fewer errors.
 SCLITE = [
     ("adbdca", "bcada", 3, 0, 3, 2),
     ("acdcaab", "abbcbdc", 4, 0, 3, 3),
@@ -25,16 +25,24 @@ SCLITE = [
     ("abbaabd", "ccdabbdd", 4, 1, 2, 3),
     ("bbbac", "acca", 2, 0, 3, 2),
     ("ccccbbb", "cdddadcc", 3, 1, 3, 4),
+    ("aaccbb", "dbbdad", 2, 1, 3, 3),
     ("baaabb", "aaaaaaab", 4, 2, 0, 2),
     ("aaabc", "ccbdbcbd", 2, 3, 0, 3),
-    ("aaccbb", "dbbdad", 2, 1, 3, 3),
     ("abaaabab", "aabbbab", 5, 2, 1, 0),
+    ("baa", "dcb", 0, 3, 0, 0),
 ]
 
-# The same, with sclite's alignment: reference above hypothesis, * for the missing side.
+# The same program's alignments: reference above hypothesis, * for the missing side.
 SCLITE_ALIGNMENTS = [
     ("*a", "aa"),
     ("aa", "*a"),
+    ("abb", "*ba"),
+    ("ab*", "*ba"),
+    ("ba*b*", "*abba"),
+    ("*aaabc**", "ccbdbcbd"),
+    ("adbdc**a", "**b*cada"),
+    ("***abbaabd", "ccdabb**dd"),
+    ("a**c*dcaab", "abbcbdc***"),
 ]
 
 # PHOENIX-2014 hypotheses as recognised, uncleaned, against the official references: sclite 2.4.10's

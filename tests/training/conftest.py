@@ -39,7 +39,8 @@ def tiny_sequences(count: int, seed: int = 0) -> list[Sequence]:
     sequences = []
     for i in range(count):
         labels = [str(w) for w in random.choice(list(words), random.integers(1, 4))]
-        frames = np.concatenate([np.tile(words[w], (int(random.integers(6, 14)), 1)) for w in labels])
+        lengths = random.integers(6, 14, len(labels))
+        frames = np.repeat([words[w] for w in labels], lengths, axis=0)
         hand = frames + random.normal(0, 0.03, frames.shape)
         left = np.zeros_like(hand)
         presence = np.ones((len(hand), 2), bool)
@@ -79,7 +80,12 @@ class TrainCommand:
         self.corpus = corpus
 
     def start(
-        self, run: Path, *, processes: int = 1, preexec: Callable[[], None] | None = None, **changed: Any
+        self,
+        run: Path,
+        *,
+        processes: int = 1,
+        preexec: Callable[[], None] | None = None,
+        **changed: Any,
     ) -> subprocess.Popen[str]:
         settings = {"data_dir": self.corpus, "output_dir": run, **SMALL, **changed}
         words = [f"--{name}={value}" for name, value in settings.items() if value is not None]

@@ -14,7 +14,7 @@ WAYS = {1: 4, 2: 2, 4: 1}
 
 
 def runs(train: TrainCommand, folder: Path, **settings: object) -> list[Path]:
-    """The same 20 steps of 4 micro-batches, on 1, 2 and 4 processes; augmentation and dropout on."""
+    """The same 20 steps of 4 micro-batches, with augmentation and dropout, on 1, 2 and 4."""
     for processes, accumulation in WAYS.items():
         train.run(
             folder / str(processes),

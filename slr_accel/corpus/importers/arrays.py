@@ -57,8 +57,8 @@ def _load(path: Path, key: str) -> np.ndarray:
             raise ValueError(f"{path}: a .npy file holds one array; remove `#{key}`")
         return _decode(path, lambda: np.load(path, allow_pickle=False), np.ndarray)
     archive = _open_archive(path, path.stat().st_mtime_ns)
-    keys = sorted(archive.keys())
-    if key not in keys:
+    if key not in archive.keys():  # noqa: SIM118 (safe_open is no mapping)
+        keys = sorted(archive.keys())
         known = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
         wanted = f"no array {key!r}" if key else "name an array, as in FILE#KEY"
         raise ValueError(f"{path}: {wanted}; it holds {known or 'nothing'}")

@@ -1,0 +1,68 @@
+"""Sequences at another speed: stretched as a whole and warped locally, by linear interpolation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slr_accel.features.body import frame_mask
+
+KNOT_FRAMES = 12
+"""Frames between two independent speeds of a warp: about half a second."""
+
+
+def random_places(
+    frames: int, least: int, random: np.random.Generator, *, stretch: float, warp: float
+) -> np.ndarray:
+    """Where the frames of a resampled sequence lie in the original one.
+
+    Args:
+        frames: of the original, at least 1.
+        least: the result does not become shorter than this.
+        stretch: longest factor; the shortest is its inverse.
+        warp: deviation of the logarithm of the local speed.
+
+    Returns:
+        [new frames] float, rising from 0 to frames - 1.
+    """
+    factor = np.exp(random.uniform(-np.log(stretch), np.log(stretch)))
+    count = max(round(frames * factor), least, 1)
+    knots = random.normal(0, warp, count // KNOT_FRAMES + 2)
+    logarithm = np.interp(np.arange(count - 1) / KNOT_FRAMES, np.arange(len(knots)), knots)
+    passed = np.concatenate([[0.0], np.cumsum(np.exp(logarithm))])
+    return passed / max(passed[-1], 1e-9) * (frames - 1)
+
+
+def resample(
+    values: Tensor, presence: Tensor, lengths: Tensor, places: list[np.ndarray]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Values, presence and lengths at the given places of each sequence.
+
+    Between a present and an absent frame there is nothing to interpolate: such a frame is absent.
+
+    Args:
+        values: [B, T, D] float.
+        presence: [B, T, blocks] bool.
+        lengths: [B] int64.
+        places: B arrays of `random_places`.
+    """
+    device = values.device
+    new_lengths = torch.tensor([len(p) for p in places], device=device)
+    padded = torch.zeros(len(places), max(len(p) for p in places))
+    for row, place in zip(padded, places, strict=True):
+        row[: len(place)] = torch.from_numpy(place)
+    padded = padded.to(device)
+    last = (lengths - 1)[:, None]
+    before = padded.floor().long().minimum(last)
+    after = (before + 1).minimum(last)
+    fraction = (padded - before)[..., None]
+    inside = frame_mask(new_lengths, padded.shape[1])[..., None]
+    resampled = torch.lerp(_frames(values, before), _frames(values, after), fraction)
+    seen = _frames(presence, before) & (_frames(presence, after) | (fraction == 0))
+    return resampled * inside, seen & inside, new_lengths
+
+
+def _frames(values: Tensor, index: Tensor) -> Tensor:
+    """values[b, index[b, t]] for [B, T, C] values and [B, T'] indices."""
+    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))

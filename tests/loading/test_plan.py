@@ -1,0 +1,179 @@
+"""The plan: every row once an epoch, from (seed, epoch) alone, shared alike by any number of ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slr_accel.ctc.loss import ctc_loss
+from slr_accel.loading.plan import (
+    accumulation_for,
+    alignable,
+    evaluation_plan,
+    micro_batches_of_rank,
+    plan,
+    required_output_length,
+    steps_per_epoch,
+)
+
+FRAMES = st.lists(st.integers(1, 500), max_size=60).map(lambda x: np.array(x, np.int64))
+SOME_FRAMES = st.lists(st.integers(1, 500), min_size=1, max_size=60).map(np.array)
+BUDGETS = st.none() | st.integers(1, 2000)
+PHOENIX_LIKE = np.random.default_rng(0).gamma(6, 18, 2000).astype(int) + 10
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    FRAMES, st.integers(0, 99), st.integers(0, 9), st.integers(1, 20), BUDGETS, st.booleans()
+)
+def test_every_row_comes_exactly_once_an_epoch(
+    frames: np.ndarray, seed: int, epoch: int, size: int, budget: int | None, curriculum: bool
+) -> None:
+    batches = plan(
+        frames,
+        seed=seed,
+        epoch=epoch,
+        batch_size=size,
+        batch_frames=budget,
+        curriculum=curriculum,
+    )
+    assert sorted(row for batch in batches for row in batch) == list(range(len(frames)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(SOME_FRAMES, st.integers(1, 20), st.integers(1, 2000), st.booleans())
+def test_budgets_are_exceeded_only_by_a_lone_row_that_is_too_long(
+    frames: np.ndarray, size: int, budget: int, evaluation: bool
+) -> None:
+    if evaluation:
+        batches = evaluation_plan(frames, batch_size=size, batch_frames=budget)
+    else:
+        batches = plan(frames, seed=1, epoch=0, batch_size=size, batch_frames=budget)
+    for batch in batches:
+        assert 1 <= len(batch) <= size
+        assert frames[batch].max() * len(batch) <= budget or len(batch) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(SOME_FRAMES, st.integers(1, 20), BUDGETS)
+def test_evaluation_takes_every_row_once_and_the_longest_first(
+    frames: np.ndarray, size: int, budget: int | None
+) -> None:
+    batches = evaluation_plan(frames, batch_size=size, batch_frames=budget)
+    order = np.concatenate(batches)
+    assert sorted(order) == list(range(len(frames)))
+    assert (np.diff(frames[order]) <= 0).all()
+
+
+def lists(frames: np.ndarray, **options: Any) -> list[list[int]]:
+    return [batch.tolist() for batch in plan(frames, batch_size=16, **options)]
+
+
+def test_the_same_seed_and_epoch_give_the_same_plan_and_others_another() -> None:
+    first = lists(PHOENIX_LIKE, seed=1, epoch=0)
+    assert lists(PHOENIX_LIKE, seed=1, epoch=0) == first
+    for seed, epoch in ((1, 1), (2, 0)):
+        other = lists(PHOENIX_LIKE, seed=seed, epoch=epoch)
+        assert other != first
+        # Not only the order of the micro-batches: rows also meet other rows.
+        company = {frozenset(batch) for batch in first} & {frozenset(batch) for batch in other}
+        assert len(company) < len(first) / 10
+
+
+def test_seed_and_epoch_are_not_interchangeable() -> None:
+    assert lists(PHOENIX_LIKE, seed=1, epoch=2) != lists(PHOENIX_LIKE, seed=2, epoch=1)
+
+
+def test_curriculum_goes_from_short_to_long_and_the_usual_order_does_not() -> None:
+    def means(curriculum: bool) -> np.ndarray:
+        batches = lists(PHOENIX_LIKE, seed=1, epoch=0, curriculum=curriculum)
+        return np.array([PHOENIX_LIKE[batch].mean() for batch in batches])
+
+    # The noise on lengths lets neighbours change places, no more.
+    assert np.corrcoef(means(True), np.arange(len(means(True))))[0, 1] > 0.9
+    assert (np.diff(means(True)) > -0.1 * means(True)[1:]).all()
+    assert abs(np.corrcoef(means(False), np.arange(len(means(False))))[0, 1]) < 0.3
+
+
+def padding_share(batches: list[Any]) -> float:
+    padded = sum(PHOENIX_LIKE[batch].max() * len(batch) for batch in batches)
+    return float(1 - PHOENIX_LIKE.sum() / padded)
+
+
+def test_bucketing_leaves_a_quarter_of_the_padding_of_random_batches() -> None:
+    order = np.random.default_rng(0).permutation(len(PHOENIX_LIKE))
+    of_random = padding_share(np.array_split(order, len(order) // 16))
+    assert padding_share(lists(PHOENIX_LIKE, seed=1, epoch=0)) < of_random / 4
+
+
+def test_nothing_makes_no_micro_batch() -> None:
+    assert plan(np.array([], int), seed=1, epoch=0, batch_size=4) == []
+    assert evaluation_plan(np.array([], int), batch_size=4) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "outputs"), [([], 0), ([1], 1), ([1, 2, 1], 3), ([1, 1], 3), ([1, 1, 1, 2], 6)]
+)
+def test_ctc_aligns_exactly_from_the_required_output_length_on(
+    tokens: list[int], outputs: int
+) -> None:
+    import torch
+
+    assert required_output_length(tokens) == outputs
+    if not tokens:
+        return
+
+    def loss(steps: int) -> float:
+        log_probs = torch.full((1, steps, 3), 1 / 3).log()
+        lengths, targets = torch.tensor([steps]), torch.tensor([tokens])
+        return float(ctc_loss(log_probs, lengths, targets, torch.tensor([len(tokens)])))
+
+    assert np.isfinite(loss(outputs)) and loss(outputs) > 0
+    assert not 0 < loss(outputs - 1) < np.inf if outputs > 1 else True
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_row_is_alignable_when_its_output_steps_suffice(stride: int) -> None:
+    frames, required = np.arange(1, 30), np.full(29, 5)
+    fits, reason = alignable(frames, required, stride)
+    # A begun output step counts: strided convolutions with "same" padding round up.
+    assert fits.tolist() == [-(-n // stride) >= 5 for n in range(1, 30)]
+    assert fits.argmax() + 1 == 4 * stride + 1
+    assert f"frames / {stride}" in reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 12), st.data())
+def test_over_all_ranks_every_micro_batch_counts_once_and_all_ranks_run_equally_many(
+    num_micro_batches: int, per_step: int, data: st.DataObject
+) -> None:
+    world_size = data.draw(
+        st.sampled_from([w for w in range(1, per_step + 1) if per_step % w == 0])
+    )
+    counted = []
+    for step in range(steps_per_epoch(num_micro_batches, per_step)):
+        ranks = [
+            micro_batches_of_rank(
+                num_micro_batches, step=step, per_step=per_step, rank=rank, world_size=world_size
+            )
+            for rank in range(world_size)
+        ]
+        assert len({len(own) for own in ranks}) == 1
+        assert 1 <= len(ranks[0]) <= accumulation_for(per_step, world_size)
+        of_step = [m for own in ranks for m, counts in own if counts]
+        assert sorted(of_step) == list(
+            range(step * per_step, min((step + 1) * per_step, num_micro_batches))
+        )
+        assert all(0 <= m < num_micro_batches for own in ranks for m, _ in own)
+        counted += of_step
+    assert sorted(counted) == list(range(num_micro_batches))
+
+
+def test_a_world_size_that_cannot_share_a_step_is_told_those_that_can() -> None:
+    assert accumulation_for(12, 4) == 3
+    with pytest.raises(ValueError, match=r"12 micro-batches.*with 1, 2, 3, 4, 6, 12 process"):
+        accumulation_for(12, 5)

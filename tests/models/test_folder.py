@@ -1,0 +1,71 @@
+"""A saved model is the model."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from models_helpers import LAYOUTS, make_student, random_batch
+
+from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.models.folder import load_model, save_model
+
+VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
+
+
+def test_loading_gives_the_same_output_bit_for_bit(layout: Layout, tmp_path: Path) -> None:
+    model = make_student(layout, auxiliary_weight=0.3).eval()
+    model.features.mean.uniform_()
+    model.features.deviation.uniform_(0.5, 2)
+    save_model(tmp_path, model, VOCABULARY, model.state_dict())
+    loaded, vocabulary = load_model(tmp_path)
+    batch = random_batch(layout, [12, 7])
+    ours = model(batch.features, batch.presence, batch.lengths)
+    theirs = loaded.eval()(batch.features, batch.presence, batch.lengths)
+    assert vocabulary == VOCABULARY
+    assert torch.equal(ours.log_probs, theirs.log_probs)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json"])
+def test_a_missing_or_foreign_file_is_named(name: str, tmp_path: Path) -> None:
+    model = make_student(LAYOUTS["tracks"])
+    save_model(tmp_path, model, VOCABULARY, model.state_dict())
+    (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(ValueError, match=name):
+        load_model(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=name):
+        load_model(tmp_path)
+
+
+class _Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json"])
+def test_a_pickle_in_place_of_a_file_runs_nothing(name: str, tmp_path: Path) -> None:
+    model = make_student(LAYOUTS["tracks"])
+    save_model(tmp_path, model, VOCABULARY, model.state_dict())
+    payload = pickle.dumps(_Malicious(tmp_path / "ran"))
+    (tmp_path / name).write_bytes(payload)
+    with pytest.raises(ValueError):
+        load_model(tmp_path)
+    assert not (tmp_path / "ran").exists()
+    pickle.loads(payload)
+    assert (tmp_path / "ran").exists(), "the payload would have run"
+
+
+def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
+    model = make_student(LAYOUTS["tracks"])
+    save_model(tmp_path, model, Vocabulary(("A",), "raw"), model.state_dict())
+    with pytest.raises(ValueError, match="2 outputs, the model 7"):
+        load_model(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["num_outputs"] == 7
