@@ -52,7 +52,10 @@ def setting_fields() -> dict[str, FieldInfo]:
 def build_settings(values: dict[str, Any]) -> Settings:
     """Checks flat values and groups them. Raises ValueError with all problems at once."""
     known = setting_fields()
-    problems = [unknown_name("setting", name, list(known)) for name in values if name not in known]
+    # A YAML key need not be a text.
+    problems = [
+        unknown_name("setting", str(name), list(known)) for name in values if name not in known
+    ]
     groups: dict[str, Any] = {}
     for group, model in GROUPS.items():
         own = {name: value for name, value in values.items() if name in model.model_fields}

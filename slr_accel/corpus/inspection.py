@@ -153,8 +153,8 @@ def _add_block(content: Content, index: int, columns: slice, present: np.ndarray
         return
     low, high = content.minimum[columns], content.maximum[columns]
     # fmin and fmax pass over NaN, which has a finding of its own.
-    np.fmin(low, np.fmin.reduce(present, axis=0), out=low)
-    np.fmax(high, np.fmax.reduce(present, axis=0), out=high)
+    np.fmin(low, present.min(axis=0), out=low)
+    np.fmax(high, present.max(axis=0), out=high)
     content.zero_frames[index] += int((~present.any(axis=1)).sum())
 
 

@@ -29,17 +29,16 @@ class PrecisionSurvey:
         self._lengths: list[float] = []
 
     def add(self, features: np.ndarray, presence: np.ndarray) -> None:
-        """Takes finite [T, D] features and [T, blocks] presence."""
+        """Takes finite [T, D] features, 0 where a block is absent, and [T, blocks] presence."""
         values = features.astype(np.float64)
         # Beyond float16's range the error is infinite, which rules it out.
         with np.errstate(over="ignore"):
             rounding = np.abs(values - features.astype(np.float16)).max(axis=0)
         self._worst_rounding = np.maximum(self._worst_rounding, rounding)
-        # The zeros of absent blocks would make a column seem to vary more than it does.
-        present = np.repeat(presence, self._block_columns, axis=1)
-        self._sum += (values * present).sum(axis=0)
-        self._sum_of_squares += (values**2 * present).sum(axis=0)
-        self._frames += present.sum(axis=0)
+        self._sum += values.sum(axis=0)
+        self._sum_of_squares += (values**2).sum(axis=0)
+        # Absent blocks are 0. Counted as frames, they would make a column seem to vary more.
+        self._frames += np.repeat(presence.sum(axis=0), self._block_columns)
         self._is_byte &= bool(((values == np.rint(values)) & (values >= 0) & (values < 256)).all())
         if self._layout.scale:
             self._lengths.append(self._unit_of_length(values, presence))

@@ -13,13 +13,13 @@ from slr_accel.corpus.format import ROWS_FILE, CorpusInfo, read_corpus_info
 from slr_accel.corpus.layout import Layout
 
 ROW_TYPES = {
-    "id": "string",
-    "split": "dictionary<values=string, indices=int32, ordered=0>",
-    "signer": "dictionary<values=string, indices=int32, ordered=0>",
-    "shard": "int32",
-    "row": "int32",
-    "frames": "int32",
-    "labels": "list<item: int32>",
+    "id": pa.string(),
+    "split": pa.dictionary(pa.int32(), pa.string()),
+    "signer": pa.dictionary(pa.int32(), pa.string()),
+    "shard": pa.int32(),
+    "row": pa.int32(),
+    "frames": pa.int32(),
+    "labels": pa.list_(pa.int32()),
 }
 
 
@@ -138,7 +138,7 @@ def _row_table(table: pa.Table) -> RowTable:
     # Numbers from the file become addresses: `validate` refuses those that lead outside.
     table.validate(full=True)
     table = table.combine_chunks()
-    found = {name: str(table[name].type) for name in table.column_names}
+    found = {name: table[name].type for name in table.column_names}
     if found != ROW_TYPES or any(table[name].null_count for name in ROW_TYPES):
         raise ValueError(f"its columns are {found}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 
 class LoadingSettings(BaseModel):
@@ -18,7 +18,7 @@ class LoadingSettings(BaseModel):
     """Subsample sequences longer than --max_frames evenly in time; labels are never cut off."""
     num_train_samples: PositiveInt | None = None
     """Train on this many sequences, evenly spread over the train split."""
-    curriculum_epochs: int = 0
+    curriculum_epochs: NonNegativeInt = 0
     """In this many first epochs, short sequences come first."""
 
     def problems(self) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _as_number(value: Any) -> Any:
+    """`2` from a command line is 2."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 class StudentSettings(BaseModel):
@@ -26,7 +31,7 @@ class StudentSettings(BaseModel):
     """Width inside an inverted residual block over its outside."""
     squeeze_excitation: bool = False
     """Let a block weigh its channels by the whole sequence."""
-    output_stride: Literal[1, 2, 4] = 2
+    output_stride: Annotated[Literal[1, 2, 4], BeforeValidator(_as_number)] = 2
     """Input frames an output step."""
     lstm_hidden: PositiveInt = 192
     """Width of each direction of the BiLSTM."""

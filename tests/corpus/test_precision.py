@@ -97,6 +97,9 @@ def test_frames_without_shoulders_do_not_count_in_the_unit_of_length():
     features[:, confidence] = 1
     presence = np.ones((40, 2), bool)
     assert dtype_of(BODY, features, presence=presence) == "float16"
+    features[1:, BODY.slices["pose"]] = 0
+    presence[1:, BODY.block_index("pose")] = False
+    assert dtype_of(BODY, features, presence=presence) == "float16"
     # Without a shoulder anywhere, the hand's own deviation (0.0003) is the measure.
     features[:, BODY.slices["pose"]] = 0
     presence[:, BODY.block_index("pose")] = False

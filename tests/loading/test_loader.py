@@ -1,4 +1,4 @@
-"""Batches hold the rows they should, padded with 0, in the plan's order, and leave nothing behind."""
+"""Batches hold their rows, padded with 0, in the plan's order; reading leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""The plan: every row once an epoch, from (seed, epoch) alone, shared alike by any number of ranks."""
+"""The plan: every row once an epoch, from (seed, epoch) alone, shared alike by all ranks."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,9 +29,7 @@ PHOENIX_LIKE = np.random.default_rng(0).gamma(6, 18, 2000).astype(int) + 10
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    FRAMES, st.integers(0, 99), st.integers(0, 9), st.integers(1, 20), BUDGETS, st.booleans()
-)
+@given(FRAMES, st.integers(0, 99), st.integers(0, 9), st.integers(1, 20), BUDGETS, st.booleans())
 def test_every_row_comes_exactly_once_an_epoch(
     frames: np.ndarray, seed: int, epoch: int, size: int, budget: int | None, curriculum: bool
 ) -> None:
@@ -116,24 +116,20 @@ def test_nothing_makes_no_micro_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "outputs"), [([], 0), ([1], 1), ([1, 2, 1], 3), ([1, 1], 3), ([1, 1, 1, 2], 6)]
+    ("tokens", "outputs"), [([1], 1), ([1, 2, 1], 3), ([1, 1], 3), ([1, 1, 1, 2], 6)]
 )
 def test_ctc_aligns_exactly_from_the_required_output_length_on(
     tokens: list[int], outputs: int
 ) -> None:
-    import torch
-
-    assert required_output_length(tokens) == outputs
-    if not tokens:
-        return
-
     def loss(steps: int) -> float:
         log_probs = torch.full((1, steps, 3), 1 / 3).log()
         lengths, targets = torch.tensor([steps]), torch.tensor([tokens])
         return float(ctc_loss(log_probs, lengths, targets, torch.tensor([len(tokens)])))
 
-    assert np.isfinite(loss(outputs)) and loss(outputs) > 0
-    assert not 0 < loss(outputs - 1) < np.inf if outputs > 1 else True
+    assert required_output_length(tokens) == outputs
+    assert math.isfinite(loss(outputs))
+    if outputs > 1:
+        assert math.isinf(loss(outputs - 1))
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])

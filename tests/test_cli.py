@@ -1,0 +1,204 @@
+"""A mistake is answered with exit code 2 and a short text: what is wrong, and the way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slr_accel.cli import COMMANDS, main
+from slr_accel.corpus.layout import generic_layout
+from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.writer import write_corpus
+
+MOST_LINES = 8
+Refusal = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six sequences of 20 frames; one in the split `unlabelled` has no labels."""
+    random = np.random.default_rng(0)
+    splits = ["train"] * 4 + ["dev", "unlabelled"]
+    sequences = [
+        Sequence(
+            f"s{i}",
+            split,
+            "anna",
+            random.random((20, 3)).astype(np.float32),
+            np.ones((20, 1), bool),
+            [] if split == "unlabelled" else ["A", "B"],
+        )
+        for i, split in enumerate(splits)
+    ]
+    out = tmp_path_factory.mktemp("corpora") / "corpus"
+    write_corpus(
+        out,
+        sequences,
+        layout=generic_layout(3),
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+    )
+    return out
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """Runs a command that must be refused; returns the text on stderr."""
+
+    def run(*words: str | Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        text = capsys.readouterr().err
+        assert end.value.code == 2, text
+        assert len(text.splitlines()) <= MOST_LINES, text
+        return text
+
+    return run
+
+
+@pytest.fixture
+def refused_train(refused: Refusal, corpus: Path, tmp_path: Path) -> Iterator[Refusal]:
+    """`slr-accel train` on the corpus, with further or other settings."""
+
+    def run(*words: str) -> str:
+        usual = [f"--data_dir={corpus}", f"--output_dir={tmp_path / 'run'}", "--max_steps=1"]
+        return refused("train", *usual, *words)
+
+    yield run
+    # accelerate remembers the first Accelerator of a process; other tests shall not meet it.
+    if "accelerate" in sys.modules:
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_folder_without_a_corpus(refused_train: Refusal, tmp_path: Path) -> None:
+    text = refused_train(f"--data_dir={tmp_path}")
+    assert f"{tmp_path}: no corpus here" in text and "slr-accel prepare" in text
+
+
+def test_an_output_dir_that_is_a_file(refused_train: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    assert f"{tmp_path / 'run'}: is a file; give another --output_dir" in refused_train()
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_folder_with_somebody_elses_metrics(refused_train: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text("mine")
+    assert "holds metrics.jsonl but no config.yaml" in refused_train()
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == "mine"
+
+
+def test_an_unknown_split(refused_train: Refusal) -> None:
+    text = refused_train("--eval_split=tset")
+    assert "no split 'tset'; it has: dev, train, unlabelled" in text
+
+
+def test_a_split_without_labels_to_score_against(refused_train: Refusal) -> None:
+    text = refused_train("--eval_split=unlabelled")
+    assert "s5" in text and "slr-accel predict" in text
+
+
+def test_a_corpus_of_another_layout_than_the_recipes(refused_train: Refusal) -> None:
+    text = refused_train("--recipe=boston104")
+    assert "left_hand 1xy, right_hand 1xy, face 1xy" in text and "slr-accel prepare" in text
+
+
+def test_sequences_longer_than_max_frames(refused_train: Refusal) -> None:
+    text = refused_train("--max_frames=19")
+    assert "s0 has 20 frames, more than max_frames 19" in text and "--dynamic_truncation" in text
+
+
+def test_several_wrong_settings_are_told_together(refused_train: Refusal) -> None:
+    text = refused_train("--epochs=0", "--dropout=2", "--learnin_rate=1", "--curriculum_epochs=-1")
+    for name in ("epochs", "dropout", "did you mean --learning_rate?", "curriculum_epochs"):
+        assert name in text
+
+
+def test_nothing_is_written_before_the_checks(refused_train: Refusal, tmp_path: Path) -> None:
+    refused_train("--eval_split=tset")
+    refused_train("--max_frames=5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fp16_without_a_gpu(refused_train: Refusal) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    assert "fp16 needs a GPU; use bf16 or no" in refused_train("--mixed_precision=fp16")
+
+
+def test_init_from_a_folder_that_is_no_run(refused_train: Refusal, tmp_path: Path) -> None:
+    text = refused_train(f"--init_from={tmp_path / 'nothing'}")
+    assert str(tmp_path / "nothing") in text and "config" in text
+
+
+def test_wandb_online_without_a_key(
+    refused_train: Refusal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no netrc"))
+    text = refused_train("--wandb_mode=online")
+    assert "wandb login" in text and "offline" in text
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_folder_that_is_no_run(refused: Refusal, tmp_path: Path, command: str) -> None:
+    assert f"{tmp_path}: not a run folder" in refused(command, tmp_path)
+
+
+def test_prepare_does_not_write_over_a_corpus(refused: Refusal, corpus: Path) -> None:
+    text = refused("prepare", "synthetic", "--out", corpus, "--num_train", "1")
+    assert f"{corpus}: exists already" in text
+
+
+def test_an_index_that_is_missing(refused: Refusal, tmp_path: Path) -> None:
+    index = tmp_path / "index.jsonl"
+    text = refused("prepare", "manifest", "--index", index, "--out", tmp_path / "corpus")
+    assert str(index) in text
+
+
+def test_an_unknown_command_gets_the_known_ones(refused: Refusal) -> None:
+    text = refused("trian")
+    for command in COMMANDS:
+        assert command in text
+
+
+def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
+    text = capsys.readouterr().out
+    assert all(command in text and summary in text for command, summary in COMMANDS.items())
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert f"slr-accel {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["slr_accel.train", "slr_accel.cli"])
+def test_a_started_module_answers_like_the_function(module: str, tmp_path: Path) -> None:
+    words = ["train"] if module == "slr_accel.cli" else []
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words, f"--data_dir={tmp_path}", "--output_dir=run"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path}: no corpus here")
+    assert "Traceback" not in done.stderr + done.stdout

@@ -1,0 +1,88 @@
+"""Memory of a training process does not grow with the corpus: features stay in mapped files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TrainCommand
+
+from slr_accel.corpus.layout import generic_layout
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.writer import write_corpus
+
+pytestmark = pytest.mark.slow
+SMALL, LARGE = 200, 2000
+BATCH_SIZE = 8
+COLUMNS = 600
+BYTES_A_ROW = 1000
+"""Of a row in memory: its entry in the row table, its token ids, its place in a plan."""
+ALLOCATOR_NOISE = 12e6
+"""Bytes by which two runs on one corpus were seen to differ, and a margin. The features of the
+large corpus are 216 MB more than those of the small one."""
+
+
+def sequences(count: int) -> Iterator[Sequence]:
+    """80 to 120 frames, as many of each length in any corpus; 16 dev sequences."""
+    random = np.random.default_rng(0)
+    for i in range(count + 16):
+        frames = 80 + i % 41
+        features = random.random((frames, COLUMNS), np.float32).astype(np.float16)
+        split = "train" if i < count else "dev"
+        presence = np.ones((frames, 1), bool)
+        yield Sequence(f"s{i}", split, "anna", features, presence, ["A", "B", "C"])
+
+
+def peak_anonymous_memory(folder: Path, count: int) -> float:
+    """Bytes, over as many steps as one epoch on the large corpus takes."""
+    corpus = folder / f"corpus of {count}"
+    write_corpus(
+        corpus,
+        sequences(count),
+        layout=generic_layout(COLUMNS),
+        dtype="float16",
+        frames_per_second=25.0,
+        source={},
+    )
+    steps = LARGE // BATCH_SIZE
+    process = TrainCommand(corpus).start(
+        folder / f"run of {count}",
+        batch_size=BATCH_SIZE,
+        epochs=LARGE // count,
+        max_steps=steps,
+        eval_steps=steps,
+        log_steps=steps,
+    )
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, anonymous_memory(process.pid))
+        time.sleep(0.02)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert f"step {steps}/{steps}" in output
+    return peak
+
+
+def anonymous_memory(pid: int) -> float:
+    """RssAnon: what the process holds besides mapped files, whose pages the kernel can drop."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return sum(1024.0 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def test_a_corpus_ten_times_as_large_takes_no_more_memory_than_its_row_table(
+    tmp_path: Path,
+) -> None:
+    small, large = (peak_anonymous_memory(tmp_path, count) for count in (SMALL, LARGE))
+    allowed = BYTES_A_ROW * (LARGE - SMALL) + ALLOCATOR_NOISE
+    print(f"{small / 1e6:.1f} MB and {large / 1e6:.1f} MB")
+    assert large - small <= allowed, f"{small / 1e6:.1f} MB, then {large / 1e6:.1f} MB"
+    # What would not fit into the allowance: the features themselves.
+    info = open_corpus(tmp_path / f"corpus of {LARGE}").info
+    assert sum(shard.bytes for shard in info.shards) > 10 * allowed
