@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TrainCommand, last_weights, metrics
+from run_helpers import TrainCommand, last_weights, metrics
 
 pytestmark = pytest.mark.distributed
 WAYS = {1: 4, 2: 2, 4: 1}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TrainCommand, kill, last_weights, metrics
+from run_helpers import TrainCommand, kill, last_weights, metrics
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from safetensors.numpy import load_file
 
 from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.record import Sequence
-from slr_accel.corpus.writer import write_corpus
 
 TIMES = {"frames_per_second"}
 SMALL = {
@@ -58,21 +56,6 @@ TINY_LAYOUT = Layout(
 )
 
 
-@pytest.fixture(scope="session")
-def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """18 train and 6 dev sequences of four words."""
-    out = tmp_path_factory.mktemp("corpora") / "tiny corpus"
-    write_corpus(
-        out,
-        tiny_sequences(24),
-        layout=TINY_LAYOUT,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
-    )
-    return out
-
-
 class TrainCommand:
     """Starts `python -m slr_accel.train`, or `accelerate launch` for several processes."""
 
@@ -100,7 +83,7 @@ class TrainCommand:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
             [*launcher, *words],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[1],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -115,11 +98,6 @@ class TrainCommand:
         output, _ = process.communicate(timeout=240)
         assert process.returncode == expect, output
         return output
-
-
-@pytest.fixture(scope="session")
-def train(tiny_corpus: Path) -> TrainCommand:
-    return TrainCommand(tiny_corpus)
 
 
 def kill(process: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL) -> str:

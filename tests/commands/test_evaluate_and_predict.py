@@ -1,0 +1,170 @@
+"""A trained run is scored, and transcribes, as its files and figures promise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences
+
+from slr_accel.cli import main
+from slr_accel.corpus.writer import write_corpus
+from slr_accel.training.run import RunFolder
+
+KEYS = {
+    *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),
+    *("num_sequences", "wer_ci95", "per_signer", "decoder", "label_policy", "checkpoint"),
+}
+
+
+@pytest.fixture(scope="module")
+def run(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained until it reads most words."""
+    folder = tmp_path_factory.mktemp("runs") / "a run"
+    train.run(folder, epochs=40, dropout=0.0, eval_steps=60, block_dropout=0.0, log_steps=50)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A split `test` with a word that training never shows, and `wild` without labels."""
+    out = tmp_path_factory.mktemp("corpora") / "other"
+    labelled = [replace(s, split="test") for s in tiny_sequences(8, seed=5)]
+    labelled[0] = replace(labelled[0], labels=["NEVER", *labelled[0].labels])
+    wild = [replace(s, id="w" + s.id, split="wild", labels=[]) for s in tiny_sequences(3, seed=6)]
+    write_corpus(
+        out,
+        [*labelled, *wild],
+        layout=TINY_LAYOUT,
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+    )
+    return out
+
+
+def command(*words: object) -> int:
+    with pytest.raises(SystemExit) as exit_info:
+        main([str(word) for word in words])
+    assert isinstance(exit_info.value.code, int)
+    return exit_info.value.code
+
+
+def test_evaluate_needs_the_run_alone_and_writes_what_it_says(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", run) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((run / "eval" / "dev.json").read_text())
+    assert result.keys() >= KEYS
+    assert 0 <= result["wer"] < 0.5
+    errors = result["substitutions"] + result["deletions"] + result["insertions"]
+    assert result["wer"] == errors / result["reference_tokens"]
+    assert result["wer_ci95"][0] <= result["wer"] <= result["wer_ci95"][1]
+    assert sum(s["num_sequences"] for s in result["per_signer"].values()) == 6
+    assert f"WER {100 * result['wer']:.1f} %" in printed and "REF" in printed
+    assert "<html" in (run / "eval" / "report.html").read_text()
+    words = [line.split() for line in (run / "eval" / "dev.ctm").read_text().splitlines()]
+    hypothesis_tokens = result["correct"] + result["substitutions"] + result["insertions"]
+    assert len(words) == hypothesis_tokens
+    assert {word[4] for word in words} <= {"A", "B", "C", "D"}
+
+
+def test_the_best_validation_is_what_evaluate_finds(run: Path) -> None:
+    command("evaluate", run)
+    lines = [json.loads(line) for line in RunFolder(run).metrics.read_text().splitlines()]
+    best = min(line["wer"] for line in lines if "wer" in line)
+    assert json.loads((run / "eval" / "dev.json").read_text())["wer"] == pytest.approx(best)
+
+
+def test_words_outside_the_vocabulary_count_as_errors(
+    run: Path, other_corpus: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert (
+        command("evaluate", run, "--data_dir", other_corpus, "--split", "test", "--output_dir", out)
+        == 0
+    )
+    result = json.loads((out / "test.json").read_text())
+    tokens = sum(len(s.labels) for s in tiny_sequences(8, seed=5)) + 1
+    assert result["reference_tokens"] == tokens
+    assert result["substitutions"] + result["deletions"] >= 1
+    assert result["num_sequences"] == 8
+
+
+def test_json_prints_the_result_and_nothing_else(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("evaluate", run, "--json")
+    assert json.loads(capsys.readouterr().out).keys() >= KEYS
+
+
+@pytest.mark.distributed
+def test_two_processes_score_as_one_does(run: Path, tmp_path: Path) -> None:
+    command("evaluate", run, "--output_dir", tmp_path / "one")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
+            *("--config_file", "accelerate_configs/cpu_2proc.yaml", "--main_process_port", "0"),
+            *("-m", "slr_accel.cli", "evaluate", str(run), "--output_dir", str(tmp_path / "two")),
+        ],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    for name in ("dev.json", "dev.ctm"):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+
+
+def test_unlabelled_sequences_are_predicted_but_not_scored(
+    run: Path, other_corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (run, "--data_dir", other_corpus, "--split", "wild")
+    assert command("predict", *words) == 0
+    lines = (run / "predictions" / "wild.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["ws000", "ws001", "ws002"]
+    assert (run / "predictions" / "wild.ctm").is_file()
+    assert command("evaluate", *words) == 2
+    assert "`slr-accel predict` transcribes without labels" in capsys.readouterr().err
+
+
+def test_an_unknown_split_names_those_there_are(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", run, "--split", "tset") == 2
+    assert "it has: dev, train" in capsys.readouterr().err
+
+
+def test_init_from_keeps_what_it_knows_and_makes_a_head_for_other_words(
+    train: TrainCommand, run: Path, tmp_path: Path
+) -> None:
+    renamed = [
+        replace(s, labels=[{"A": "AA"}.get(label, label) for label in s.labels])
+        for s in tiny_sequences(24)
+    ]
+    write_corpus(
+        tmp_path / "renamed",
+        renamed,
+        layout=TINY_LAYOUT,
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+    )
+    train.run(
+        tmp_path / "tuned",
+        data_dir=tmp_path / "renamed",
+        init_from=run,
+        max_steps=1,
+        learning_rate=1e-9,
+        dropout=0.0,
+    )
+    command("evaluate", tmp_path / "tuned")
+    result = json.loads((tmp_path / "tuned" / "eval" / "dev.json").read_text())
+    assert result["correct"] > 0, "words known before are still read"
+    output = train.run(tmp_path / "wrong", init_from=run, lstm_hidden=24, max_steps=1, expect=2)
+    assert "tensors do not fit" in output
