@@ -98,7 +98,7 @@ class Augmentation(nn.Module):
     def _unit_of_length(self, values: Tensor, visible: Tensor) -> Tensor:
         """[B] the body's length, or the mean train deviation of the coordinates."""
         if self.layout.scale or not self._coordinates:
-            return self.body.scale(values, visible)
+            return self.body.scale(values, visible)[1]
         return self.column_deviation[self._coordinates].mean().expand(len(values))
 
     def _moved(
@@ -110,7 +110,7 @@ class Augmentation(nn.Module):
     ) -> Tensor:
         """Turns, zooms and shears the image about the body's origin, then moves single blocks."""
         image = _stack([self._random_image(random) for random in randoms], values)
-        origin = self.body.origin(values, visible)
+        _, origin = self.body.origin(values, visible)
         if origin.shape[1] == 0:
             origin = values.new_zeros(len(values), 2)
         centre = origin[:, None, None, :]

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Layout
 
-SMALLEST_SCALE = 1e-6
+SMALLEST_SHARE = 0.3
+"""A frame's unit of length is at least this share of the sequence's mean: a turned or badly seen
+body does not blow up everything else."""
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
@@ -16,39 +18,41 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
 
 
 class BodyFrame(nn.Module):
-    """Finds the origin and the unit of length of each sequence, from the layout's named points.
+    """Finds the origin and the unit of length, from the layout's named points.
 
-    Both are means over the frames in which their blocks are present: one pair a sequence, so that
-    neither a noisy frame nor a movement of the origin distorts the motion of the rest.
+    Both are of each frame, so that a sequence may be joined from recordings of several people; a
+    frame in which their blocks are absent takes the mean over the sequence.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
+        blocks = [layout.block(reference.partition(".")[0]) for reference in layout.origin]
         self.axes = tuple(
-            axis
-            for axis in ("x", "y")
-            if layout.origin
-            and all(axis in layout.block(r.partition(".")[0]).axes for r in layout.origin)
+            axis for axis in ("x", "y") if blocks and all(axis in b.axes for b in blocks)
         )
         self._origin = _Points(layout, layout.origin, self.axes)
         self._scale = _Points(layout, layout.scale, ("x", "y")) if layout.scale else None
 
-    def origin(self, values: Tensor, presence: Tensor) -> Tensor:
-        """[B, A] mean position of the origin points; the axes are `self.axes`.
+    def origin(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
+        """([B, T, A] of each frame, [B, A] the sequence's mean); the axes A are `self.axes`.
 
         0 where the origin was never seen in a sequence.
         """
         points, present = self._origin(values, presence)
-        return _mean_over_frames(points.mean(dim=2), present)
+        return _filled(points.mean(dim=2), present)
 
-    def scale(self, values: Tensor, presence: Tensor) -> Tensor:
-        """[B] distance of the two scale points; 1 where there are none or they were never seen."""
+    def scale(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
+        """([B, T] distance of the two scale points, [B] the sequence's mean); never 0.
+
+        1 where the layout has none or they were never seen.
+        """
         if self._scale is None:
-            return values.new_ones(len(values))
+            return values.new_ones(values.shape[:2]), values.new_ones(len(values))
         points, present = self._scale(values, presence)
-        distance = (points[:, :, 0] - points[:, :, 1]).norm(dim=-1)
-        mean = _mean_over_frames(distance[..., None], present)[:, 0]
-        return torch.where(mean > SMALLEST_SCALE, mean, torch.ones_like(mean))
+        distance = (points[:, :, 0] - points[:, :, 1]).norm(dim=-1, keepdim=True)
+        frames, mean = _filled(distance, present)
+        mean = torch.where(mean > 0, mean, torch.ones_like(mean))
+        return frames.maximum(SMALLEST_SHARE * mean[:, None])[..., 0], mean[:, 0]
 
 
 class _Points(nn.Module):
@@ -71,7 +75,8 @@ class _Points(nn.Module):
         return points, presence[..., self.blocks].all(dim=-1)
 
 
-def _mean_over_frames(values: Tensor, present: Tensor) -> Tensor:
-    """[B, T, A], [B, T] -> [B, A]; 0 for a sequence without a present frame."""
-    weights = present[..., None].to(values.dtype)
-    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+def _filled(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """[B, T, A] values with the mean in absent frames, and the mean [B, A] over present ones."""
+    shown = present[..., None]
+    mean = (values * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)
+    return torch.where(shown, values, mean[:, None]), mean

@@ -157,8 +157,8 @@ class FeatureTransform(nn.Module):
 
     def _normalised_points(self, values: Tensor, present: Tensor) -> dict[str, Tensor]:
         """(B, T, P, A) a block, centred on the body and in its unit of length."""
-        origin = self.body.origin(values, present)
-        scale = self.body.scale(values, present)[:, None, None, None]
+        origin, _ = self.body.origin(values, present)
+        scale = self.body.scale(values, present)[0][..., None, None]
         points = {}
         for block in self.layout.blocks:
             axes = self._axes(block)
@@ -167,11 +167,11 @@ class FeatureTransform(nn.Module):
             own = values[..., self.layout.slices[block.name]].unflatten(-1, shape)[..., indices]
             if block.coordinates:
                 # z has an origin of its own in every block (MediaPipe): only x and y are centred.
-                centre = torch.zeros(len(own), len(axes), device=own.device)
+                centre = torch.zeros(*own.shape[:2], 1, len(axes), device=own.device)
                 for i, axis in enumerate(self.body.axes):
                     if axis in axes:
-                        centre[:, axes.index(axis)] = origin[:, i]
-                own = (own - centre[:, None, None, :]) / scale
+                        centre[..., 0, axes.index(axis)] = origin[..., i]
+                own = (own - centre) / scale
             points[block.name] = own
         return points
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.loading.splice import Piece
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,11 @@ class Batch:
 
 
 def load_batch(
-    corpus: Corpus, rows: np.ndarray, targets: dict[int, list[int]], max_frames: int | None = None
+    corpus: Corpus,
+    rows: np.ndarray,
+    targets: dict[int, list[int]],
+    max_frames: int | None = None,
+    pieces: dict[int, tuple[Piece, ...]] | None = None,
 ) -> Batch:
     """Reads rows into one padded batch: a single copy from the mapped shard to the tensor.
 
@@ -51,9 +56,11 @@ def load_batch(
         rows: [B] row numbers.
         targets: token ids by row; rows that are missing get none.
         max_frames: longer sequences are subsampled evenly in time to this length.
+        pieces: what to read in place of a row; rows that are missing are read as they are.
     """
-    features = [_subsample(corpus.features(row), max_frames) for row in rows]
-    presence = [_subsample(corpus.presence(row), max_frames) for row in rows]
+    pieces = pieces or {}
+    features = [_subsample(_read(corpus.features, row, pieces), max_frames) for row in rows]
+    presence = [_subsample(_read(corpus.presence, row, pieces), max_frames) for row in rows]
     ids = [targets.get(int(row), []) for row in rows]
     longest = max(len(array) for array in features)
     return Batch(
@@ -66,6 +73,14 @@ def load_batch(
         ),
         target_lengths=torch.tensor([len(i) for i in ids]),
     )
+
+
+def _read(
+    read: Callable[[int], np.ndarray], row: int, pieces: dict[int, tuple[Piece, ...]]
+) -> np.ndarray:
+    if int(row) not in pieces:
+        return read(row)
+    return np.concatenate([read(piece.row)[piece.start : piece.end] for piece in pieces[int(row)]])
 
 
 def _subsample(array: np.ndarray, max_frames: int | None) -> np.ndarray:
@@ -88,6 +103,7 @@ def read_ahead(
     batches: Iterable[np.ndarray],
     targets: dict[int, list[int]],
     max_frames: int | None = None,
+    pieces: dict[int, tuple[Piece, ...]] | None = None,
 ) -> Iterator[Batch]:
     """Yields the batches in order; the next one is read while this one is worked on.
 
@@ -97,7 +113,7 @@ def read_ahead(
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:
         pending = None
         for rows in batches:
-            following = pool.submit(load_batch, corpus, rows, targets, max_frames)
+            following = pool.submit(load_batch, corpus, rows, targets, max_frames, pieces)
             if pending is not None:
                 yield pending.result()
             pending = following

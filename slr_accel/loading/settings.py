@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class LoadingSettings(BaseModel):
@@ -18,11 +22,18 @@ class LoadingSettings(BaseModel):
     """Subsample sequences longer than --max_frames evenly in time; labels are never cut off."""
     num_train_samples: PositiveInt | None = None
     """Train on this many sequences, evenly spread over the train split."""
+    crop_probability: Probability = 0.0
+    """Replace a sequence by a run of its signs, where the corpus has segments."""
+    join_probability: Probability = 0.0
+    """Join another train sequence to the end of one."""
     curriculum_epochs: NonNegativeInt = 0
     """In this many first epochs, short sequences come first."""
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
+        found = []
         if self.dynamic_truncation and self.max_frames is None:
-            return ["dynamic_truncation needs max_frames, the frames to keep"]
-        return []
+            found.append("dynamic_truncation needs max_frames, the frames to keep")
+        if self.max_frames is not None and (self.crop_probability or self.join_probability):
+            found.append("max_frames does not go with crop_probability or join_probability")
+        return found

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from slr_accel.corpus.labels import apply_policy
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
-from slr_accel.loading.plan import alignable, plan, required_output_length
+from slr_accel.loading.plan import alignable, plan, required_output_length, steps_per_epoch
+from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.settings import Settings
+
+SPLICING = 1
+"""Sets splicing's randomness apart from that of augmentation, which has the same seeds."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class TrainData:
     """[N] frames of each, as loaded."""
     targets: dict[int, list[int]]
     """Token ids by row number."""
+    sources: list[Source]
+    """The same rows, as splicing needs them; segments only where it cuts."""
     dropped: str | None
     """What was left out, and why."""
 
@@ -105,18 +112,79 @@ def train_data(
         dropped = f"{(~fits).sum()} of {len(rows)} sequences left out, {reason}: {names}, ..."
     if not fits.any():
         raise ValueError(f"no train sequence can be aligned: {dropped}")
-    return TrainData(rows[fits], frames[fits], targets, dropped)
+    sources = [
+        Source(
+            int(row),
+            int(count),
+            targets[int(row)],
+            target_segments(corpus, row) if settings.loading.crop_probability else None,
+        )
+        for row, count in zip(rows[fits], frames[fits], strict=True)
+    ]
+    return TrainData(rows[fits], frames[fits], targets, sources, dropped)
 
 
-def epoch_plan(settings: Settings, data: TrainData, epoch: int) -> list[np.ndarray]:
-    """The micro-batches of an epoch, as row numbers."""
-    stretched = np.ceil(data.frames * settings.augmentation.time_stretch).astype(int)
+def target_segments(corpus: Corpus, row: int) -> list[tuple[int, int]] | None:
+    """[start, end) of each label, where the corpus has segments that follow the labels."""
+    segments = corpus.record(row)["segments"]
+    if [segment["label"] for segment in segments] != corpus.labels(row):
+        return None
+    places = [(segment["start"], segment["end"]) for segment in segments]
+    in_order = all(before[1] <= after[0] + 1 for before, after in pairwise(places))
+    return places if in_order else None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch trains on, in its order."""
+
+    plan: list[np.ndarray]
+    """Micro-batches of row numbers."""
+    targets: dict[int, list[int]]
+    """Token ids by row number."""
+    frames: dict[int, int]
+    """Frames by row number."""
+    pieces: dict[int, tuple[Piece, ...]]
+    """What is read in place of a row, where that is not the row as it is."""
+
+
+def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
+    """The epoch's sequences, spliced, and their plan; a pure function of (seed, epoch)."""
+    loading, seed = settings.loading, settings.training.seed
+    targets, frames = data.targets, dict(zip(data.rows.tolist(), data.frames.tolist(), strict=True))
+    pieces = {}
+    if loading.crop_probability or loading.join_probability:
+        spliced = {
+            source.row: splice(
+                source,
+                data.sources,
+                np.random.default_rng([seed, epoch, source.row, SPLICING]),
+                crop_probability=loading.crop_probability,
+                join_probability=loading.join_probability,
+                output_stride=settings.model.output_stride,
+            )
+            for source in data.sources
+        }
+        targets = {row: s.targets for row, s in spliced.items()}
+        frames = {row: s.frames for row, s in spliced.items()}
+        pieces = {row: s.pieces for row, s in spliced.items()}
+    lengths = np.array([frames[row] for row in data.rows.tolist()])
     batches = plan(
-        stretched,
-        seed=settings.training.seed,
+        np.ceil(lengths * settings.augmentation.time_stretch).astype(int),
+        seed=seed,
         epoch=epoch,
-        batch_size=settings.loading.batch_size,
-        batch_frames=settings.loading.batch_frames,
-        curriculum=epoch < settings.loading.curriculum_epochs,
+        batch_size=loading.batch_size,
+        batch_frames=loading.batch_frames,
+        curriculum=epoch < loading.curriculum_epochs,
     )
-    return [data.rows[positions] for positions in batches]
+    return Epoch([data.rows[positions] for positions in batches], targets, frames, pieces)
+
+
+def count_steps(settings: Settings, data: TrainData, per_step: int) -> int:
+    """Optimizer steps of all epochs."""
+    epochs = settings.training.epochs
+    if settings.loading.batch_frames is None:
+        micro_batches = -(-len(data.rows) // settings.loading.batch_size)
+        return epochs * steps_per_epoch(micro_batches, per_step)
+    plans = (make_epoch(settings, data, epoch).plan for epoch in range(epochs))
+    return sum(steps_per_epoch(len(batches), per_step) for batches in plans)

@@ -10,7 +10,7 @@ import numpy as np
 from slr_accel.corpus.reader import Corpus
 from slr_accel.loading.loader import Batch, read_ahead
 from slr_accel.loading.plan import micro_batches_of_rank, steps_per_epoch
-from slr_accel.training.data import TrainData
+from slr_accel.training.data import Epoch
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class StepWork:
 
 def epoch_work(
     corpus: Corpus,
-    data: TrainData,
-    plan: list[np.ndarray],
+    epoch: Epoch,
     *,
     first: int,
     per_step: int,
@@ -49,6 +48,7 @@ def epoch_work(
     max_frames: int | None,
 ) -> Iterator[StepWork]:
     """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read."""
+    plan = epoch.plan
     steps = range(first // per_step, steps_per_epoch(len(plan), per_step))
     work = [
         micro_batches_of_rank(
@@ -57,15 +57,19 @@ def epoch_work(
         for step in steps
     ]
     batches = read_ahead(
-        corpus, (plan[index] for own in work for index, _ in own), data.targets, max_frames
+        corpus,
+        (plan[index] for own in work for index, _ in own),
+        epoch.targets,
+        max_frames,
+        epoch.pieces,
     )
     for step, own in zip(steps, work, strict=True):
         everyone = plan[step * per_step : (step + 1) * per_step]
-        rows = np.concatenate(everyone)
+        rows = np.concatenate(everyone).tolist()
         yield StepWork(
             [MicroBatch(next(batches), index, counts) for index, counts in own],
-            num_targets=sum(len(data.targets[int(row)]) for row in rows),
+            num_targets=sum(len(epoch.targets[row]) for row in rows),
             num_micro_batches=len(everyone),
-            num_frames=int(corpus.rows.frames[rows].sum()),
+            num_frames=sum(epoch.frames[row] for row in rows),
             is_last=step == steps[-1],
         )

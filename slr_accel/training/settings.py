@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 from slr_accel.corpus.labels import LabelPolicy
 
@@ -46,7 +54,7 @@ class TrainingSettings(BaseModel):
     """Default: what `accelerate launch` was told, else no."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off."""
-    seed: int = 1
+    seed: NonNegativeInt = 1
     """Of weights, data order, dropout and augmentation."""
 
     eval_split: str = "dev"

@@ -18,7 +18,6 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import RunError
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.loading.plan import steps_per_epoch
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
 from slr_accel.training import setup
@@ -29,7 +28,13 @@ from slr_accel.training.checkpoint import (
     prune_checkpoints,
     save_checkpoint,
 )
-from slr_accel.training.data import TrainData, epoch_plan, evaluation_rows, train_data
+from slr_accel.training.data import (
+    TrainData,
+    count_steps,
+    evaluation_rows,
+    make_epoch,
+    train_data,
+)
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder, record_start
@@ -79,8 +84,7 @@ class Trainer:
         """The steps of the current epoch that are not yet taken."""
         return epoch_work(
             self.corpus,
-            self.data,
-            epoch_plan(self.settings, self.data, self.state.epoch),
+            make_epoch(self.settings, self.data, self.state.epoch),
             first=self.state.micro_batches,
             per_step=self.micro_batches_per_step,
             rank=self.accelerator.process_index,
@@ -219,6 +223,8 @@ class Trainer:
         )
         if data.dropped:
             say(f"warning: {data.dropped}")
+        if self.settings.loading.crop_probability and not any(s.segments for s in data.sources):
+            say("warning: crop_probability has no effect, the corpus has no segments")
         say(
             f"student with {parameters / 1e6:.2f} M parameters ({parameters * 4 / 1e6:.1f} MB), "
             f"{model.features.num_features} features a frame; "
@@ -274,10 +280,7 @@ def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Train
     model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
     if accelerator.scaler is not None and state.grad_scaler:
         accelerator.scaler.load_state_dict(state.grad_scaler)
-    total_steps = sum(
-        steps_per_epoch(len(epoch_plan(settings, data, epoch)), per_step)
-        for epoch in range(options.epochs)
-    )
+    total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, options.max_steps or total_steps)
     if accelerator.is_main_process:
         record_start(
