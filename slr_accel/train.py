@@ -13,7 +13,7 @@ from pathlib import Path
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import reported
 from slr_accel.settings import Settings, parse_settings
-from slr_accel.training.data import check_splits
+from slr_accel.training.data import check_splits, check_start
 from slr_accel.training.run import RunFolder, check_continues, check_new_run
 
 
@@ -26,6 +26,7 @@ def train(settings: Settings) -> int:
     # 1. What can be wrong is found before anything slow.
     corpus = open_corpus(settings.training.data_dir)
     check_splits(settings, corpus)
+    check_start(settings)
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
         check_continues(run, settings, corpus)

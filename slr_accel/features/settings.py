@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
-Group = Literal["position", "velocity", "acceleration", "relative"]
+Group = Literal["position", "velocity", "acceleration", "relative", "shape", "distances"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -25,9 +25,13 @@ class FeatureSettings(BaseModel):
         "velocity",
         "relative",
     )
-    """What is made of the coordinates: position, velocity, acceleration, relative."""
+    """What is made of the coordinates: position, velocity, acceleration; relative (hands to the
+    wrist, face to the nose, pose to the shoulders); shape (relative, in units of the block's own
+    size), distances (between fingertips and wrist, likewise)."""
     blocks: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Blocks of the layout to use; all by default."""
+    exclude_points: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Points left out, as BLOCK.POINT with * for anything: pose.*_knee,pose.*_hip."""
     depth: bool = True
     """Use z where there is one."""
 

@@ -7,6 +7,7 @@ weights, and a presence channel a block is added. What is missing is 0 after tha
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,8 @@ from slr_accel.features.settings import FeatureSettings
 
 UNKNOWN_RATE = 25.0
 """Frames per second assumed where a corpus does not say."""
+SMALLEST_SIZE = 1e-3
+"""Of a block, in units of length: smaller ones are tracking failures."""
 LARGEST = 10.0
 """Standardised features are clamped to this many deviations: a tracker's spike stays a spike."""
 
@@ -57,6 +60,7 @@ class FeatureTransform(nn.Module):
             raise ValueError(f"blocks names {unknown}; the layout has {known}")
         self.blocks = [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
         self.body = BodyFrame(layout)
+        self._kept = {block.name: self._kept_points(block) for block in self.blocks}
         self.widths = [self._block_width(block) for block in self.blocks]
         if not sum(self.widths):
             raise ValueError(
@@ -66,12 +70,27 @@ class FeatureTransform(nn.Module):
         self.register_buffer("mean", torch.zeros(sum(self.widths)))
         self.register_buffer("deviation", torch.ones(sum(self.widths)))
 
+    def _kept_points(self, block: Block) -> list[int]:
+        patterns = self.settings.exclude_points
+        return [
+            i
+            for i, point in enumerate(block.points)
+            if not any(fnmatchcase(f"{block.name}.{point}", pattern) for pattern in patterns)
+        ]
+
     def _block_width(self, block: Block) -> int:
-        points, axes = len(block.points), len(self._axes(block))
-        anchored = self._anchor(block) is not None
-        return sum(
-            points * axes for group in self.settings.groups if group != "relative" or anchored
-        )
+        points, axes = len(self._kept[block.name]), len(self._axes(block))
+        corners = len(self._corners(block))
+        widths = {"relative": points * axes, "shape": points * axes}
+        widths["distances"] = corners * (corners - 1) // 2
+        if self._anchor(block) is None:
+            widths = dict.fromkeys(widths, 0)
+        return sum(widths.get(group, points * axes) for group in self.settings.groups)
+
+    def _corners(self, block: Block) -> list[int]:
+        """The wrist and the fingertips of a hand; nothing of other blocks."""
+        tips = [i for i, point in enumerate(block.points) if point.endswith("_tip")]
+        return [block.points.index("wrist"), *tips] if tips and "wrist" in block.points else []
 
     def _axes(self, block: Block) -> tuple[str, ...]:
         if "value" in block.axes:
@@ -137,23 +156,42 @@ class FeatureTransform(nn.Module):
         self, group: str, block: Block, points: dict[str, Tensor], own: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """One group of one block, (B, T, P, A), and the frames (B, T) in which it is valid."""
+        kept = self._kept[block.name]
         values = points[block.name]
         if group == "position":
-            return values, own
-        if group == "relative":
-            anchor = self._anchor(block)
-            if anchor is None:
-                return None
-            of_anchor = self.layout.block(anchor.block)
-            indices = [of_anchor.points.index(point) for point in anchor.points]
-            centre = points[anchor.block][:, :, indices].mean(dim=2, keepdim=True)
-            return values - centre, own & present[..., self.layout.block_index(anchor.block)]
+            return values[:, :, kept], own
+        if group in ("relative", "shape", "distances"):
+            return self._anchored_group(group, block, points, own, present)
+        values = values[:, :, kept]
         before, after = _shifted(values, 1), _shifted(values, -1)
         around = _shifted(own, 1) & _shifted(own, -1)
         if group == "velocity":
             return (after - before) * (self.frames_per_second / 2), around
         acceleration = (after - 2 * values + before) * self.frames_per_second**2
         return acceleration, around & own
+
+    def _anchored_group(
+        self, group: str, block: Block, points: dict[str, Tensor], own: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        anchor = self._anchor(block)
+        if anchor is None:
+            return None
+        of_anchor = self.layout.block(anchor.block)
+        indices = [of_anchor.points.index(point) for point in anchor.points]
+        centre = points[anchor.block][:, :, indices].mean(dim=2, keepdim=True)
+        valid = own & present[..., self.layout.block_index(anchor.block)]
+        relative = points[block.name] - centre
+        if group != "relative":
+            # Root of the mean squared distance from the anchor.
+            size = relative.square().sum(dim=-1).mean(dim=-1).sqrt()[..., None, None]
+            relative = relative / size.clamp(min=SMALLEST_SIZE)
+        if group != "distances":
+            return relative[:, :, self._kept[block.name]], valid
+        corners = self._corners(block)
+        first, second = torch.triu_indices(len(corners), len(corners), 1)
+        corner_points = relative[:, :, corners]
+        difference = corner_points[:, :, first] - corner_points[:, :, second]
+        return difference.norm(dim=-1, keepdim=True), valid
 
     def _normalised_points(self, values: Tensor, present: Tensor) -> dict[str, Tensor]:
         """(B, T, P, A) a block, centred on the body and in its unit of length."""

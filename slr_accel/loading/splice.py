@@ -83,10 +83,7 @@ def _cropped(
 def _borders(source: Source) -> list[int]:
     """Where the row may be cut: its ends, and midway between neighbouring signs."""
     segments = source.segments or ()
-    middles = [
-        (before[1] + after[0]) // 2
-        for before, after in pairwise(segments)
-    ]
+    middles = [(before[1] + after[0]) // 2 for before, after in pairwise(segments)]
     return [0, *middles, source.frames]
 
 

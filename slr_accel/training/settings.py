@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -15,6 +16,11 @@ from pydantic import (
 )
 
 from slr_accel.corpus.labels import LabelPolicy
+
+
+def _no_is_a_word(value: Any) -> Any:
+    """YAML reads a bare `no` as false."""
+    return "no" if value is False else value
 
 
 class TrainingSettings(BaseModel):
@@ -50,7 +56,9 @@ class TrainingSettings(BaseModel):
     micro_batches_per_step: PositiveInt | None = None
     """Micro-batches of all processes together per optimizer step, fixed for the run; recipes set
     this, so that the result does not depend on the number of processes."""
-    mixed_precision: Literal["no", "bf16", "fp16"] | None = None
+    mixed_precision: Annotated[
+        Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
+    ] = None
     """Default: what `accelerate launch` was told, else no."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off."""

@@ -97,15 +97,19 @@ class Display:
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | None:
-    """A wandb run, or None. Never asks: without a key it is off unless a mode is given."""
-    mode: Any = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
-    if mode is None:
-        mode = "online" if _has_wandb_key() else "disabled"
-    if mode == "disabled":
-        return None
+def wandb_mode(settings: Settings) -> str:
+    """Never asks: without a key wandb is off unless a mode is given. ValueError if it cannot be."""
+    mode = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
     if mode == "online" and not _has_wandb_key():
         raise ValueError("wandb_mode online needs a key: run `wandb login`, or use offline")
+    return mode or ("online" if _has_wandb_key() else "disabled")
+
+
+def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | None:
+    """A wandb run, or None where wandb is off."""
+    mode: Any = wandb_mode(settings)
+    if mode == "disabled":
+        return None
     import wandb
 
     return wandb.init(

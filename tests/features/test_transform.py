@@ -131,6 +131,35 @@ def test_half_precision_autocast_leaves_features_in_float32() -> None:
     assert torch.equal(ours, theirs)
 
 
+def test_shape_and_distances_do_not_change_with_the_size_of_the_hand() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [5])
+    presence = torch.ones_like(batch.presence)
+    settings = FeatureSettings(groups=("shape", "distances"), blocks=("left_hand",), depth=False)
+    made = FeatureTransform(layout, settings, 25.0)
+    assert made.num_features == 2 * 21 + 15 + 1
+    wrist = layout.point_columns("left_hand.wrist", ("x", "y", "z"))
+    larger = batch.features.clone()
+    hand = larger[..., layout.slices["left_hand"]].unflatten(-1, (21, 3))
+    centre = larger[..., None, wrist]
+    larger[..., layout.slices["left_hand"]] = ((hand - centre) * 1.7 + centre).flatten(-2)
+    ours, _ = made.groups(batch.features, presence, batch.lengths)
+    theirs, _ = made.groups(larger, presence, batch.lengths)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
+    assert ours.std() > 0.1
+
+
+def test_excluded_points_make_no_features_and_change_no_other() -> None:
+    batch = random_batch(HAND, [9])
+    whole = transform(HAND, "position", "relative")
+    settings = FeatureSettings(groups=("position", "relative"), exclude_points=("pose.*_elbow",))
+    part = FeatureTransform(HAND, settings, 25.0)
+    ours, _ = whole.groups(batch.features, batch.presence, batch.lengths)
+    theirs, _ = part.groups(batch.features, batch.presence, batch.lengths)
+    without_elbow = [i for i in range(20) if i not in (4, 5, 10, 11)]
+    assert torch.equal(theirs, ours[..., without_elbow])
+
+
 def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
     with pytest.raises(ValueError, match="foot"):
         FeatureTransform(HAND, FeatureSettings(blocks=("foot",)), 25.0)
