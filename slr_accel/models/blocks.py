@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from slr_accel.features.body import frame_mask
 
@@ -103,31 +102,45 @@ def _pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
     ).transpose(1, 2)
 
 
-class PackedLSTM(nn.Module):
-    """A bidirectional LSTM that never steps on padding, [B, T, C] -> [B, T, 2 * hidden]."""
+class BiLSTM(nn.Module):
+    """A bidirectional LSTM that no padding reaches, [B, T, C] -> [B, T, 2 * hidden].
+
+    The backward direction runs forward over each sequence's own reversed copy, so that padding
+    comes last for both. The result is that of a packed bidirectional LSTM, in less than half the
+    time on a CPU, where packed sequences miss the fused kernel.
+    """
 
     def __init__(self, in_channels: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(
-            in_channels,
-            hidden,
-            layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=dropout if layers > 1 else 0.0,
-        )
-        for name, parameter in self.lstm.named_parameters():
-            if name.startswith("bias_ih"):
-                # Forget gate (the second quarter) open at first, Jozefowicz et al. 2015.
-                nn.init.zeros_(parameter)
-                nn.init.ones_(parameter[hidden : 2 * hidden])
-            elif name.startswith("bias_hh"):
-                nn.init.zeros_(parameter)
+        widths = [in_channels] + [2 * hidden] * (layers - 1)
+        self.forwards = nn.ModuleList(_lstm(width, hidden) for width in widths)
+        self.backwards = nn.ModuleList(_lstm(width, hidden) for width in widths)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        output, _ = self.lstm(packed)
-        return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
+        time = torch.arange(x.shape[1], device=x.device)
+        # Frame t looks at length - 1 - t; padding stays where it is.
+        mirrored = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+        for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
+            if layer:
+                x = self.dropout(x)
+            later, _ = back(_frames(x, mirrored))
+            x = torch.cat([ahead(x)[0], _frames(later, mirrored)], dim=-1)
+        return x
+
+
+def _lstm(in_channels: int, hidden: int) -> nn.LSTM:
+    lstm = nn.LSTM(in_channels, hidden, batch_first=True)
+    nn.init.zeros_(lstm.bias_hh_l0)
+    nn.init.zeros_(lstm.bias_ih_l0)
+    # Forget gate (the second quarter) open at first, Jozefowicz et al. 2015.
+    nn.init.ones_(lstm.bias_ih_l0[hidden : 2 * hidden])
+    return lstm
+
+
+def _frames(x: Tensor, index: Tensor) -> Tensor:
+    """x[b, index[b, t]] for [B, T, C] and [B, T]."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
 class ChannelDropout(nn.Module):

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.models.blocks import ChannelDropout, InvertedResidual, MaskedConv, PackedLSTM
+from slr_accel.models.blocks import ChannelDropout, InvertedResidual, MaskedConv, BiLSTM
 from slr_accel.models.settings import StudentSettings
 
 
@@ -55,7 +55,7 @@ class Student(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-        self.lstm = PackedLSTM(width, settings.lstm_hidden, settings.lstm_layers, dropout)
+        self.lstm = BiLSTM(width, settings.lstm_hidden, settings.lstm_layers, dropout)
         self.head = _head(2 * settings.lstm_hidden, num_outputs)
         self.auxiliary_head = _head(width, num_outputs) if settings.auxiliary_weight else None
 

@@ -73,6 +73,8 @@ class Trainer:
     """Where the run ends: total_steps, or max_steps before it."""
     epoch_ended: bool = field(default=False, init=False)
     """The last step was the last of its epoch."""
+    in_trouble: bool = field(default=False, init=False)
+    """The last validation warned: the same is not said again and again."""
 
     @property
     def is_over(self) -> bool:
@@ -180,8 +182,9 @@ class Trainer:
             f"{' (best)' if is_best else ''}  blank frames {figures['blank_share']:.0%}"
             f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
         )
-        if trouble is not None:
+        if trouble is not None and not self.in_trouble:
             self.report.say(f"warning: {trouble}")
+        self.in_trouble = trouble is not None
 
     @property
     def save_is_due(self) -> bool:

@@ -1,0 +1,36 @@
+"""Shared blocks compute what their names say."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from slr_accel.models.blocks import BiLSTM, MaskedConv
+
+
+def test_bilstm_equals_torchs_packed_bidirectional_lstm() -> None:
+    torch.manual_seed(0)
+    ours = BiLSTM(5, 7, layers=2, dropout=0.0)
+    theirs = nn.LSTM(5, 7, 2, batch_first=True, bidirectional=True)
+    for layer in range(2):
+        for suffix, half in (("", ours.forwards), ("_reverse", ours.backwards)):
+            for name, parameter in half[layer].named_parameters():
+                twin = getattr(theirs, name.replace("l0", f"l{layer}") + suffix)
+                twin.data.copy_(parameter)
+    x, lengths = torch.randn(4, 11, 5), torch.tensor([11, 3, 1, 8])
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    found = ours(x, lengths)
+    for i, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(found[i, :length], expected[i, :length], atol=1e-6, rtol=1e-5)
+
+
+def test_convolution_sees_zeros_beyond_a_sequences_end() -> None:
+    conv = MaskedConv(1, 1, 3, stride=2)
+    nn.init.ones_(conv.conv.weight)
+    nn.init.zeros_(conv.conv.bias)
+    x = torch.tensor([1.0, 2, 3, 4, 99])[None, :, None]
+    found, lengths = conv(x, torch.tensor([4]))
+    assert lengths.tolist() == [2]
+    assert found[0, :2, 0].tolist() == [3.0, 9.0]
