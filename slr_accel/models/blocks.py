@@ -131,10 +131,11 @@ class BiLSTM(nn.Module):
 
 def _lstm(in_channels: int, hidden: int) -> nn.LSTM:
     lstm = nn.LSTM(in_channels, hidden, batch_first=True)
-    nn.init.zeros_(lstm.bias_hh_l0)
-    nn.init.zeros_(lstm.bias_ih_l0)
+    parameters = dict(lstm.named_parameters())
+    nn.init.zeros_(parameters["bias_hh_l0"])
+    nn.init.zeros_(parameters["bias_ih_l0"])
     # Forget gate (the second quarter) open at first, Jozefowicz et al. 2015.
-    nn.init.ones_(lstm.bias_ih_l0[hidden : 2 * hidden])
+    nn.init.ones_(parameters["bias_ih_l0"][hidden : 2 * hidden])
     return lstm
 
 

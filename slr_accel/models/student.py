@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.models.blocks import ChannelDropout, InvertedResidual, MaskedConv, BiLSTM
+from slr_accel.models.blocks import BiLSTM, ChannelDropout, InvertedResidual, MaskedConv
 from slr_accel.models.settings import StudentSettings
 
 

@@ -35,6 +35,7 @@ from slr_accel.training.data import (
     make_epoch,
     train_data,
 )
+from slr_accel.training.describe import describe_batch
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder, record_start
@@ -71,6 +72,8 @@ class Trainer:
     """Of all epochs; the learning rate is planned for these."""
     last_step: int
     """Where the run ends: total_steps, or max_steps before it."""
+    has_stepped: bool = field(default=False, init=False)
+    """Since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
     """The last step was the last of its epoch."""
     in_trouble: bool = field(default=False, init=False)
@@ -97,6 +100,10 @@ class Trainer:
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:
         """Takes one optimizer step. Raises RunError after too many without a finite gradient."""
         options, state = self.settings.training, self.state
+        if not self.has_stepped:
+            first = work.micro_batches[0].batch
+            self.report.say(describe_batch(first, self.corpus, self.vocabulary))
+            self.has_stepped = True
         learning_rate = options.learning_rate * warmup_cosine(
             state.step, total_steps=self.total_steps, warmup_ratio=options.warmup_ratio
         )
