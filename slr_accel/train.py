@@ -13,8 +13,9 @@ from pathlib import Path
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import reported
 from slr_accel.settings import Settings, parse_settings
-from slr_accel.training.data import check_splits, check_start
+from slr_accel.training.data import check_splits
 from slr_accel.training.run import RunFolder, check_continues, check_new_run
+from slr_accel.training.tracking import wandb_mode
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
@@ -26,12 +27,12 @@ def train(settings: Settings) -> int:
     # 1. What can be wrong is found before anything slow.
     corpus = open_corpus(settings.training.data_dir)
     check_splits(settings, corpus)
-    check_start(settings)
+    wandb_mode(settings)
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
         check_continues(run, settings, corpus)
     else:
-        check_new_run(run)
+        check_new_run(run, settings)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
     from slr_accel.training.preemption import StopRequest

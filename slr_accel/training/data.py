@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import alignable, plan, required_output_length, steps_per_epoch
 from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.settings import Settings
-from slr_accel.training.tracking import wandb_mode
 
 SPLICING = 1
 """Sets splicing's randomness apart from that of augmentation, which has the same seeds."""
@@ -53,16 +51,6 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
         )
     rows = evaluation_rows(corpus, settings.training.eval_split)
     _check_lengths(settings, corpus, np.concatenate([train, rows]))
-
-
-def check_start(settings: Settings) -> None:
-    """Raises ValueError where what a run starts from or reports to is not there."""
-    source = settings.training.init_from
-    if source is not None and not any(
-        (folder / "config.json").is_file() for folder in (Path(source) / "best", Path(source))
-    ):
-        raise ValueError(f"init_from {source}: neither a trained run nor a model (no config.json)")
-    wandb_mode(settings)
 
 
 def evaluation_rows(corpus: Corpus, split: str) -> np.ndarray:

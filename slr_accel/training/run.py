@@ -88,8 +88,9 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
         )
 
 
-def check_new_run(run: RunFolder) -> None:
-    """Raises ValueError where the folder holds what a run would overwrite."""
+def check_new_run(run: RunFolder, settings: Settings) -> None:
+    """Raises ValueError where the folder holds what a run would overwrite, or the weights that
+    the run is to start from are not there."""
     if run.path.exists() and not run.path.is_dir():
         raise ValueError(f"{run.path}: is a file; give another --output_dir")
     clashes = [name for name in (METRICS_FILE, "checkpoints") if (run.path / name).exists()]
@@ -98,6 +99,11 @@ def check_new_run(run: RunFolder) -> None:
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
             "give another --output_dir"
         )
+    source = settings.training.init_from
+    if source is not None and not any(
+        (folder / "config.json").is_file() for folder in (Path(source) / "best", Path(source))
+    ):
+        raise ValueError(f"init_from {source}: neither a trained run nor a model (no config.json)")
 
 
 def create_run(

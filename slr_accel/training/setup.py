@@ -11,13 +11,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.corpus.vocabulary import BLANK, Vocabulary
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.folder import VOCABULARY_FILE, load_model
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
+from slr_accel.training.average import start_average
 from slr_accel.training.checkpoint import TrainState, latest_checkpoint, load_checkpoint
 from slr_accel.training.data import make_vocabulary
 from slr_accel.training.run import RunFolder, create_run
@@ -73,17 +74,15 @@ def make_transform(settings: Settings, corpus: Corpus) -> FeatureTransform:
 def make_model(
     settings: Settings, corpus: Corpus, vocabulary: Vocabulary, statistics: dict[str, Tensor]
 ) -> Student:
-    """The model at the start of a run: fresh weights of this seed, or another run's."""
+    """The model with fresh weights of the run's seed."""
     torch.manual_seed(settings.training.seed)
     model = Student(make_transform(settings, corpus), settings.model, vocabulary.num_outputs)
     model.features.mean.copy_(statistics["mean"])
     model.features.deviation.copy_(statistics["deviation"])
-    if settings.training.init_from is not None:
-        _take_weights(model, vocabulary, Path(settings.training.init_from))
     return model
 
 
-def _take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
+def take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
     """All weights but the head's, which follows the vocabulary: known tokens keep their rows."""
     folder = source / "best" if (source / "best").exists() else source
     trained, known = load_model(folder)
@@ -99,15 +98,8 @@ def _take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
             f"{differing[0]}; the layout, the features and the model's settings must be its own "
             f"(see {folder / 'config.json'})"
         )
-    shared = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
-    to, of = (
-        (torch.tensor([0, *ids]) for ids in zip(*shared, strict=True))
-        if shared
-        else (
-            torch.tensor([0]),
-            torch.tensor([0]),
-        )
-    )
+    pairs = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
+    to, of = torch.tensor([(BLANK, BLANK), *pairs]).T
     for name, tensor in theirs.items():
         if name not in own:
             continue
@@ -129,14 +121,24 @@ def make_optimizer(settings: Settings, model: Student) -> torch.optim.Optimizer:
 
 
 def resume(
-    run: RunFolder, model: Student, optimizer: torch.optim.Optimizer, accelerator: Accelerator
+    settings: Settings,
+    run: RunFolder,
+    model: Student,
+    optimizer: torch.optim.Optimizer,
+    vocabulary: Vocabulary,
+    device: torch.device,
 ) -> tuple[TrainState, dict[str, Tensor] | None]:
-    """State and averaged weights of the last valid checkpoint, or of a start."""
-    device = accelerator.device
-    model.to(device)
+    """State and averaged weights of the last valid checkpoint, or of a start.
+
+    At a start the weights may come from another run (init_from).
+    """
     last = latest_checkpoint(run.checkpoints)
     if last is None:
-        return TrainState(), None
+        if settings.training.init_from is not None:
+            take_weights(model, vocabulary, Path(settings.training.init_from))
+        model.to(device)
+        return TrainState(), start_average(model) if settings.training.ema_decay else None
+    model.to(device)
     state, average = load_checkpoint(last, model=model, optimizer=optimizer)
     if average is not None:
         average = {name: tensor.to(device) for name, tensor in average.items()}

@@ -21,7 +21,7 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
 from slr_accel.training import setup
-from slr_accel.training.average import evaluated_weights, start_average, update_average
+from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import (
     TrainState,
     point_to,
@@ -278,9 +278,9 @@ def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Train
     statistics = setup.load_statistics(run)
     raw_model = setup.make_model(settings, corpus, vocabulary, statistics)
     raw_optimizer = setup.make_optimizer(settings, raw_model)
-    state, average = setup.resume(run, raw_model, raw_optimizer, accelerator)
-    if options.ema_decay and average is None:
-        average = start_average(raw_model)
+    state, average = setup.resume(
+        settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device
+    )
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
