@@ -36,7 +36,8 @@ def tiny_sequences(count: int, seed: int = 0) -> list[Sequence]:
     words = {"A": (0.0, 0.5), "B": (0.5, 0.0), "C": (-0.5, 0.2), "D": (0.3, -0.6)}
     sequences = []
     for i in range(count):
-        labels = [str(w) for w in random.choice(list(words), random.integers(1, 4))]
+        # No word twice: held twice as long, it would look the same.
+        labels = random.permutation(list(words))[: random.integers(1, 4)].tolist()
         lengths = random.integers(6, 14, len(labels))
         frames = np.repeat([words[w] for w in labels], lengths, axis=0)
         hand = frames + random.normal(0, 0.03, frames.shape)
