@@ -43,7 +43,7 @@ class Display:
     """A progress bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, total_steps: int, done: int) -> None:
-        self.console = Console(soft_wrap=True, highlight=False)
+        self.console = Console(highlight=False)
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(None),
@@ -68,7 +68,8 @@ class Display:
         self._progress.stop()
 
     def line(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        # Words wrap on a terminal; in a file a line stays a line.
+        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
 
     def step(self, step: int, epoch: int) -> None:
         """Moves the bar; free of cost where there is none."""
