@@ -57,6 +57,10 @@ class TrainState:
     wandb_id: str | None = None
 
 
+def checkpoint_path(checkpoints: Path, step: int) -> Path:
+    return checkpoints / f"step_{step:08d}"
+
+
 def save_checkpoint(
     checkpoints: Path,
     *,
@@ -71,7 +75,7 @@ def save_checkpoint(
     Raises:
         OSError: it could not be written (disk full); earlier checkpoints stay as they are.
     """
-    final = checkpoints / f"step_{state.step:08d}"
+    final = checkpoint_path(checkpoints, state.step)
     folder = final.with_name(final.name + ".tmp")
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -187,7 +191,7 @@ def delete_checkpoint(folder: Path) -> None:
 def prune_checkpoints(checkpoints: Path, *, keep_last: int, best_step: int) -> None:
     """Keeps the last `keep_last` and the best; removes the rest and what a crash left."""
     for path in all_checkpoints(checkpoints)[:-keep_last]:
-        if path.name != f"step_{best_step:08d}":
+        if path != checkpoint_path(checkpoints, best_step):
             delete_checkpoint(path)
     for path in checkpoints.glob("step_*"):
         if not (path / META_FILE).is_file() or path.suffix == ".tmp":

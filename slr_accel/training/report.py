@@ -75,7 +75,7 @@ class Report:
         self._since = time.monotonic()
         self._metrics.write(record)
         if self._wandb is not None:
-            self._wandb.log(record, step=record["step"])
+            self._wandb.log(record)
         self._display.figures(record["step"], record)
 
     @property

@@ -119,7 +119,9 @@ def create_run(
         "starts": [],
     }
     _write_json(run.path / ENVIRONMENT_FILE, environment)
-    text = yaml.safe_dump(settings.flat(), sort_keys=False, allow_unicode=True)
+    # Absolute, so that `evaluate` finds the corpus from anywhere.
+    values = settings.flat() | {"data_dir": str(corpus.folder.resolve())}
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     temporary = run.path / (CONFIG_FILE + ".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(run.path / CONFIG_FILE)

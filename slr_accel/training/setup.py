@@ -35,6 +35,8 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:
         raise ValueError("mixed_precision fp16 needs a GPU; use bf16 or no on a CPU")
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") or os.environ.get("ACCELERATE_USE_FSDP"):
+        raise ValueError("DeepSpeed and FSDP are not supported yet; launch with DDP (multi_gpu)")
     # Without cpu=True, accelerate lets each CPU process of several train alone and says nothing.
     return Accelerator(cpu=not has_gpu, mixed_precision=mixed_precision)
 
@@ -44,6 +46,11 @@ def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) 
     training = settings.training
     if run.exists:
         per_step = int(run.environment()["micro_batches_per_step"])
+        if training.micro_batches_per_step not in (None, per_step):
+            raise ValueError(
+                f"micro_batches_per_step: {per_step} then, {training.micro_batches_per_step} now; "
+                f"an optimizer step of {run.path} cannot change"
+            )
     elif training.micro_batches_per_step is not None:
         per_step = training.micro_batches_per_step
     else:

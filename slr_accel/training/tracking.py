@@ -113,7 +113,7 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | N
         return None
     import wandb
 
-    return wandb.init(
+    run = wandb.init(
         project=settings.training.wandb_project,
         dir=folder,
         id=run_id,
@@ -122,6 +122,9 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | N
         config=settings.flat(),
         settings=wandb.Settings(silent=True),
     )
+    # A step taken again after a crash would be dropped on wandb's own axis.
+    run.define_metric("*", step_metric="step")
+    return run
 
 
 def _has_wandb_key() -> bool:

@@ -24,6 +24,7 @@ from slr_accel.training import setup
 from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import (
     TrainState,
+    checkpoint_path,
     point_to,
     prune_checkpoints,
     save_checkpoint,
@@ -43,8 +44,9 @@ from slr_accel.training.schedules import warmup_cosine
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.validation import validate
 
-MOST_SKIPPED = 10
-"""Steps in a row without a finite gradient after which a run stops."""
+MOST_SKIPPED = 20
+"""Steps in a row without a finite gradient after which a run stops; fp16 may need 16 of them to
+bring its loss scale down from 2**16."""
 
 
 @dataclass
@@ -293,6 +295,8 @@ def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Train
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, options.max_steps or total_steps)
     if accelerator.is_main_process:
+        if state.best_step:  # a kill may have come between a save and the link to it
+            point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
         record_start(
             run,
             step=state.step,
