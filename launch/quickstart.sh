@@ -15,6 +15,7 @@ corpus=corpora/synthetic
 run=runs/quickstart
 processes=$(($(getconf _NPROCESSORS_ONLN) > 1 ? 2 : 1))
 
+export ACCELERATE_USE_CPU=true
 [ -f "$corpus/corpus.json" ] || slr-accel prepare synthetic --out "$corpus"
 accelerate launch --config_file accelerate_configs/cpu_2proc.yaml --num_processes "$processes" \
     -m slr_accel.train --recipe synthetic --data_dir "$corpus" --output_dir "$run" "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,17 @@ def reported() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(error)
         sys.exit(2)
     except (RunError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(error)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _tell(error: Exception) -> None:
+    # Of several processes on a machine that meet the same error, one says so.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"error: {error}", file=sys.stderr)

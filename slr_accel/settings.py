@@ -121,7 +121,13 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
         for name, field in model.model_fields.items():
             _add_argument(section, name, field)
     parsed, unknown = parser.parse_known_args([_underscored(word) for word in argv])
-    given = {k: v for k, v in vars(parsed).items() if v is not None and k != "recipe"}
+    fields = setting_fields()
+    given = {
+        # `none` takes back what a recipe sets.
+        name: None if value == "none" and fields[name].default is None else value
+        for name, value in vars(parsed).items()
+        if value is not None and name != "recipe"
+    }
     problems = [
         unknown_name("setting", word.split("=")[0], [f"--{n}" for n in setting_fields()])
         for word in unknown

@@ -36,7 +36,7 @@ def train(settings: Settings) -> int:
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
     from slr_accel.training.preemption import StopRequest
-    from slr_accel.training.trainer import set_up
+    from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         trainer.announce()

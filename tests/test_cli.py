@@ -98,7 +98,8 @@ def test_a_folder_with_somebody_elses_metrics(refused_train: Refusal, tmp_path: 
 
 def test_an_unknown_split(refused_train: Refusal) -> None:
     text = refused_train("--eval_split=tset")
-    assert "no split 'tset'; it has: dev, train, unlabelled" in text
+    assert "no split 'tset' to validate on" in text
+    assert "dev, train, unlabelled with --eval_split" in text
 
 
 def test_a_split_without_labels_to_score_against(refused_train: Refusal) -> None:

@@ -20,8 +20,8 @@ labels    glosses, as a text with spaces or a list; needed in the split `train`
 split     train and dev are what training uses; others (test) are for evaluate and predict
 also      signer, fps (frames per second), text, segments ([[start_frame, end_frame, gloss], ...])
 
-A .csv with these column names works too (lists with `;` between). A layout.json beside the index
-says what the columns mean; without one they are generic numbers.
+A .csv with these column names works too (a list of features with `;` between). A layout.json beside
+the index says what the columns mean; without one they are generic numbers.
 """
 
 

@@ -78,8 +78,11 @@ class OpenedRun:
         """Words with times: an output step covers output_stride frames."""
         from slr_accel.scoring.ctm import CtmRow
 
-        seconds = self.model.output_stride / self.model.features.frames_per_second
         for row, h in zip(rows, hypotheses, strict=True):
+            frames = int(self.corpus.rows.frames[row])
+            # Of a subsampled sequence a frame stands for more than one.
+            skipped = frames / min(frames, self.max_frames or frames)
+            seconds = self.model.output_stride * skipped / self.model.features.frames_per_second
             words = self.vocabulary.decode(h.tokens)
             for word, start, end in zip(words, h.start, h.end, strict=True):
                 yield CtmRow(

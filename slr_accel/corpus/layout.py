@@ -70,6 +70,8 @@ class Layout:
         known = {b.name: b for b in self.blocks}
         if block not in known or point not in known[block].points:
             return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
+        if field == "scale" and not {"x", "y"} <= set(known[block].axes):
+            return [f"scale names {reference!r}, whose block has not both x and y"]
         if not known[block].coordinates:
             return [f"{field} names {reference!r}, whose block has no x, y or z"]
         return []

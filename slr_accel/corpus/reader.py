@@ -101,6 +101,8 @@ class Corpus:
 
 def open_corpus(folder: str | Path) -> Corpus:
     """Opens a corpus without touching its shards. Raises ValueError with the way out."""
+    if "://" in str(folder):
+        raise ValueError(f"{folder}: remote corpora are not supported yet; copy it to a folder")
     folder = Path(folder)
     info = read_corpus_info(folder)
     path = folder / ROWS_FILE

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 BLANK = 0
-BLANK_TOKEN = "<blank>"
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,11 @@ class Augmentation(nn.Module):
         unit: Tensor,
         randoms: list[np.random.Generator],
     ) -> Tensor:
-        """Turns, zooms and shears the image about the body's origin, then moves single blocks."""
+        """Turns, zooms and shears the image about the body's origin (where the layout names none,
+        about the image's), then moves single blocks."""
         image = _stack([self._random_image(random) for random in randoms], values)
         _, origin = self.body.origin(values, visible)
-        if origin.shape[1] == 0:
+        if origin.shape[1] < 2:
             origin = values.new_zeros(len(values), 2)
         centre = origin[:, None, None, :]
         values = values.clone()

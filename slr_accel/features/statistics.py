@@ -17,7 +17,7 @@ BATCH = 8
 
 
 def train_statistics(
-    transform: FeatureTransform, corpus: Corpus, rows: np.ndarray
+    transform: FeatureTransform, corpus: Corpus, rows: np.ndarray, max_frames: int | None
 ) -> dict[str, Tensor]:
     """Statistics of train rows, over the frames where a value is valid.
 
@@ -31,11 +31,13 @@ def train_statistics(
     """
     chosen = rows[:: -(-len(rows) // MOST_SEQUENCES)]
     features, columns = _Moments(), _Moments()
+    widths = torch.tensor([block.columns for block in corpus.layout.blocks])
     for start in range(0, len(chosen), BATCH):
-        batch = load_batch(corpus, chosen[start : start + BATCH], {})
+        batch = load_batch(corpus, chosen[start : start + BATCH], {}, max_frames)
         features.add(*transform.groups(batch.features, batch.presence, batch.lengths))
         inside = frame_mask(batch.lengths, batch.features.shape[1])[..., None]
-        columns.add(batch.features, inside.expand_as(batch.features))
+        shown = torch.repeat_interleave(batch.presence & inside, widths, dim=-1)
+        columns.add(batch.features, shown)
     mean, deviation = features.result()
     deviation[deviation < SMALLEST_DEVIATION] = 1
     return {"mean": mean, "deviation": deviation, "column_deviation": columns.result()[1]}

@@ -126,6 +126,7 @@ def accumulation_for(per_step: int, world_size: int) -> int:
         fitting = [str(w) for w in range(1, per_step + 1) if per_step % w == 0]
         raise ValueError(
             f"an optimizer step of this run takes {per_step} micro-batches, which {world_size} "
-            f"processes cannot share equally; start it with {', '.join(fitting)} process(es)"
+            f"processes cannot share equally; start it with {', '.join(fitting)} process(es), or a "
+            "new run with another --micro_batches_per_step"
         )
     return per_step // world_size

@@ -48,8 +48,15 @@ class StudentSettings(BaseModel):
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
-        return [
+        found = [
             f"{name} is {getattr(self, name)}; it must be odd, e.g. {getattr(self, name) + 1}"
             for name in ("kernel_size", "encoder_kernel_size")
             if getattr(self, name) % 2 == 0
         ]
+        halvings = self.output_stride.bit_length() - 1
+        if self.conv_blocks < halvings:
+            found.append(
+                f"output_stride {self.output_stride} needs at least {halvings} conv_blocks, "
+                f"not {self.conv_blocks}"
+            )
+        return found

@@ -90,12 +90,9 @@ class Student(nn.Module):
 
 
 def _strides(output_stride: int, num_blocks: int) -> list[int]:
-    """Halvings come in the first blocks, where they save most. ValueError if too few blocks."""
-    halvings = {1: 0, 2: 1, 4: 2}[output_stride]
-    if halvings > num_blocks:
-        raise ValueError(
-            f"output_stride {output_stride} needs at least {halvings} conv_blocks, not {num_blocks}"
-        )
+    """Halvings come in the first blocks, where they save most."""
+    halvings = output_stride.bit_length() - 1
+    assert halvings <= num_blocks, "StudentSettings.problems() refuses this"
     return [2] * halvings + [1] * (num_blocks - halvings)
 
 

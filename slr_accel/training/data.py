@@ -49,6 +49,11 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
         raise ValueError(
             f"{len(unlabelled)} train sequences have no labels, the first is {unlabelled[0]}"
         )
+    if settings.training.eval_split not in corpus.rows.split_names:
+        raise ValueError(
+            f"{corpus.folder} has no split {settings.training.eval_split!r} to validate on; name "
+            f"one of {', '.join(sorted(corpus.rows.split_names))} with --eval_split"
+        )
     rows = evaluation_rows(corpus, settings.training.eval_split)
     _check_lengths(settings, corpus, np.concatenate([train, rows]))
 

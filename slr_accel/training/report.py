@@ -33,7 +33,7 @@ class Report:
         self._run = run
         self._is_main = is_main
         self.wandb_id = state.wandb_id
-        self._frames, self._since = 0, time.monotonic()
+        self._frames, self._seconds, self._last = 0, 0.0, time.monotonic()
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
@@ -60,7 +60,10 @@ class Report:
 
     def step(self, step: int, epoch: int, frames: int) -> None:
         """Notes that a step over `frames` valid frames is done."""
+        now = time.monotonic()
         self._frames += frames
+        self._seconds += now - self._last
+        self._last = now
         if self._is_main:
             self._display.step(step, epoch)
 
@@ -69,10 +72,10 @@ class Report:
         if not self._is_main:
             return
         if "loss" in record:
-            seconds = time.monotonic() - self._since
-            record = {**record, "frames_per_second": round(self._frames / max(seconds, 1e-9), 1)}
-            self._frames = 0
-        self._since = time.monotonic()
+            speed = self._frames / max(self._seconds, 1e-9)
+            record = {**record, "frames_per_second": round(speed, 1)}
+            self._frames, self._seconds = 0, 0.0
+        self._last = time.monotonic()  # a validation is no training time
         self._metrics.write(record)
         if self._wandb is not None:
             self._wandb.log(record)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +23,13 @@ CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 METRICS_FILE = "metrics.jsonl"
 LAYOUT_FILE = "layout.json"
+LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
-    *("eval_steps", "save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project"),
+    *("save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project", "mixed_precision"),
     *("accumulation_steps", "micro_batches_per_step", "init_from"),
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its
@@ -107,24 +111,42 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
 
 
 def create_run(
-    run: RunFolder, settings: Settings, corpus: Corpus, *, micro_batches_per_step: int
+    run: RunFolder, corpus: Corpus, *, micro_batches_per_step: int, mixed_precision: str
 ) -> None:
-    """Writes what names the run; config.yaml last, since it makes the folder a run."""
-    run.path.mkdir(parents=True, exist_ok=True)
+    """Writes what the first start fixes; `write_config` then makes the folder a run."""
     layout = json.dumps(corpus.layout.to_json(), indent=1)
     (run.path / LAYOUT_FILE).write_text(layout + "\n", encoding="utf-8")
     environment = {
         "corpus_fingerprint": corpus.info.fingerprint,
         "micro_batches_per_step": micro_batches_per_step,
+        "mixed_precision": mixed_precision,
         "starts": [],
     }
     _write_json(run.path / ENVIRONMENT_FILE, environment)
+
+
+def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
+    """config.yaml, anew at every start: some settings may change."""
     # Absolute, so that `evaluate` finds the corpus from anywhere.
     values = settings.flat() | {"data_dir": str(corpus.folder.resolve())}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     temporary = run.path / (CONFIG_FILE + ".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(run.path / CONFIG_FILE)
+
+
+@contextmanager
+def locked(run: RunFolder) -> Iterator[None]:
+    """Holds the run folder for one training. ValueError where another one holds it."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    with (run.path / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"{run.path}: is being trained by another process; wait for it, or end it"
+            ) from None
+        yield
 
 
 def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> None:

@@ -3,42 +3,72 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import BLANK, Vocabulary
+from slr_accel.features.augmentation import Augmentation
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
-from slr_accel.models.folder import VOCABULARY_FILE, load_model
+from slr_accel.models.folder import VOCABULARY_FILE, load_model, model_config
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
 from slr_accel.training.average import start_average
-from slr_accel.training.checkpoint import TrainState, latest_checkpoint, load_checkpoint
-from slr_accel.training.data import make_vocabulary
-from slr_accel.training.run import RunFolder, create_run
+from slr_accel.training.checkpoint import (
+    TrainState,
+    checkpoint_path,
+    latest_checkpoint,
+    load_checkpoint,
+    point_to,
+)
+from slr_accel.training.data import (
+    count_steps,
+    evaluation_rows,
+    make_vocabulary,
+    train_data,
+)
+from slr_accel.training.report import Report
+from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
 from slr_accel.training.step import parameter_groups
+from slr_accel.training.trainer import Trainer
 
 
 def make_accelerator(mixed_precision: str | None) -> Accelerator:
     """One of the processes that `accelerate launch` started, or the only one.
 
     Raises:
-        ValueError: fp16 without a GPU.
+        ValueError: fp16 without a GPU, or a way of running that is not supported.
     """
-    has_gpu = torch.cuda.is_available()
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") or os.environ.get("ACCELERATE_USE_FSDP"):
+        raise ValueError("DeepSpeed and FSDP are not supported yet; launch with DDP (multi_gpu)")
+    has_gpu = _gpu_for_each_process()
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:
         raise ValueError("mixed_precision fp16 needs a GPU; use bf16 or no on a CPU")
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED") or os.environ.get("ACCELERATE_USE_FSDP"):
-        raise ValueError("DeepSpeed and FSDP are not supported yet; launch with DDP (multi_gpu)")
-    # Without cpu=True, accelerate lets each CPU process of several train alone and says nothing.
-    return Accelerator(cpu=not has_gpu, mixed_precision=mixed_precision)
+    # DDP otherwise orders its buckets anew after its first step, also when that follows a resume:
+    # on three CPU processes or more, sums would then round differently.
+    fixed_buckets = DistributedDataParallelKwargs(find_unused_parameters=not has_gpu)
+    return Accelerator(
+        # Without cpu=True, accelerate lets each of several CPU processes train alone, silently.
+        cpu=not has_gpu,
+        mixed_precision=mixed_precision,
+        kwargs_handlers=[fixed_buckets],
+    )
+
+
+def _gpu_for_each_process() -> bool:
+    # `use_cpu: true` of a config does not reach several processes by itself (accelerate 1.15).
+    if os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true"):
+        return False
+    return 0 < int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= torch.cuda.device_count()
 
 
 def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:
@@ -63,14 +93,36 @@ def start_run(
     accelerator: Accelerator, settings: Settings, corpus: Corpus, run: RunFolder, per_step: int
 ) -> Vocabulary:
     """Makes the run folder at the first start (one process does), and reads its vocabulary."""
-    if not run.exists and accelerator.is_main_process:
+    if accelerator.is_main_process and not run.exists:
         run.path.mkdir(parents=True, exist_ok=True)
-        make_vocabulary(settings, corpus).save(run.path / VOCABULARY_FILE)
-        transform = make_transform(settings, corpus)
-        statistics = train_statistics(transform, corpus, corpus.rows.of_split("train"))
+        vocabulary = make_vocabulary(settings, corpus)
+        statistics = train_statistics(
+            make_transform(settings, corpus),
+            corpus,
+            corpus.rows.of_split("train"),
+            settings.loading.max_frames,
+        )
+        # Tried before the folder becomes a run: what fails here may be corrected and repeated.
+        train_data(settings, corpus, vocabulary, settings.model.output_stride)
+        model = make_model(settings, corpus, vocabulary, statistics)
+        if settings.training.init_from is not None:
+            take_weights(model, vocabulary, Path(settings.training.init_from))
+        vocabulary.save(run.path / VOCABULARY_FILE)
         save_file(statistics, run.statistics)
-        create_run(run, settings, corpus, micro_batches_per_step=per_step)
+        create_run(
+            run,
+            corpus,
+            micro_batches_per_step=per_step,
+            mixed_precision=accelerator.mixed_precision,
+        )
+    if accelerator.is_main_process:
+        write_config(run, settings, corpus)
     accelerator.wait_for_everyone()
+    before = run.environment()["mixed_precision"]
+    if before != accelerator.mixed_precision:
+        raise ValueError(
+            f"mixed_precision of {run.path}: {before} then, {accelerator.mixed_precision} now"
+        )
     return Vocabulary.load(run.path / VOCABULARY_FILE)
 
 
@@ -93,17 +145,18 @@ def take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
     """All weights but the head's, which follows the vocabulary: known tokens keep their rows."""
     folder = source / "best" if (source / "best").exists() else source
     trained, known = load_model(folder)
+    ours, theirs_config = model_config(model), model_config(trained)
+    differing = [key for key in ("layout", "features") if ours[key] != theirs_config[key]]
     own, theirs = model.state_dict(), trained.state_dict()
-    differing = [
+    differing += [
         name
         for name in own
         if not _is_head(name) and (name not in theirs or own[name].shape != theirs[name].shape)
     ]
     if differing:
         raise ValueError(
-            f"init_from {source}: {len(differing)} tensors do not fit, the first is "
-            f"{differing[0]}; the layout, the features and the model's settings must be its own "
-            f"(see {folder / 'config.json'})"
+            f"init_from {source}: does not fit in {', '.join(differing[:5])}; the layout, the "
+            f"features and the model's settings must be those of {folder / 'config.json'}"
         )
     pairs = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
     to, of = torch.tensor([(BLANK, BLANK), *pairs]).T
@@ -154,3 +207,73 @@ def resume(
 
 def load_statistics(run: RunFolder) -> dict[str, Tensor]:
     return load_file(run.statistics)
+
+
+@contextmanager
+def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Trainer]:
+    """Joins the other processes and brings the run to where its last checkpoint left it."""
+    accelerator = make_accelerator(settings.training.mixed_precision)
+    with ExitStack() as stack:
+        stack.callback(accelerator.end_training)
+        if accelerator.is_main_process:
+            stack.enter_context(locked(run))
+        yield stack.enter_context(_trainer(accelerator, settings, corpus, run))
+        accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _trainer(
+    accelerator: Accelerator, settings: Settings, corpus: Corpus, run: RunFolder
+) -> Iterator[Trainer]:
+    is_main = accelerator.is_main_process
+    epochs_before = run.config().get("epochs") if run.exists else None
+    per_step = micro_batches_per_step(settings, run, accelerator.num_processes)
+    vocabulary = start_run(accelerator, settings, corpus, run, per_step)
+    data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
+    statistics = load_statistics(run)
+    raw_model = make_model(settings, corpus, vocabulary, statistics)
+    raw_optimizer = make_optimizer(settings, raw_model)
+    state, average = resume(settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device)
+    augmentation = Augmentation(
+        corpus.layout,
+        settings.augmentation,
+        settings.model.output_stride,
+        statistics["column_deviation"],
+    )
+    model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
+    if accelerator.scaler is not None and state.grad_scaler:
+        accelerator.scaler.load_state_dict(state.grad_scaler)
+    total_steps = count_steps(settings, data, per_step)
+    last_step = min(total_steps, settings.training.max_steps or total_steps)
+    if is_main:
+        if state.best_step:  # a kill may have come between a save and the link to it
+            point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
+        record_start(
+            run,
+            step=state.step,
+            device=str(accelerator.device),
+            world_size=accelerator.num_processes,
+        )
+    report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
+    with report:
+        yield Trainer(
+            settings=settings,
+            corpus=corpus,
+            run=run,
+            accelerator=accelerator,
+            vocabulary=vocabulary,
+            data=data,
+            eval_rows=evaluation_rows(corpus, settings.training.eval_split),
+            raw_model=raw_model,
+            raw_optimizer=raw_optimizer,
+            model=model,
+            optimizer=optimizer,
+            augmentation=augmentation.to(accelerator.device),
+            average=average,
+            state=state,
+            report=report,
+            micro_batches_per_step=per_step,
+            total_steps=total_steps,
+            last_step=last_step,
+            epochs_before=epochs_before,
+        )

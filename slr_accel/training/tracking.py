@@ -146,8 +146,8 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
 
     panels = (
         ("loss", "train loss (nats a gloss)"),
-        ("wer", "dev WER"),
-        ("blank_share", "share of blank steps (dev)"),
+        ("wer", "WER (validation)"),
+        ("blank_share", "share of blank steps (validation)"),
         ("learning_rate", "learning rate"),
     )
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")

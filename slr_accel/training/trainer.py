@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,26 +19,21 @@ from slr_accel.errors import RunError
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
-from slr_accel.training import setup
 from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import (
     TrainState,
-    checkpoint_path,
     point_to,
     prune_checkpoints,
     save_checkpoint,
 )
 from slr_accel.training.data import (
     TrainData,
-    count_steps,
-    evaluation_rows,
     make_epoch,
-    train_data,
 )
 from slr_accel.training.describe import describe_batch
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.report import Report
-from slr_accel.training.run import RunFolder, record_start
+from slr_accel.training.run import RunFolder
 from slr_accel.training.schedules import warmup_cosine
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.validation import validate
@@ -74,6 +68,8 @@ class Trainer:
     """Of all epochs; the learning rate is planned for these."""
     last_step: int
     """Where the run ends: total_steps, or max_steps before it."""
+    epochs_before: int | None
+    """Epochs asked for when the run was last started; None at its first start."""
     has_stepped: bool = field(default=False, init=False)
     """Since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
@@ -245,11 +241,19 @@ class Trainer:
         )
         if self.state.step:
             say(f"continues at step {self.state.step} of {self.last_step}")
-        if self.is_over:
+        if self.epochs_before not in (None, self.settings.training.epochs):
+            say(
+                f"epochs were {self.epochs_before} and are {self.settings.training.epochs} now: "
+                f"the learning rate follows the cosine over {self.total_steps} steps from here"
+            )
+        if self.state.step >= self.last_step:
             say("this run is complete; raise epochs to train it further")
+        elif self.is_over:
+            say("this run stopped early; raise early_stopping_patience to train it further")
 
     def stopped_by(self, number: signal.Signals) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""
+        self.report.draw()
         self.report.say(
             f"{number.name}: saved at step {self.state.step}; the same command continues"
         )
@@ -267,67 +271,3 @@ class Trainer:
                 f"--split {self.settings.training.eval_split}"
             )
         return 0
-
-
-@contextmanager
-def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Trainer]:
-    """Joins the other processes and brings the run to where its last checkpoint left it."""
-    options = settings.training
-    accelerator = setup.make_accelerator(options.mixed_precision)
-    per_step = setup.micro_batches_per_step(settings, run, accelerator.num_processes)
-    vocabulary = setup.start_run(accelerator, settings, corpus, run, per_step)
-    data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
-    statistics = setup.load_statistics(run)
-    raw_model = setup.make_model(settings, corpus, vocabulary, statistics)
-    raw_optimizer = setup.make_optimizer(settings, raw_model)
-    state, average = setup.resume(
-        settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device
-    )
-    augmentation = Augmentation(
-        corpus.layout,
-        settings.augmentation,
-        settings.model.output_stride,
-        statistics["column_deviation"],
-    )
-    model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
-    if accelerator.scaler is not None and state.grad_scaler:
-        accelerator.scaler.load_state_dict(state.grad_scaler)
-    total_steps = count_steps(settings, data, per_step)
-    last_step = min(total_steps, options.max_steps or total_steps)
-    if accelerator.is_main_process:
-        if state.best_step:  # a kill may have come between a save and the link to it
-            point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
-        record_start(
-            run,
-            step=state.step,
-            device=str(accelerator.device),
-            world_size=accelerator.num_processes,
-        )
-    report = Report(
-        settings, run, is_main=accelerator.is_main_process, total_steps=last_step, state=state
-    )
-    try:
-        with report:
-            yield Trainer(
-                settings=settings,
-                corpus=corpus,
-                run=run,
-                accelerator=accelerator,
-                vocabulary=vocabulary,
-                data=data,
-                eval_rows=evaluation_rows(corpus, options.eval_split),
-                raw_model=raw_model,
-                raw_optimizer=raw_optimizer,
-                model=model,
-                optimizer=optimizer,
-                augmentation=augmentation.to(accelerator.device),
-                average=average,
-                state=state,
-                report=report,
-                micro_batches_per_step=per_step,
-                total_steps=total_steps,
-                last_step=last_step,
-            )
-        accelerator.wait_for_everyone()
-    finally:
-        accelerator.end_training()

@@ -125,12 +125,36 @@ def test_a_complete_run_says_so_and_changes_nothing(
     np.testing.assert_equal(last_weights(uninterrupted), before)
 
 
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_three_killed_processes_equal_three_uninterrupted(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    """With three, sums depend on their order, which a resumed run must keep."""
+    settings = {"processes": 3, "save_steps": 1, "epochs": 4}
+    train.run(tmp_path / "whole", **settings)
+    process = train.start(tmp_path / "run", **settings)
+    wait_for(lambda: lines(tmp_path / "run") >= 5, process)
+    kill(process)
+    train.run(tmp_path / "run", **settings)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_is_trained_by_one_command_at_a_time(train: TrainCommand, tmp_path: Path) -> None:
+    process = train.start(tmp_path / "run", epochs=200)
+    wait_for(lambda: lines(tmp_path / "run") >= 1, process)
+    output = train.run(tmp_path / "run", epochs=200, expect=2)
+    assert "is being trained by another process" in output
+    kill(process)
+
+
 def test_more_epochs_go_on_and_another_learning_rate_is_refused(
     train: TrainCommand, tmp_path: Path
 ) -> None:
     train.run(tmp_path / "run", epochs=1)
     output = train.run(tmp_path / "run", epochs=2)
     assert "continues at step 9 of 18" in output
+    assert "epochs were 1 and are 2 now" in output
     output = train.run(tmp_path / "run", epochs=2, learning_rate=0.5, dropout=0.1, expect=2)
     assert "learning_rate: 0.01 then, 0.5 now" in output
     assert "dropout: 0.3 then, 0.1 now" in output

@@ -140,6 +140,8 @@ def _parse(line: int, fields: dict[str, Any], problems: Problems) -> IndexRow | 
             problems.add(line, f"`{key}` is missing or not a text")
     if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
         problems.add(line, f"`split` is {fields['split']!r}; use letters, digits, _ and -")
+    if any(character.isspace() for character in str(fields.get("id"))):
+        problems.add(line, f"id {fields['id']!r} contains white space; CTM files cannot hold it")
     row = IndexRow(
         line=line,
         id=str(fields.get("id")),
