@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
+from slr_accel.corpus.survey import Content
 from slr_accel.loading.plan import alignable
-
-if TYPE_CHECKING:
-    from slr_accel.corpus.inspection import Content
 
 MAX_EXAMPLES = 5
 UNMARKED_SHARE = 0.01
