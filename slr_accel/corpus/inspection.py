@@ -12,7 +12,7 @@ from slr_accel.corpus.format import Shard, sha256
 from slr_accel.corpus.inspection_checks import Finding, content_findings, row_findings
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
-from slr_accel.corpus.survey import survey
+from slr_accel.corpus.survey import Content, survey
 from slr_accel.loading.plan import alignable, required_output_length
 
 OUTPUT_STRIDES = (1, 2, 4)
