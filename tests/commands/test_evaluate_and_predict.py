@@ -167,4 +167,4 @@ def test_init_from_keeps_what_it_knows_and_makes_a_head_for_other_words(
     result = json.loads((tmp_path / "tuned" / "eval" / "dev.json").read_text())
     assert result["correct"] > 0, "words known before are still read"
     output = train.run(tmp_path / "wrong", init_from=run, lstm_hidden=24, max_steps=1, expect=2)
-    assert "tensors do not fit" in output
+    assert "does not fit in lstm" in output

@@ -45,7 +45,7 @@ def test_early_stopping_ends_a_run_that_does_not_get_better(
     train.run(run, **settings)
     validations = [record for record in metrics(run) if "wer" in record]
     assert len(validations) == 4
-    assert "this run is complete" in train.run(run, **settings)
+    assert "this run stopped early" in train.run(run, **settings)
 
 
 def test_wandb_offline_writes_and_goes_on_with_the_same_run(
