@@ -83,6 +83,15 @@ def test_a_folder_without_a_corpus(refused_train: Refusal, tmp_path: Path) -> No
     assert f"{tmp_path}: no corpus here" in text and "slr-accel prepare" in text
 
 
+def test_an_output_dir_that_holds_something_of_the_users(
+    refused_train: Refusal, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "layout.json").write_text("mine")
+    assert "holds layout.json but no config.yaml" in refused_train()
+    assert (tmp_path / "run" / "layout.json").read_text() == "mine"
+
+
 def test_an_output_dir_that_is_a_file(refused_train: Refusal, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
     assert f"{tmp_path / 'run'}: is a file; give another --output_dir" in refused_train()

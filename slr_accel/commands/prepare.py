@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     splits = ", ".join(f"{count['sequences']} {name}" for name, count in info.splits.items())
     megabytes = sum(shard.bytes for shard in info.shards) / 1e6
     print(f"{args.out}: {splits} sequences, {info.dtype}, {megabytes:.1f} MB")
-    print(f"look at it: slr-accel inspect {args.out}")
+    print(f"look at it: slr-accel inspect {shlex.quote(str(args.out))}")
     return 0
 
 

@@ -149,5 +149,7 @@ def _find_checkpoint(folder: RunFolder, name: str) -> Path:
     else:
         found = next((p for p in (Path(name), folder.checkpoints / name) if p.is_dir()), None)
     if found is None:
-        raise ValueError(f"{folder.path}: has no checkpoint {name!r} yet; train it first")
+        last = latest_checkpoint(folder.checkpoints)
+        hint = f"--checkpoint last is {last.name}" if last else "give its train command again"
+        raise ValueError(f"{folder.path}: has no checkpoint {name!r} yet; {hint}")
     return found

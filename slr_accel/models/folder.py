@@ -53,8 +53,13 @@ def save_model(
     config = json.dumps(model_config(model), indent=1, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
     vocabulary.save(folder / VOCABULARY_FILE)
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(contiguous, folder / WEIGHTS_FILE)
+    save_tensors(weights, folder / WEIGHTS_FILE)
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Writes tensors of any device to safetensors."""
+    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    path.chmod(0o644)  # safetensors leaves the file to its owner alone
 
 
 def load_model(folder: Path) -> tuple[Student, Vocabulary]:

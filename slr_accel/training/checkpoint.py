@@ -21,11 +21,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.models.folder import WEIGHTS_FILE, load_weights, save_model
+from slr_accel.models.folder import WEIGHTS_FILE, load_weights, save_model, save_tensors
 from slr_accel.models.student import Student
 
 META_FILE = "meta.json"
@@ -83,8 +83,8 @@ def save_checkpoint(
         weights = model.state_dict()
         save_model(folder, model, vocabulary, average or weights)
         if average is not None:
-            save_file(_on_cpu(weights), folder / TRAINING_WEIGHTS_FILE)
-        save_file(optimizer_tensors(model, optimizer), folder / OPTIMIZER_FILE)
+            save_tensors(weights, folder / TRAINING_WEIGHTS_FILE)
+        save_tensors(optimizer_tensors(model, optimizer), folder / OPTIMIZER_FILE)
         meta = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **asdict(state)}
         (folder / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
         for path in folder.iterdir():
@@ -112,17 +112,13 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
 def optimizer_tensors(model: Student, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """{"<parameter name>/<state name>": tensor}, e.g. "head.weight/exp_avg"."""
     tensors = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{name}/{key}"] = torch.as_tensor(value)
-    return _on_cpu(tensors)
+    return tensors
 
 
 def load_checkpoint(

@@ -25,6 +25,10 @@ METRICS_FILE = "metrics.jsonl"
 LAYOUT_FILE = "layout.json"
 LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
+RUN_FILES = (
+    *(LAYOUT_FILE, STATISTICS_FILE, ENVIRONMENT_FILE, METRICS_FILE, "vocabulary.json"),
+    *("checkpoints", "best", "eval", "curves.png"),
+)
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
 
 MAY_CHANGE = {
@@ -97,7 +101,9 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
     the run is to start from are not there."""
     if run.path.exists() and not run.path.is_dir():
         raise ValueError(f"{run.path}: is a file; give another --output_dir")
-    clashes = [name for name in (METRICS_FILE, "checkpoints") if (run.path / name).exists()]
+    # A start that was killed before config.yaml leaves the lock, and may simply be repeated.
+    ours = (METRICS_FILE, "checkpoints") if (run.path / LOCK_FILE).exists() else RUN_FILES
+    clashes = [name for name in ours if (run.path / name).exists()]
     if clashes:
         raise ValueError(
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
@@ -114,8 +120,11 @@ def create_run(
     run: RunFolder, corpus: Corpus, *, micro_batches_per_step: int, mixed_precision: str
 ) -> None:
     """Writes what the first start fixes; `write_config` then makes the folder a run."""
-    layout = json.dumps(corpus.layout.to_json(), indent=1)
-    (run.path / LAYOUT_FILE).write_text(layout + "\n", encoding="utf-8")
+    layout = corpus.layout.to_json()
+    for block in layout["blocks"]:
+        # So that a corpus prepared with this file reads absence as this one did.
+        block["missing"] = corpus.info.source.get("missing", {}).get(block["name"], "none")
+    _write_json(run.path / LAYOUT_FILE, layout)
     environment = {
         "corpus_fingerprint": corpus.info.fingerprint,
         "micro_batches_per_step": micro_batches_per_step,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
@@ -18,7 +18,7 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
-from slr_accel.models.folder import VOCABULARY_FILE, load_model, model_config
+from slr_accel.models.folder import VOCABULARY_FILE, load_model, model_config, save_tensors
 from slr_accel.models.student import Student
 from slr_accel.settings import Settings
 from slr_accel.training.average import start_average
@@ -53,9 +53,10 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:
         raise ValueError("mixed_precision fp16 needs a GPU; use bf16 or no on a CPU")
-    # DDP otherwise orders its buckets anew after its first step, also when that follows a resume:
-    # on three CPU processes or more, sums would then round differently.
-    fixed_buckets = DistributedDataParallelKwargs(find_unused_parameters=not has_gpu)
+    # DDP orders its buckets anew after its first step, also when that follows a resume. Sums over
+    # three CPU processes or more would then round differently; this keeps the order, and warns.
+    many = int(os.environ.get("WORLD_SIZE", "1")) > 2
+    fixed_buckets = DistributedDataParallelKwargs(find_unused_parameters=many and not has_gpu)
     return Accelerator(
         # Without cpu=True, accelerate lets each of several CPU processes train alone, silently.
         cpu=not has_gpu,
@@ -108,7 +109,7 @@ def start_run(
         if settings.training.init_from is not None:
             take_weights(model, vocabulary, Path(settings.training.init_from))
         vocabulary.save(run.path / VOCABULARY_FILE)
-        save_file(statistics, run.statistics)
+        save_tensors(statistics, run.statistics)
         create_run(
             run,
             corpus,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -175,12 +176,11 @@ class Trainer:
                 self.eval_rows,
                 self.vocabulary,
             )
-        is_best = state.best_wer is None or figures["wer"] < state.best_wer
-        if is_best:
+        before = math.inf if state.best_wer is None else state.best_wer
+        gained, is_best = figures["wer"] < before, figures["wer"] <= before
+        state.validations_without_gain = 0 if gained else state.validations_without_gain + 1
+        if is_best:  # of equal ones the later, which has learned more
             state.best_wer, state.best_step = figures["wer"], state.step
-            state.validations_without_gain = 0
-        else:
-            state.validations_without_gain += 1
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
         self.report.say(
             f"epoch {state.epoch}  step {state.step}  WER {figures['wer']:.2%}"
@@ -239,7 +239,7 @@ class Trainer:
             f"{self.accelerator.num_processes} process(es) on {self.accelerator.device.type}, "
             f"{self.micro_batches_per_step} micro-batch(es) a step"
         )
-        if self.state.step:
+        if self.state.step and not self.is_over:
             say(f"continues at step {self.state.step} of {self.last_step}")
         if self.epochs_before not in (None, self.settings.training.epochs):
             say(
@@ -247,7 +247,8 @@ class Trainer:
                 f"the learning rate follows the cosine over {self.total_steps} steps from here"
             )
         if self.state.step >= self.last_step:
-            say("this run is complete; raise epochs to train it further")
+            limit = "epochs" if self.last_step == self.total_steps else "max_steps"
+            say(f"this run is complete; raise {limit} to train it further")
         elif self.is_over:
             say("this run stopped early; raise early_stopping_patience to train it further")
 
@@ -267,7 +268,7 @@ class Trainer:
             self.report.say(
                 f"best WER {state.best_wer:.2%} at step {state.best_step}: {self.run.best}\n"
                 f"curves: {curves}\n"
-                f"score it: slr-accel evaluate {self.run.path} "
+                f"score it: slr-accel evaluate {shlex.quote(str(self.run.path))} "
                 f"--split {self.settings.training.eval_split}"
             )
         return 0
