@@ -19,18 +19,17 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from slr_accel.corpus.labels import apply_policy
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
-    from slr_accel.training.data import evaluation_rows
+    from slr_accel.training.data import evaluation_rows, policy_labels
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = evaluation_rows(corpus, args.split)
     transcript = opened.transcribe(rows)
     if not opened.is_main:
         return 0
-    references = [apply_policy(vocabulary.label_policy, corpus.labels(row)) for row in rows]
+    references = [policy_labels(corpus, row, vocabulary.label_policy) for row in rows]
     hypotheses = [vocabulary.decode(h.tokens) for h in transcript.hypotheses]
     sequences = [
         ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)

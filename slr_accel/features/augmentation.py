@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Layout
-from slr_accel.features.body import BodyFrame, frame_mask
+from slr_accel.features.body import BodyFrame
+from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import random_places, resample
 from slr_accel.features.settings import AugmentationSettings
 from slr_accel.loading.loader import Batch

@@ -12,11 +12,6 @@ SMALLEST_SHARE = 0.3
 body does not blow up everything else."""
 
 
-def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """[B, T] bool: True on a sequence's own frames."""
-    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
-
-
 class BodyFrame(nn.Module):
     """Finds the origin and the unit of length, from the layout's named points.
 

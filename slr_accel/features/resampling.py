@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slr_accel.features.body import frame_mask
+from slr_accel.features.frames import frame_mask, frames_at
 
 KNOT_FRAMES = 12
 """Frames between two independent speeds of a warp: about half a second."""
@@ -58,11 +58,6 @@ def resample(
     after = (before + 1).minimum(last)
     fraction = (padded - before)[..., None]
     inside = frame_mask(new_lengths, padded.shape[1])[..., None]
-    resampled = torch.lerp(_frames(values, before), _frames(values, after), fraction)
-    seen = _frames(presence, before) & (_frames(presence, after) | (fraction == 0))
+    resampled = torch.lerp(frames_at(values, before), frames_at(values, after), fraction)
+    seen = frames_at(presence, before) & (frames_at(presence, after) | (fraction == 0))
     return resampled * inside, seen & inside, new_lengths
-
-
-def _frames(values: Tensor, index: Tensor) -> Tensor:
-    """values[b, index[b, t]] for [B, T, C] values and [B, T'] indices."""
-    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.features.body import frame_mask
+from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.loader import load_batch
 

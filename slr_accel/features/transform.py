@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Block, Layout
-from slr_accel.features.body import BodyFrame, frame_mask
+from slr_accel.features.body import BodyFrame
+from slr_accel.features.frames import frame_mask
 from slr_accel.features.settings import FeatureSettings
 
 UNKNOWN_RATE = 25.0

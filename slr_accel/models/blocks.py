@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.body import frame_mask
+from slr_accel.features.frames import frame_mask, frames_at
 
 
 class MaskedConv(nn.Module):
@@ -124,8 +124,8 @@ class BiLSTM(nn.Module):
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             if layer:
                 x = self.dropout(x)
-            later, _ = back(_frames(x, mirrored))
-            x = torch.cat([ahead(x)[0], _frames(later, mirrored)], dim=-1)
+            later, _ = back(frames_at(x, mirrored))
+            x = torch.cat([ahead(x)[0], frames_at(later, mirrored)], dim=-1)
         return x
 
 
@@ -137,11 +137,6 @@ def _lstm(in_channels: int, hidden: int) -> nn.LSTM:
     # Forget gate (the second quarter) open at first, Jozefowicz et al. 2015.
     nn.init.ones_(parameters["bias_ih_l0"][hidden : 2 * hidden])
     return lstm
-
-
-def _frames(x: Tensor, index: Tensor) -> Tensor:
-    """x[b, index[b, t]] for [B, T, C] and [B, T]."""
-    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
 
 
 class ChannelDropout(nn.Module):

@@ -44,7 +44,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
             "  slr-accel prepare manifest --index INDEX.jsonl --layout LAYOUT.json --out FOLDER"
         )
     train = corpus.rows.of_split("train")
-    unlabelled = [corpus.rows.id(row) for row in train if not corpus.labels(row)]
+    unlabelled = _without_labels(corpus, train)
     if unlabelled:
         raise ValueError(
             f"{len(unlabelled)} train sequences have no labels, the first is {unlabelled[0]}"
@@ -61,13 +61,17 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
 def evaluation_rows(corpus: Corpus, split: str) -> np.ndarray:
     """Rows of a split to score. ValueError where one has no labels."""
     rows = corpus.rows.of_split(split)
-    unlabelled = [corpus.rows.id(row) for row in rows if not corpus.labels(row)]
+    unlabelled = _without_labels(corpus, rows)
     if unlabelled:
         raise ValueError(
             f"{len(unlabelled)} sequences of the split {split!r} have no labels to score against, "
             f"the first is {unlabelled[0]}; `slr-accel predict` transcribes without labels"
         )
     return rows
+
+
+def _without_labels(corpus: Corpus, rows: np.ndarray) -> list[str]:
+    return [corpus.rows.id(row) for row in rows if not corpus.labels(row)]
 
 
 def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None:

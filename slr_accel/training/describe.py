@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.features.body import frame_mask
+from slr_accel.features.frames import frame_mask
 from slr_accel.loading.loader import Batch
 
 
