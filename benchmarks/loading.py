@@ -29,8 +29,9 @@ from datasets import Dataset, concatenate_datasets
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from slr_accel.corpus.importers.manifest import prepare_manifest
-from slr_accel.corpus.importers.synthetic import prepare_synthetic
+from slr_accel.corpus.importers.build import build_corpus
+from slr_accel.corpus.importers.manifest import list_manifest
+from slr_accel.corpus.importers.synthetic import list_synthetic
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import build_vocabulary
 from slr_accel.loading.loader import read_ahead
@@ -78,14 +79,12 @@ def make_corpora(data_dir: Path, folder: Path) -> Iterator[tuple[str, Corpus]]:
     index = data_dir / "phoenix14t_streams" / "index.jsonl"
     if index.is_file():
         out = folder / "streams"
-        prepare_manifest(index, out, layout=None, missing=None, fps=25.0, track=untracked)
+        build_corpus(list_manifest(index, fps=25.0), out, track=untracked)
         yield "phoenix14t_streams", open_corpus(out)
     else:
         print(f"{index} is absent; give --data_dir to measure on it too")
     out = folder / "synthetic"
-    prepare_synthetic(
-        out, num_train=500, num_dev=0, num_test=0, num_signers=6, seed=1, track=untracked
-    )
+    build_corpus(list_synthetic(500, 0, 0), out, track=untracked)
     yield "synthetic_holistic", open_corpus(out)
 
 

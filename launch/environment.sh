@@ -1,5 +1,6 @@
 # Sourced by the scripts beside it: makes .venv with the pinned, tested versions, once.
 # A change of constraints.txt or pyproject.toml installs again.
+# VENV, CONSTRAINTS and EXTRAS may name another environment.
 
 if [ -z "${PYTHON:-}" ]; then
     for PYTHON in python3.11 python3.12 python3.13 python3; do
@@ -12,13 +13,14 @@ if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 fi
 
 VENV=${VENV:-.venv}
+CONSTRAINTS=${CONSTRAINTS:-constraints.txt}
 stamp=$VENV/installed-from
-wanted=$(cat constraints.txt pyproject.toml | cksum)
+wanted=$(cat "$CONSTRAINTS" pyproject.toml | cksum)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     echo "installing into $VENV (once; a few minutes)"
     "$PYTHON" -m venv "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable '.[dev]'
+        --constraint "$CONSTRAINTS" --editable ".[${EXTRAS:-dev}]"
     echo "$wanted" >"$stamp"
 fi
 PATH=$(cd "$VENV" && pwd)/bin:$PATH

@@ -10,8 +10,9 @@ from importlib.metadata import version
 from slr_accel.errors import reported
 
 COMMANDS = {
-    "prepare": "make a corpus from arrays, or a synthetic one",
+    "prepare": "make a corpus of arrays, videos, known formats, ...",
     "inspect": "look at a corpus and check it",
+    "models": "list the models, or save a trained one",
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
     "predict": "transcribe a corpus without references",

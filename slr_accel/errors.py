@@ -12,6 +12,10 @@ class RunError(Exception):
     """A run that cannot go on; its text says why and what to try."""
 
 
+class FetchError(RunError):
+    """A file of a remote corpus that cannot be had."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """ValueError (wrong use) exits with 2, RunError and OSError with 1."""
@@ -29,6 +33,7 @@ def reported() -> Iterator[None]:
 
 
 def _tell(error: Exception) -> None:
-    # Of several processes on a machine that meet the same error, one says so.
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    # Of several processes on a machine that meet the same error, one says so. A shard is fetched
+    # by any one of them.
+    if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, FetchError):
         print(f"error: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from slr_accel.features.settings import AugmentationSettings, FeatureSettings
 from slr_accel.loading.settings import LoadingSettings
-from slr_accel.models.settings import StudentSettings
+from slr_accel.models.settings import DEFAULT_MODEL, MODELS, ModelSettings
 from slr_accel.training.settings import TrainingSettings
 
 GROUPS: dict[str, type[BaseModel]] = {
@@ -25,42 +26,55 @@ GROUPS: dict[str, type[BaseModel]] = {
     "loading": LoadingSettings,
     "features": FeatureSettings,
     "augmentation": AugmentationSettings,
-    "model": StudentSettings,
 }
+"""The groups that every run has; `model` comes beside them, as --model says."""
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True)
+class Settings:
     """The settings of one run, by group."""
 
     training: TrainingSettings
     loading: LoadingSettings
     features: FeatureSettings
     augmentation: AugmentationSettings
-    model: StudentSettings
+    model: ModelSettings
 
     def flat(self) -> dict[str, Any]:
         """{name: value} over all groups, plain types."""
-        return {k: v for group in self.model_dump(mode="json").values() for k, v in group.items()}
+        groups = (getattr(self, field.name).model_dump(mode="json") for field in fields(self))
+        return {name: value for group in groups for name, value in group.items()}
 
 
-def setting_fields() -> dict[str, FieldInfo]:
-    """Every setting by its flat name."""
-    return {name: field for group in GROUPS.values() for name, field in group.model_fields.items()}
+def groups_of(model: str) -> dict[str, type[BaseModel]]:
+    return {**GROUPS, "model": MODELS[model]}
+
+
+def setting_fields(model: str) -> dict[str, FieldInfo]:
+    """Every setting of a run of this model by its flat name."""
+    groups = groups_of(model).values()
+    return {name: field for group in groups for name, field in group.model_fields.items()}
+
+
+def all_fields() -> dict[str, FieldInfo]:
+    """Every setting of any run; of a name that several models have, the first."""
+    return {name: f for model in reversed(MODELS) for name, f in setting_fields(model).items()}
 
 
 def build_settings(values: dict[str, Any]) -> Settings:
     """Checks flat values and groups them. Raises ValueError with all problems at once."""
-    known = setting_fields()
+    model = values.get("model", DEFAULT_MODEL)
+    if model not in MODELS:
+        model = DEFAULT_MODEL  # the training group says what is wrong with it
+    known = setting_fields(model)
     # A YAML key need not be a text.
-    problems = [
-        unknown_name("setting", str(name), list(known)) for name in values if name not in known
-    ]
+    problems = [_unknown(str(name), model) for name in values if name not in known]
     groups: dict[str, Any] = {}
-    for group, model in GROUPS.items():
-        own = {name: value for name, value in values.items() if name in model.model_fields}
+    for group, kind in groups_of(model).items():
+        own = {name: value for name, value in values.items() if name in kind.model_fields}
         try:
-            groups[group] = model(**own)
+            groups[group] = kind(**own)
         except ValidationError as error:
             problems += [_describe(e) for e in error.errors()]
     for built in groups.values():
@@ -68,6 +82,13 @@ def build_settings(values: dict[str, Any]) -> Settings:
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))
     return Settings(**groups)
+
+
+def _unknown(name: str, model: str) -> str:
+    owners = [other for other, kind in MODELS.items() if name in kind.model_fields]
+    if owners:
+        return f"{name} is a setting of the model {' and '.join(owners)}, not of {model}"
+    return unknown_name("setting", name, list(setting_fields(model)))
 
 
 def _describe(error: Any) -> str:
@@ -116,20 +137,21 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
         help="complete settings by name "
         f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
     )
-    for group, model in GROUPS.items():
+    for group, kind in GROUPS.items():
         section = parser.add_argument_group(group)
-        for name, field in model.model_fields.items():
-            _add_argument(section, name, field)
+        for name, field in kind.model_fields.items():
+            _add_argument(section, name, field, _shown(field.default))
+    _add_model_arguments(parser)
     parsed, unknown = parser.parse_known_args([_underscored(word) for word in argv])
-    fields = setting_fields()
+    known = all_fields()
     given = {
         # `none` takes back what a recipe sets.
-        name: None if value == "none" and fields[name].default is None else value
+        name: None if value == "none" and known[name].default is None else value
         for name, value in vars(parsed).items()
         if value is not None and name != "recipe"
     }
     problems = [
-        unknown_name("setting", word.split("=")[0], [f"--{n}" for n in setting_fields()])
+        unknown_name("setting", word.split("=")[0], [f"--{n}" for n in known])
         for word in unknown
         if word.startswith("--")
     ]
@@ -160,19 +182,40 @@ def _underscored(word: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _add_argument(section: Any, name: str, field: FieldInfo) -> None:
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """A section a model; what several have is listed once, with the default of each."""
+    listed: set[str] = set()
+    for model, kind in MODELS.items():
+        section = parser.add_argument_group(f"--model {model}")
+        for name, field in kind.model_fields.items():
+            if name in listed:
+                continue
+            listed.add(name)
+            defaults = [f"{_shown(field.default)}"]
+            defaults += [
+                f"{other} {_shown(theirs.model_fields[name].default)}"
+                for other, theirs in MODELS.items()
+                if other != model
+                and name in theirs.model_fields
+                and theirs.model_fields[name].default != field.default
+            ]
+            _add_argument(section, name, field, ", ".join(defaults))
+
+
+def _shown(default: Any) -> str:
+    if default is None:
+        return ""
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> None:
     help_text = " ".join((field.description or "").split()).replace("%", "%%")
-    default = field.default
-    if isinstance(default, bool):
+    help_text += f" [{default}]" if default else ""
+    if isinstance(field.default, bool):
         # `--flag`, `--flag=true` and `--no_flag`: sweeps write the first two.
-        section.add_argument(
-            f"--{name}", nargs="?", const="true", metavar="BOOL", help=f"{help_text} [{default}]"
-        )
+        section.add_argument(f"--{name}", nargs="?", const="true", metavar="BOOL", help=help_text)
         section.add_argument(
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    if isinstance(default, tuple):
-        default = ",".join(default)
-    shown = "" if default in (None, "") else f" [{default}]"
-    section.add_argument(f"--{name}", metavar="VALUE", help=help_text + shown)
+    section.add_argument(f"--{name}", metavar="VALUE", help=help_text)

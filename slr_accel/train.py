@@ -25,7 +25,11 @@ def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train")
 def train(settings: Settings) -> int:
     """Trains, or continues, one run on this process and its peers; returns the exit code."""
     # 1. What can be wrong is found before anything slow.
-    corpus = open_corpus(settings.training.data_dir)
+    loading = settings.loading
+    corpus = open_corpus(
+        settings.training.data_dir, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb
+    )
+    corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
     wandb_mode(settings)
     run = RunFolder(Path(settings.training.output_dir))

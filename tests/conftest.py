@@ -1,9 +1,11 @@
 """What tests of several packages share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences
+from s3_helpers import ENVIRONMENT, S3, s3_server
 
 from slr_accel.corpus.writer import write_corpus
 
@@ -36,3 +38,37 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def train(tiny_corpus: Path) -> TrainCommand:
     return TrainCommand(tiny_corpus)
+
+
+@pytest.fixture(scope="session")
+def sharded_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny_corpus`, of 80 train and 26 dev sequences in shards of about eight."""
+    out = tmp_path_factory.mktemp("corpora") / "sharded"
+    write_corpus(
+        out,
+        tiny_sequences(106),
+        layout=TINY_LAYOUT,
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+        shard_bytes=2800,
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def s3_session() -> Iterator[S3]:
+    pytest.importorskip("moto")
+    pytest.importorskip("s3fs")
+    with s3_server() as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3(s3_session: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A server that this process and those it starts reach at s3://; nothing was asked of it."""
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": s3_session.url}).items():
+        monkeypatch.setenv(name, value)
+    s3_session.fault = lambda key, before: None
+    s3_session.shard_gets()
+    return s3_session

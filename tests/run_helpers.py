@@ -60,7 +60,7 @@ TINY_LAYOUT = Layout(
 class TrainCommand:
     """Starts `python -m slr_accel.train`, or `accelerate launch` for several processes."""
 
-    def __init__(self, corpus: Path) -> None:
+    def __init__(self, corpus: Path | str) -> None:
         self.corpus = corpus
 
     def start(

@@ -163,7 +163,7 @@ def test_wandb_online_without_a_key(
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
 def test_a_folder_that_is_no_run(refused: Refusal, tmp_path: Path, command: str) -> None:
-    assert f"{tmp_path}: not a run folder" in refused(command, tmp_path)
+    assert f"{tmp_path}: neither a trained run nor a model" in refused(command, tmp_path)
 
 
 def test_prepare_does_not_write_over_a_corpus(refused: Refusal, corpus: Path) -> None:
@@ -187,7 +187,7 @@ def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as end:
         main([])
     assert end.value.code == 2
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     assert all(command in text and summary in text for command, summary in COMMANDS.items())
 
 

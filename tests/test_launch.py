@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "accelerate_configs").glob("*.yaml"))
-SCRIPTS = [ROOT / "launch" / "quickstart.sh", ROOT / "launch" / "test.sh"]
+SCRIPTS = [ROOT / "launch" / f"{name}.sh" for name in ("quickstart", "test", "test_video")]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

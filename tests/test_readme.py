@@ -56,6 +56,15 @@ def test_the_commands_for_real_signing_work(workplace: Path, shared_data: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.real_data
+def test_the_commands_for_other_formats_work(workplace: Path, shared_data: Path) -> None:
+    (workplace.parent / "shared").symlink_to(shared_data.parent)
+    outputs = [run(words, workplace) for words in commands("## Corpora of other formats")]
+    assert len(outputs) == 5
+    assert "600 train, 100 dev" in outputs[3]
+
+
+@pytest.mark.slow
 def test_the_commands_for_own_data_work_with_the_readmes_own_index(workplace: Path) -> None:
     import numpy as np
 

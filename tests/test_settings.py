@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slr_accel.models.settings import MODELS
 from slr_accel.settings import (
-    GROUPS,
     RECIPES,
     Settings,
+    all_fields,
     build_settings,
+    groups_of,
     parse_settings,
     read_recipe,
     setting_fields,
@@ -53,7 +55,7 @@ def test_the_command_line_beats_the_recipe_which_beats_the_defaults(recipe: Path
 
 
 def test_an_explicit_default_on_the_command_line_beats_the_recipe(recipe: Path) -> None:
-    default = setting_fields()["epochs"].default
+    default = all_fields()["epochs"].default
     assert parse(f"--recipe={recipe}", f"--epochs={default}").training.epochs == default
 
 
@@ -166,8 +168,9 @@ def test_there_are_shipped_recipes() -> None:
     assert (RECIPES / "boston104.yaml").is_file()
 
 
-def test_flat_names_are_unique_over_all_groups() -> None:
-    names = Counter(name for group in GROUPS.values() for name in group.model_fields)
+@pytest.mark.parametrize("model", MODELS)
+def test_flat_names_are_unique_over_all_groups(model: str) -> None:
+    names = Counter(name for group in groups_of(model).values() for name in group.model_fields)
     assert [name for name, count in names.items() if count > 1] == []
     assert not {name for name in names if name.startswith("no_")} | {"recipe", "help"} & set(names)
 
@@ -178,8 +181,9 @@ def test_flat_settings_build_the_same_settings_again() -> None:
     assert build_settings(yaml.safe_load(text)) == settings
 
 
-def test_every_setting_has_a_description() -> None:
-    assert [name for name, field in setting_fields().items() if not field.description] == []
+@pytest.mark.parametrize("model", MODELS)
+def test_every_setting_has_a_description(model: str) -> None:
+    assert [name for name, field in setting_fields(model).items() if not field.description] == []
 
 
 @pytest.mark.parametrize("module", ["slr_accel.cli", "slr_accel.train"])

@@ -22,19 +22,20 @@ def run(args: argparse.Namespace) -> int:
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
-    from slr_accel.training.data import evaluation_rows, policy_labels
+    from slr_accel.scoring.words import recognised_texts
+    from slr_accel.training.data import evaluation_rows, references
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = evaluation_rows(corpus, args.split)
     transcript = opened.transcribe(rows)
     if not opened.is_main:
         return 0
-    references = [policy_labels(corpus, row, vocabulary.label_policy) for row in rows]
-    hypotheses = [vocabulary.decode(h.tokens) for h in transcript.hypotheses]
+    expected = references(corpus, rows, vocabulary.label_policy)
+    hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     sequences = [
         ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)
         for row, reference, hypothesis, counts in zip(
-            rows, references, hypotheses, score(references, hypotheses), strict=True
+            rows, expected, hypotheses, score(expected, hypotheses), strict=True
         )
     ]
     figures = result(
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         decoder="greedy",
         label_policy=vocabulary.label_policy,
         checkpoint=str(opened.checkpoint),
-        data_dir=str(corpus.folder),
+        data_dir=corpus.address,
         health=transcript.health,
     )
     folder: Path = opened.output_dir

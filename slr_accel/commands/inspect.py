@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
+
+from slr_accel.commands.run_arguments import add_cache_arguments
 
 BAR = 40
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", type=Path, metavar="CORPUS", help="corpus folder")
+    parser.add_argument("corpus", metavar="CORPUS", help="corpus folder or address")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else"
     )
@@ -22,39 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a signer in two splits is an error, not a note",
     )
+    add_cache_arguments(parser, "as in training")
     parser.epilog = "Exit code: 0 no errors, 1 errors found, 2 wrong use."
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from slr_accel.commands.progress import track
     from slr_accel.corpus.inspection import inspect_corpus
     from slr_accel.corpus.reader import open_corpus
 
-    figures = inspect_corpus(
-        open_corpus(args.corpus), signer_independent=args.signer_independent, track=track
-    )
+    corpus = open_corpus(args.corpus, cache_dir=args.cache_dir, cache_gb=args.cache_gb)
+    corpus.check_window(1)
+    figures = inspect_corpus(corpus, signer_independent=args.signer_independent, track=track)
     if args.json:
         print(json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         show(Console(highlight=False), figures)
     return 0 if figures["ok"] else 1
-
-
-def track(items: Iterable[int], description: str, total: int) -> Iterable[int]:
-    """Shows a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import track as rich_track
-
-    console = Console(stderr=True)
-    return rich_track(
-        items,
-        description,
-        total,
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
 
 
 def show(console: Any, figures: dict[str, Any]) -> None:

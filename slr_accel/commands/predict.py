@@ -16,6 +16,7 @@ def run(args: argparse.Namespace) -> int:
     opened = open_run(args)
 
     from slr_accel.scoring.ctm import write_ctm
+    from slr_accel.scoring.words import recognised_words
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = corpus.rows.of_split(args.split)
@@ -25,10 +26,11 @@ def run(args: argparse.Namespace) -> int:
     path = opened.output_dir / f"{args.split}.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):
+            words = recognised_words(vocabulary, hypothesis)
             record = {
                 "id": corpus.rows.id(row),
-                "hypothesis": " ".join(vocabulary.decode(hypothesis.tokens)),
-                "confidence": [round(c, 4) for c in hypothesis.confidence],
+                "hypothesis": " ".join(word.text for word in words),
+                "confidence": [round(word.confidence, 4) for word in words],
             }
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
     ctm = opened.output_dir / f"{args.split}.ctm"

@@ -4,94 +4,84 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterable
+import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
 
-T = TypeVar("T")
-
-MANIFEST_HELP = """\
-Makes a corpus from arrays on disk. INDEX is a .jsonl file with one sequence a line:
-
-  {"id": "s1", "split": "train", "signer": "anna", "features": "s1.npy", "labels": "HELLO WORLD"}
-
-features  FILE.npy, FILE.npz#KEY or FILE.safetensors#KEY, [frames, values]; or a list of them,
-          joined in time. Paths start at the index.
-labels    glosses, as a text with spaces or a list; needed in the split `train`
-split     train and dev are what training uses; others (test) are for evaluate and predict
-also      signer, fps (frames per second), text, segments ([[start_frame, end_frame, gloss], ...])
-
-A .csv with these column names works too (a list of features with `;` between). A layout.json beside
-the index says what the columns mean; without one they are generic numbers.
-"""
+IMPORTERS = {
+    "manifest": "arrays (npy, npz, safetensors) named by a jsonl or csv index: for own data",
+    "video": "videos or folders of frames -> landmarks of MediaPipe Holistic",
+    "speech": "sound files and transcripts -> 80-bin log-mel",
+    "phoenix2014": "RWTH-PHOENIX-Weather 2014, multisigner or SI5, with landmarks beside it",
+    "phoenix2014t": "RWTH-PHOENIX-Weather 2014 T with landmarks beside it",
+    "pose": "files of the pose-format library (.pose) with MediaPipe Holistic",
+    "skels": "skeletons as text (.skels, .gloss, .files), as PHOENIX-2014T has them",
+    "mp_data": "WORD/SEQUENCE/FRAME.npy, the values of MediaPipe Holistic a frame",
+    "synthetic": "a procedural signer over the MediaPipe Holistic layout",
+    "compose": "a corpus of single signs becomes sentences, with transitions between signs",
+    "merge": "joins the parts that --shard has made on several machines",
+}
+"""Each is a module of corpus/importers with DESCRIPTION, add_arguments and list_sequences."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="importer", metavar="NAME", required=True)
-    manifest = kinds.add_parser(
-        "manifest",
-        help="arrays (npy, npz, safetensors) named by a jsonl or csv index: the road for own data",
-        description=MANIFEST_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    manifest.add_argument("--index", required=True, type=Path, help="jsonl or csv file")
-    manifest.add_argument("--out", required=True, type=Path, help="new corpus folder")
-    manifest.add_argument(
-        "--layout", help="mediapipe_holistic, or a layout.json [the one beside the index]"
-    )
-    manifest.add_argument(
-        "--missing",
-        choices=("zeros", "nan", "none"),
-        help="how a frame marks that a block was not detected [as layout.json says, else none]",
-    )
-    manifest.add_argument("--fps", type=float, help="frames per second, where rows do not say")
-    synthetic = kinds.add_parser(
-        "synthetic", help="a procedural signer over the MediaPipe Holistic layout"
-    )
-    synthetic.add_argument("--out", required=True, type=Path, help="new corpus folder")
-    synthetic.add_argument("--num_train", type=int, default=400, help="sentences [400]")
-    synthetic.add_argument(
-        "--num_dev", type=int, default=60, help="sentences, unseen in train [60]"
-    )
-    synthetic.add_argument("--num_test", type=int, default=60, help="sentences, unseen too [60]")
-    synthetic.add_argument("--num_signers", type=int, default=6, help="[6]")
-    synthetic.add_argument("--seed", type=int, default=1, help="[1]")
+    for name, summary in IMPORTERS.items():
+        importer = import_module(f"slr_accel.corpus.importers.{name}")
+        kind = kinds.add_parser(
+            name,
+            help=summary,
+            description=importer.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        importer.add_arguments(kind)
+        kind.add_argument("--out", required=True, type=Path, help="new corpus folder")
+        if name != "merge":
+            kind.add_argument(
+                "--allow_skips",
+                action="store_true",
+                help="leave out sequences that cannot be read, and list them",
+            )
+            kind.add_argument(
+                "--shard",
+                metavar="I/N",
+                help="make part I of N (from 0) on this machine; `prepare merge` joins them",
+            )
 
 
 def run(args: argparse.Namespace) -> int:
-    from slr_accel.corpus.importers.manifest import prepare_manifest
-    from slr_accel.corpus.importers.synthetic import prepare_synthetic
+    from slr_accel.commands.progress import track
+    from slr_accel.corpus.importers.build import build_corpus
+    from slr_accel.corpus.importers.share import Share
+    from slr_accel.corpus.writer import check_new_folder
 
-    if args.importer == "manifest":
-        info = prepare_manifest(
-            args.index,
-            args.out,
-            layout=args.layout,
-            missing=args.missing,
-            fps=args.fps,
-            track=track,
-        )
-    else:
-        info = prepare_synthetic(
-            args.out,
-            num_train=args.num_train,
-            num_dev=args.num_dev,
-            num_test=args.num_test,
-            num_signers=args.num_signers,
-            seed=args.seed,
-            track=track,
-        )
-    splits = ", ".join(f"{count['sequences']} {name}" for name, count in info.splits.items())
+    check_new_folder(args.out)
+    is_merge = args.importer == "merge"
+    share = Share.parse(args.shard) if not is_merge and args.shard else None
+    importer = import_module(f"slr_accel.corpus.importers.{args.importer}")
+    listing = importer.list_sequences(args)
+    for text in listing.notes:
+        print(f"note: {text}", file=sys.stderr)
+    built = build_corpus(
+        listing,
+        args.out,
+        share=share,
+        allow_skips=not is_merge and args.allow_skips,
+        track=track,
+    )
+    if listing.preview and not built.preview:
+        print(f"note: {listing.notes[-1]}", file=sys.stderr)
+    for text in built.skipped:
+        print(f"skipped {text}", file=sys.stderr)
+    info = built.info
+    names = sorted(info.splits, key=lambda name: (name != "train", name))
+    splits = ", ".join(f"{info.splits[name]['sequences']} {name}" for name in names)
     megabytes = sum(shard.bytes for shard in info.shards) / 1e6
-    print(f"{args.out}: {splits} sequences, {info.dtype}, {megabytes:.1f} MB")
-    print(f"look at it: slr-accel inspect {shlex.quote(str(args.out))}")
+    print(f"{built.folder}: {splits} sequences, {info.dtype}, {megabytes:.1f} MB")
+    if built.preview:
+        print(f"landmarks drawn on some frames: {built.preview}")
+    if share:
+        print(f"join all {share.count}: slr-accel prepare merge --out {shlex.quote(str(args.out))}")
+    else:
+        print(f"look at it: slr-accel inspect {shlex.quote(str(args.out))}")
     return 0
-
-
-def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """Shows a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import track as rich_track
-
-    console: Any = Console(stderr=True)
-    return rich_track(items, description, total, console=console, disable=not console.is_terminal)

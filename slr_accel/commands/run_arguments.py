@@ -14,39 +14,55 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.models.hub import find_model
 from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
 if TYPE_CHECKING:
     from slr_accel.ctc.decode import Hypothesis
     from slr_accel.ctc.health import Health
-    from slr_accel.models.student import Student
+    from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
     """Arguments of a command whose results go to the folder `output` in the run."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    parser.add_argument("--data_dir", type=Path, help="corpus [the one trained on]")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="run folder; or a model folder or hf://OWNER/NAME, with --data_dir and --output_dir",
+    )
+    parser.add_argument("--data_dir", help="corpus, a folder or an address [the one trained on]")
     parser.add_argument("--split", default="dev", help="[dev]")
     parser.add_argument(
         "--checkpoint", default="best", help="best, last, or a checkpoint folder [best]"
     )
     parser.add_argument("--batch_size", type=int, default=16, help="sequences in a batch [16]")
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
+    parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
+    add_cache_arguments(parser, "that of the run")
     parser.set_defaults(output=output)
+
+
+def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    """Arguments of a command that may read a remote corpus."""
+    parser.add_argument("--cache_dir", help=f"where its shards are kept, if remote [{default}]")
+    parser.add_argument(
+        "--cache_gb", type=float, help=f"most gigabytes of them that are kept [{default}]"
+    )
 
 
 @dataclass(frozen=True)
 class OpenedRun:
     corpus: Corpus
-    model: Student
+    model: Recogniser
     vocabulary: Vocabulary
     checkpoint: Path
     output_dir: Path
     accelerator: Any
     batch_size: int
     max_frames: int | None
+    shard_window: int | None
 
     @property
     def is_main(self) -> bool:
@@ -71,23 +87,23 @@ class OpenedRun:
                 rows,
                 batch_size=self.batch_size,
                 max_frames=self.max_frames,
+                shard_window=self.shard_window,
                 advance=lambda sequences: progress.advance(task, sequences),
             )
 
     def ctm_rows(self, rows: np.ndarray, hypotheses: list[Hypothesis]) -> Iterator[CtmRow]:
         """Words with times: an output step covers output_stride frames."""
         from slr_accel.scoring.ctm import CtmRow
+        from slr_accel.scoring.words import recognised_words
 
         for row, h in zip(rows, hypotheses, strict=True):
             frames = int(self.corpus.rows.frames[row])
             # Of a subsampled sequence a frame stands for more than one.
             skipped = frames / min(frames, self.max_frames or frames)
             seconds = self.model.output_stride * skipped / self.model.features.frames_per_second
-            words = self.vocabulary.decode(h.tokens)
-            for word, start, end in zip(words, h.start, h.end, strict=True):
-                yield CtmRow(
-                    self.corpus.rows.id(row), start * seconds, (end - start) * seconds, word
-                )
+            for word in recognised_words(self.vocabulary, h):
+                start, duration = word.start * seconds, (word.end - word.start) * seconds
+                yield CtmRow(self.corpus.rows.id(row), start, duration, word.text)
 
     def warn(self, health: Health) -> None:
         from slr_accel.ctc.health import warning
@@ -99,15 +115,23 @@ class OpenedRun:
 
 def open_run(args: argparse.Namespace) -> OpenedRun:
     """Opens what the arguments name. Raises ValueError where model and corpus do not fit."""
-    folder = RunFolder(args.run)
-    if not folder.exists:
-        raise ValueError(f"{args.run}: not a run folder (it has no config.yaml)")
-    if args.batch_size < 1:
-        raise ValueError(f"batch_size is {args.batch_size}; give at least 1")
-    config = folder.config()
-    corpus = open_corpus(args.data_dir or config["data_dir"])
+    folder = RunFolder(Path(args.run))
+    for name in ("batch_size", "shard_window"):
+        number = getattr(args, name)
+        if number is not None and number < 1:
+            raise ValueError(f"{name} is {number}; give at least 1")
+    if folder.exists:
+        config, checkpoint = folder.config(), _find_checkpoint(folder, args.checkpoint)
+    else:
+        config, checkpoint = {}, _find_lone_model(args)
+    shard_window = args.shard_window or config.get("shard_window")
+    corpus = open_corpus(
+        args.data_dir or config["data_dir"],
+        cache_dir=args.cache_dir or config.get("cache_dir"),
+        cache_gb=config.get("cache_gb") if args.cache_gb is None else args.cache_gb,
+    )
+    corpus.check_window(shard_window)
     corpus.rows.of_split(args.split)
-    checkpoint = _find_checkpoint(folder, args.checkpoint)
 
     from slr_accel.models.folder import load_model
     from slr_accel.training.setup import make_accelerator
@@ -116,10 +140,8 @@ def open_run(args: argparse.Namespace) -> OpenedRun:
     wanted = model.features.layout
     if wanted.blocks != corpus.layout.blocks:
         raise ValueError(
-            f"the model reads the layout ({wanted.signature}), but {corpus.folder} has "
-            f"({corpus.layout.signature}); prepare the corpus in the model's layout:\n"
-            "  slr-accel prepare manifest --index INDEX.jsonl --out FOLDER --layout "
-            + shlex.quote(str(folder.path / LAYOUT_FILE))
+            f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
+            f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(folder)}"
         )
     # Motion is per second: another frame rate than the one trained on means the same.
     if corpus.info.frames_per_second is not None:
@@ -136,7 +158,29 @@ def open_run(args: argparse.Namespace) -> OpenedRun:
         accelerator=accelerator,
         batch_size=args.batch_size,
         max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
+        shard_window=shard_window,
     )
+
+
+def _hint(folder: RunFolder) -> str:
+    if not folder.exists:
+        return ""
+    return (
+        ", or, from arrays in the model's layout:\n"
+        "  slr-accel prepare manifest --index INDEX.jsonl --out FOLDER --layout "
+        + shlex.quote(str(folder.path / LAYOUT_FILE))
+    )
+
+
+def _find_lone_model(args: argparse.Namespace) -> Path:
+    """A model that does not lie in its run, which would say what it was trained on."""
+    checkpoint = find_model(args.run)
+    missing = [f"--{name}" for name in ("data_dir", "output_dir") if not getattr(args, name)]
+    if missing:
+        raise ValueError(f"{args.run}: a model without its run; give {' and '.join(missing)}")
+    if args.checkpoint != "best":
+        raise ValueError(f"{args.run}: a model without its run has no --checkpoint")
+    return checkpoint
 
 
 def _find_checkpoint(folder: RunFolder, name: str) -> Path:

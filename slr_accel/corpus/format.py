@@ -2,6 +2,7 @@
 
     corpus.json        format version, layout, dtype, frame rate, splits, shards, labels, source
     rows.arrow         one small row a sequence: where it lies, its length, split, signer, labels
+    source.sha256      checksums of the files the corpus was made from, as sha256sum writes them
     train-00000.arrow  shards, Arrow streams that `datasets.Dataset.from_file` opens
 
 The shards are the only large files. Planning and vocabulary need the other two alone.
@@ -22,6 +23,7 @@ FORMAT = "slr_accel corpus"
 FORMAT_VERSION = 1
 CORPUS_FILE = "corpus.json"
 ROWS_FILE = "rows.arrow"
+CHECKSUMS_FILE = "source.sha256"
 DTYPES = ("uint8", "float16", "float32")
 
 
@@ -47,7 +49,7 @@ class CorpusInfo:
     labels: tuple[str, ...]
     """Every raw label once, sorted; rows.arrow holds numbers into it."""
     source: dict[str, Any] = field(default_factory=dict)
-    """Importer, version, options, and checksums of what was read."""
+    """Importer, versions, options, and what was skipped."""
 
     @property
     def fingerprint(self) -> str:
@@ -72,15 +74,24 @@ class CorpusInfo:
 
 
 def read_corpus_info(folder: Path) -> CorpusInfo:
-    """Reads and checks corpus.json. Raises ValueError naming the file and the way out."""
+    """Reads and checks corpus.json, and that the shards are there. Raises ValueError naming the
+    file and the way out."""
     path = folder / CORPUS_FILE
     if not path.is_file():
         raise ValueError(
             f"{folder}: no corpus here ({CORPUS_FILE} is missing); "
             "make one with `slr-accel prepare`, or check the path"
         )
+    info = parse_corpus_info(path.read_bytes(), path)
+    for shard in info.shards:
+        _check_shard_file(folder, shard)
+    return info
+
+
+def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
+    """What corpus.json says. Raises ValueError naming `path`, where it was read."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(content)
     except ValueError as error:
         raise ValueError(f"{path}: not readable as JSON ({error}); prepare it anew") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -103,8 +114,6 @@ def read_corpus_info(folder: Path) -> CorpusInfo:
         _check_types(info)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: damaged ({error}); prepare the corpus anew") from None
-    for shard in info.shards:
-        _check_shard_file(folder, shard)
     return info
 
 
@@ -115,8 +124,10 @@ def _check_types(info: CorpusInfo) -> None:
     if fps is not None and not (isinstance(fps, int | float) and 0 < fps < math.inf):
         raise ValueError(f"frames_per_second {fps!r}")
     for shard in info.shards:
-        if not isinstance(shard.file, str):
-            raise ValueError(f"shard name {shard.file!r}")
+        # A name from the file must not lead out of the folder.
+        name = shard.file
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+            raise ValueError(f"shard name {shard.file!r} is not a plain name")
         if not (isinstance(shard.sequences, int) and isinstance(shard.bytes, int)):
             raise ValueError(f"the counts of shard {shard.file!r}")
     if not all(isinstance(label, str) for label in info.labels):
@@ -127,9 +138,6 @@ def _check_types(info: CorpusInfo) -> None:
 
 
 def _check_shard_file(folder: Path, shard: Shard) -> None:
-    # A name from the file must not lead out of the folder.
-    if Path(shard.file).name != shard.file or shard.file in ("", ".", ".."):
-        raise ValueError(f"{folder / CORPUS_FILE}: shard name {shard.file!r} is not a plain name")
     path = folder / shard.file
     if not path.is_file():
         raise ValueError(f"{path}: this shard is missing; copy it again or prepare anew")

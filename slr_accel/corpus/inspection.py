@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from slr_accel.corpus.content_checks import content_findings
 from slr_accel.corpus.format import Shard, sha256
-from slr_accel.corpus.inspection_checks import Finding, content_findings, row_findings
+from slr_accel.corpus.importers.listing import Progress
+from slr_accel.corpus.inspection_checks import OUTPUT_STRIDES, Finding, row_findings
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
 from slr_accel.corpus.survey import Content, survey
 from slr_accel.loading.plan import alignable, required_output_length
 
-OUTPUT_STRIDES = (1, 2, 4)
 TRAIN = "train"
-
-Progress = Callable[[Iterable[int], str, int], Iterable[int]]
 
 
 def inspect_corpus(
@@ -36,13 +35,9 @@ def inspect_corpus(
     """
     required = required_lengths(corpus)
     findings = list(row_findings(corpus, required, signer_independent))
-    damaged = {}
-    for number in track(range(len(corpus.info.shards)), "checksums", len(corpus.info.shards)):
-        reason = _damage(corpus, number)
-        if reason:
-            damaged[number] = reason
-    readable = ~np.isin(corpus.rows.shard, list(damaged))
-    content = survey(corpus, track(np.flatnonzero(readable), "reading", int(readable.sum())))
+    damaged: dict[int, str] = {}
+    rows = _rows_of_sound_shards(corpus, damaged)
+    content = survey(corpus, track(rows, "reading", len(corpus.rows)))
     for number, reason in damaged.items():
         findings.insert(0, _damaged_shard(corpus.info.shards[number], reason))
     findings += content_findings(corpus, content)
@@ -50,13 +45,13 @@ def inspect_corpus(
     findings.sort(key=lambda finding: order.index(finding.severity))
     return {
         "ok": all(finding.severity != "error" for finding in findings),
-        "corpus": str(corpus.folder),
+        "corpus": corpus.address,
         "layout": corpus.layout.signature,
         "columns": corpus.layout.columns,
         "units": corpus.layout.units,
         "dtype": corpus.info.dtype,
         "frames_per_second": corpus.info.frames_per_second,
-        "bytes": sum(file.stat().st_size for file in corpus.folder.iterdir() if file.is_file()),
+        "bytes": sum(shard.bytes for shard in corpus.info.shards),
         "shards": len(corpus.info.shards),
         "fingerprint": corpus.info.fingerprint,
         "splits": split_figures(corpus, required),
@@ -78,10 +73,20 @@ def required_lengths(corpus: Corpus) -> np.ndarray:
     )
 
 
+def _rows_of_sound_shards(corpus: Corpus, damaged: dict[int, str]) -> Iterator[int]:
+    """Rows shard by shard, as a remote corpus is read best; notes why others cannot be trusted."""
+    for number in range(len(corpus.info.shards)):
+        reason = _damage(corpus, number)
+        if reason:
+            damaged[number] = reason
+        else:
+            yield from np.flatnonzero(corpus.rows.shard == number).tolist()
+
+
 def _damage(corpus: Corpus, number: int) -> str:
     """Why a shard cannot be trusted; empty where it can."""
     shard = corpus.info.shards[number]
-    found = sha256(corpus.folder / shard.file)
+    found = sha256(corpus.shard_path(number))
     if found != shard.sha256:
         return f"its SHA-256 begins {found[:12]}, but corpus.json says {shard.sha256[:12]}"
     try:

@@ -1,4 +1,4 @@
-"""Which findings a corpus gives rise to: what is wrong, where, and what to do about it."""
+"""Which findings the row table gives rise to: what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
-from slr_accel.corpus.survey import Content
 from slr_accel.loading.plan import alignable
 
 MAX_EXAMPLES = 5
-UNMARKED_SHARE = 0.01
+OUTPUT_STRIDES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,15 @@ class Finding:
 def row_findings(
     corpus: Corpus, required: np.ndarray, signer_independent: bool
 ) -> Iterator[Finding]:
-    """What the row table alone shows.
+    """What corpus.json and the row table show.
 
     Args:
         required: [N] output steps CTC needs for each row.
     """
+    yield from _refined_face(corpus)
     yield from _duplicate_ids(corpus)
     yield from _impossible_rows(corpus, required)
+    yield from _short_rows(corpus, required)
     yield from _shared_signers(corpus, signer_independent)
     if "train" in corpus.rows.split_names:
         yield from _unseen_labels(corpus)
@@ -46,12 +48,32 @@ def row_findings(
             f"The splits are {examples(corpus.rows.split_names)}: without a split `train` this "
             "corpus can be evaluated on, but not trained on.",
         )
+    skipped = corpus.info.source.get("skipped")
+    if skipped:
+        yield Finding(
+            "note",
+            "skipped",
+            f"{counted(skipped, 'sequence')} could not be read when the corpus was prepared, and "
+            f"are not in it: {examples(skipped)}.",
+        )
     if corpus.info.frames_per_second is None:
         yield Finding(
             "note",
             "no_frame_rate",
             "The frame rate is unknown, so hours are unknown and motion counts per frame instead "
             "of per second; prepare with --fps to mix it with corpora of other rates.",
+        )
+
+
+def _refined_face(corpus: Corpus) -> Iterator[Finding]:
+    sizes = {block.name: len(block.points) for block in corpus.layout.blocks}
+    if sizes.get("face") == REFINED_FACE_POINTS:
+        yield Finding(
+            "warning",
+            "refined_face",
+            f"Block face has {REFINED_FACE_POINTS} points, MediaPipe's refined landmarks. Models "
+            f"and corpora of its usual {len(FACE_POINTS)} do not fit this one; leave out the last "
+            f"{REFINED_FACE_POINTS - len(FACE_POINTS)} points, the irises, unless that is meant.",
         )
 
 
@@ -62,7 +84,7 @@ def _duplicate_ids(corpus: Corpus) -> Iterator[Finding]:
         yield Finding(
             "error",
             "duplicate_id",
-            f"{_count(twice, 'id')} stand for more than one sequence: {examples(twice)}. "
+            f"{counted(twice, 'id')} stand for more than one sequence: {examples(twice)}. "
             "Give every sequence an id of its own and prepare the corpus anew.",
         )
 
@@ -74,7 +96,7 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "error",
             "no_frames",
-            f"{_count(empty, 'sequence')} without a frame: {_ids(corpus, empty)}. "
+            f"{counted(empty, 'sequence')} without a frame: {ids_of(corpus, empty)}. "
             "Remove them from the source and prepare the corpus anew.",
         )
     is_train = np.isin(np.array(corpus.rows.split_names), ["train"])[corpus.rows.split_codes]
@@ -83,8 +105,8 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "error",
             "no_labels",
-            f"{_count(unlabelled, 'train sequence')} without labels: {_ids(corpus, unlabelled)}. "
-            "Label them, or move them to another split.",
+            f"{counted(unlabelled, 'train sequence')} without labels: "
+            f"{ids_of(corpus, unlabelled)}. Label them, or move them to another split.",
         )
     fits, _ = alignable(frames, required, 1)
     too_short = np.flatnonzero(~fits & (frames > 0))
@@ -93,10 +115,27 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "error",
             "unalignable",
-            f"{_count(too_short, 'sequence')} shorter than their labels, which CTC cannot align "
-            f"at any stride: {_ids(corpus, too_short)}. {corpus.rows.id(row)} has {frames[row]} "
+            f"{counted(too_short, 'sequence')} shorter than their labels, which CTC cannot align "
+            f"at any stride: {ids_of(corpus, too_short)}. {corpus.rows.id(row)} has {frames[row]} "
             f"frames and needs {required[row]}. Check whether frames and labels belong together.",
         )
+
+
+def _short_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
+    """What a stride is too much for, of what can be aligned at all."""
+    frames = corpus.rows.frames
+    possible, _ = alignable(frames, required, 1)
+    for stride in OUTPUT_STRIDES[1:]:
+        fits, _ = alignable(frames, required, stride)
+        short = np.flatnonzero(possible & ~fits)
+        if len(short):
+            yield Finding(
+                "warning",
+                f"unalignable_stride_{stride}",
+                f"{counted(short, 'sequence')} too short for CTC at --output_stride {stride}: "
+                f"{ids_of(corpus, short)}. Training leaves them out, and scores count what is "
+                "missed; a smaller stride keeps them.",
+            )
 
 
 def _shared_signers(corpus: Corpus, signer_independent: bool) -> Iterator[Finding]:
@@ -119,7 +158,7 @@ def _shared_signers(corpus: Corpus, signer_independent: bool) -> Iterator[Findin
         yield Finding(
             "error" if signer_independent else "note",
             "signer_overlap",
-            f"{_count(shared, 'signer')} in more than one split: {examples(shared)}. {advice}",
+            f"{counted(shared, 'signer')} in more than one split: {examples(shared)}. {advice}",
         )
 
 
@@ -137,96 +176,14 @@ def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
             yield Finding(
                 "note",
                 "unseen_labels",
-                f"{_count(names, 'label')} of {split} never occur in train: {examples(names)}. "
+                f"{counted(names, 'label')} of {split} never occur in train: {examples(names)}. "
                 f"They are {len(unseen)} of {len(of_split)} tokens "
                 f"({len(unseen) / len(of_split):.1%}), and each will count as an error.",
             )
 
 
-def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
-    """What reading the features shows."""
-    if content.non_finite:
-        total = sum(content.non_finite.values())
-        yield Finding(
-            "error",
-            "non_finite",
-            f"{total} values are NaN or infinite, in {_count(content.non_finite, 'sequence')}: "
-            f"{_ids(corpus, list(content.non_finite))}. Repair the source and prepare anew.",
-        )
-    yield from _same_content(corpus, content)
-    if content.frames:
-        yield from _blocks(corpus, content)
-
-
-def _same_content(corpus: Corpus, content: Content) -> Iterator[Finding]:
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for row, digest in enumerate(content.hashes):
-        if digest is not None and corpus.rows.frames[row]:
-            rows_of[digest].append(row)
-    across: list[str] = []
-    within: list[str] = []
-    for rows in rows_of.values():
-        if len(rows) > 1:
-            leaks = len({corpus.rows.split(row) for row in rows}) > 1
-            named = [f"{corpus.rows.id(row)} ({corpus.rows.split(row)})" for row in rows]
-            (across if leaks else within).append(" = ".join(named[:MAX_EXAMPLES]))
-    if across:
-        yield Finding(
-            "error",
-            "split_overlap",
-            f"{_count(across, 'recording')} in more than one split: {examples(across)}. Keep each "
-            "in one split: a score on what was trained on means nothing.",
-        )
-    if within:
-        yield Finding(
-            "note",
-            "repeated_content",
-            f"{_count(within, 'recording')} more than once in a split: {examples(within)}. "
-            "They count more than others in training and scores; remove them if not meant.",
-        )
-
-
-def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
-    constant = content.maximum <= content.minimum
-    still = []
-    for index, block in enumerate(corpus.layout.blocks):
-        columns = corpus.layout.slices[block.name]
-        present, zero = content.present_frames[index], content.zero_frames[index]
-        if present == 0:
-            yield Finding(
-                "warning",
-                "absent_block",
-                f"Block {block.name} is absent from every frame: nothing can be learned from it. "
-                "Check how the source marks absence (--missing), or leave the block out.",
-            )
-        elif constant[columns].all():
-            yield Finding(
-                "warning",
-                "constant_block",
-                f"Block {block.name} has the same values in every frame: nothing can be learned "
-                "from it. Check the source, or leave the block out.",
-            )
-        else:
-            names = [
-                f"{block.name}.{point}.{axis}" for point in block.points for axis in block.axes
-            ]
-            still += [name for name, flag in zip(names, constant[columns], strict=True) if flag]
-            if block.coordinates and zero > UNMARKED_SHARE * present:
-                yield Finding(
-                    "warning",
-                    "unmarked_absence",
-                    f"All values of block {block.name} are 0 in {zero / present:.0%} of the frames "
-                    "that count as detected. If zeros mark absence, prepare with --missing zeros.",
-                )
-    if still:
-        yield Finding(
-            "note",
-            "constant_columns",
-            f"{len(still)} of {corpus.layout.columns} columns never change: {examples(still)}.",
-        )
-
-
-def _ids(corpus: Corpus, rows: Iterable[int]) -> str:
+def ids_of(corpus: Corpus, rows: Iterable[int]) -> str:
+    """The ids of the first few rows, and how many more there are."""
     return examples([corpus.rows.id(int(row)) for row in rows])
 
 
@@ -237,5 +194,6 @@ def examples(names: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _count(items: list | np.ndarray | dict, noun: str) -> str:
+def counted(items: list | np.ndarray | dict, noun: str) -> str:
+    """`1 signer`, `2 signers`."""
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"

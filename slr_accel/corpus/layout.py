@@ -6,12 +6,11 @@ number: code asks the layout for a block or a point by its name.
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
+
+from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
@@ -66,9 +65,9 @@ class Layout:
             raise ValueError("this layout cannot be used: " + "; ".join(problems))
 
     def _reference_problems(self, field: str, reference: str) -> list[str]:
-        block, _, point = reference.partition(".")
+        block = reference.partition(".")[0]
         known = {b.name: b for b in self.blocks}
-        if block not in known or point not in known[block].points:
+        if not self.has_point(reference):
             return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
         if field == "scale" and not {"x", "y"} <= set(known[block].axes):
             return [f"scale names {reference!r}, whose block has not both x and y"]
@@ -103,6 +102,33 @@ class Layout:
         block = self.block(name)
         first = self.slices[name].start + block.points.index(point) * len(block.axes)
         return [first + block.axes.index(axis) for axis in axes]
+
+    def has_point(self, reference: str, axes: tuple[str, ...] = ()) -> bool:
+        """Whether there is such a BLOCK.POINT, with these axes."""
+        name, _, point = reference.partition(".")
+        return any(
+            block.name == name and point in block.points and set(axes) <= set(block.axes)
+            for block in self.blocks
+        )
+
+    def hint_at_refined_face(self, columns: int) -> str:
+        """Why `columns` is no number of this layout's, where the face's irises explain it."""
+        irises = REFINED_FACE_POINTS - len(FACE_POINTS)
+        for block in self.blocks:
+            refined = columns - self.columns == irises * len(block.axes)
+            if block.points == FACE_POINTS and refined:
+                return (
+                    f"the face seems to have {REFINED_FACE_POINTS} points, MediaPipe's refined "
+                    f"landmarks (refine_face_landmarks): leave out the last {irises} points of "
+                    "the face, the irises, or "
+                )
+        return ""
+
+    @property
+    def origin_axes(self) -> tuple[str, ...]:
+        """Those of x and y in which there is an origin."""
+        blocks = [self.block(reference.partition(".")[0]) for reference in self.origin]
+        return tuple(a for a in ("x", "y") if blocks and all(a in block.axes for block in blocks))
 
     @property
     def signature(self) -> str:
@@ -178,98 +204,3 @@ def _block_problems(block: Block) -> list[str]:
 def generic_layout(columns: int) -> Layout:
     """Columns without a meaning (tracks, MFCC, log-mel): one block, always present."""
     return Layout((Block("features", tuple(str(i) for i in range(columns)), ("value",)),))
-
-
-def _numbered(count: int, named: dict[int, str]) -> tuple[str, ...]:
-    return tuple(named.get(i, f"point_{i}") for i in range(count))
-
-
-HAND_POINTS = (
-    "wrist",
-    *(
-        f"{finger}_{joint}"
-        for finger, joints in {
-            "thumb": ("cmc", "mcp", "ip", "tip"),
-            "index": ("mcp", "pip", "dip", "tip"),
-            "middle": ("mcp", "pip", "dip", "tip"),
-            "ring": ("mcp", "pip", "dip", "tip"),
-            "pinky": ("mcp", "pip", "dip", "tip"),
-        }.items()
-        for joint in joints
-    ),
-)
-POSE_POINTS = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
-    *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
-    *("mouth_left", "mouth_right", "left_shoulder", "right_shoulder"),
-    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky"),
-    *("left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip"),
-    *("left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel"),
-    *("left_foot_index", "right_foot_index"),
-)
-
-
-def mediapipe_holistic() -> Layout:
-    """MediaPipe Holistic, 33 pose + 21 + 21 hand + 468 face points x (x, y, z) = 1,629 values.
-
-    Point names follow MediaPipe's documentation; of the face only the nose tip (1) has a name.
-    """
-    shoulders = ("pose.left_shoulder", "pose.right_shoulder")
-    return Layout(
-        (
-            Block("pose", POSE_POINTS, COORDINATES),
-            Block("left_hand", HAND_POINTS, COORDINATES),
-            Block("right_hand", HAND_POINTS, COORDINATES),
-            Block("face", _numbered(468, {1: "nose"}), COORDINATES),
-        ),
-        origin=shoulders,
-        scale=shoulders,
-        units="fraction of the frame's width and height",
-    )
-
-
-NAMED_LAYOUTS = {"mediapipe_holistic": mediapipe_holistic}
-
-
-@dataclass(frozen=True)
-class LayoutFile:
-    """A `layout.json`: the layout and how each block of the source marks absence."""
-
-    layout: Layout
-    missing: dict[str, str]
-    frame_size: tuple[float, float] | None
-    """Width and height in pixels, where the file gives them: coordinates are divided by it."""
-
-
-def read_layout(name_or_file: str) -> LayoutFile:
-    """A layout by its name or from a `layout.json`. Raises ValueError with the way out."""
-    if name_or_file in NAMED_LAYOUTS:
-        layout = NAMED_LAYOUTS[name_or_file]()
-        return LayoutFile(layout, {}, None)
-    path = Path(name_or_file)
-    if not path.is_file():
-        names = ", ".join(NAMED_LAYOUTS)
-        raise ValueError(f"{name_or_file}: neither a known layout ({names}) nor a file")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        layout = Layout.from_json(data)
-        missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
-        frame_size = _frame_size(data.get("frame_size"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    bad = sorted({marker for marker in missing.values() if marker not in MISSING_MARKERS})
-    if bad:
-        raise ValueError(f"{path}: missing is {bad}; it can be {', '.join(MISSING_MARKERS)}")
-    return LayoutFile(layout, missing, frame_size)
-
-
-def _frame_size(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        width, height = map(float, value)
-    except (TypeError, ValueError):
-        width = height = 0.0
-    if not (0 < width < math.inf and 0 < height < math.inf):
-        raise ValueError(f"frame_size is {value!r}; give [width, height] in pixels")
-    return width, height

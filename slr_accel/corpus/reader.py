@@ -2,71 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from slr_accel.corpus.format import ROWS_FILE, CorpusInfo, read_corpus_info
+from slr_accel.corpus.cache import GB, ShardCache
+from slr_accel.corpus.format import (
+    CORPUS_FILE,
+    ROWS_FILE,
+    CorpusInfo,
+    parse_corpus_info,
+    read_corpus_info,
+)
 from slr_accel.corpus.layout import Layout
-
-ROW_TYPES = {
-    "id": pa.string(),
-    "split": pa.dictionary(pa.int32(), pa.string()),
-    "signer": pa.dictionary(pa.int32(), pa.string()),
-    "shard": pa.int32(),
-    "row": pa.int32(),
-    "frames": pa.int32(),
-    "labels": pa.list_(pa.int32()),
-}
-
-
-@dataclass(frozen=True)
-class RowTable:
-    """rows.arrow as arrays: one entry a sequence, in the order they were written."""
-
-    ids: pa.Array
-    split_codes: np.ndarray
-    split_names: list[str]
-    signer_codes: np.ndarray
-    signer_names: list[str]
-    shard: np.ndarray
-    row: np.ndarray
-    frames: np.ndarray
-    """[N] int32 number of frames."""
-    label_offsets: np.ndarray
-    label_ids: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def id(self, row: int) -> str:
-        return str(self.ids[row].as_py())
-
-    def split(self, row: int) -> str:
-        return self.split_names[self.split_codes[row]]
-
-    def signer(self, row: int) -> str:
-        return self.signer_names[self.signer_codes[row]]
-
-    def of_split(self, split: str) -> np.ndarray:
-        """Row numbers of a split. Raises ValueError naming those there are."""
-        if split not in self.split_names:
-            known = ", ".join(sorted(self.split_names))
-            raise ValueError(f"the corpus has no split {split!r}; it has: {known}")
-        return np.flatnonzero(self.split_codes == self.split_names.index(split))
+from slr_accel.corpus.record import Segment, Sequence
+from slr_accel.corpus.remote import RemoteFolder, find_remote
+from slr_accel.corpus.row_table import RowTable, read_rows
+from slr_accel.corpus.shard import MappedShard
+from slr_accel.loading.settings import CACHE_GB
 
 
 class Corpus:
     """An opened corpus. Reading a sequence copies nothing; pages come in as they are touched."""
 
-    def __init__(self, folder: Path, info: CorpusInfo, rows: RowTable) -> None:
+    def __init__(
+        self, folder: Path, info: CorpusInfo, rows: RowTable, cache: ShardCache | None = None
+    ) -> None:
+        """`folder` is where its shards are on this machine; with a cache they come and go."""
         self.folder = folder
         self.info = info
         self.rows = rows
-        self._shards: dict[int, _MappedShard] = {}
+        self._cache = cache
+        self._shards: dict[int, MappedShard] = {}
+        self._reading = threading.RLock()
+
+    @property
+    def address(self) -> str:
+        """What the user calls it: a folder, or an address."""
+        return str(self.folder) if self._cache is None else self._cache.source.address
+
+    @property
+    def absolute_address(self) -> str:
+        return str(self.folder.resolve()) if self._cache is None else self.address
+
+    @property
+    def is_remote(self) -> bool:
+        return self._cache is not None
 
     @property
     def layout(self) -> Layout:
@@ -89,135 +76,122 @@ class Corpus:
         """The columns beside the arrays: id, split, signer, labels, segments, text."""
         return self._shard(row).record(int(self.rows.row[row]))
 
-    def _shard(self, row: int) -> _MappedShard:
+    def sequence(self, row: int) -> Sequence:
+        """All of a row, as an importer gives it to the writer."""
+        record = self.record(row)
+        return Sequence(
+            id=record["id"],
+            split=record["split"],
+            signer=record["signer"],
+            features=self.features(row),
+            presence=self.presence(row),
+            labels=record["labels"],
+            segments=[Segment(**segment) for segment in record["segments"]],
+            text=record["text"],
+        )
+
+    def check_window(self, shard_window: int | None) -> None:
+        """ValueError where the cache of a remote corpus is too small for windows of this size."""
+        if self._cache is not None:
+            self._cache.check_window(shard_window)
+
+    @contextmanager
+    def reading(self, window: Iterable[int], following: Iterable[int] = ()) -> Iterator[None]:
+        """Within, only shards of the window are read. One thread at a time can be.
+
+        Of a remote corpus, those that follow are fetched meanwhile; others may leave the cache.
+        """
+        with self._reading:
+            self._hold(list(window), following)
+            yield
+
+    def let_go(self) -> None:
+        """Lets other processes use the room of the shards that were read last."""
+        with self._reading:
+            self._hold([])
+
+    def shard_path(self, number: int) -> Path:
+        """Where a shard is, after it was fetched if need be. Raises FetchError."""
+        if self._cache is None:
+            return self.folder / self.info.shards[number].file
+        if not self._cache.holds(number):
+            self._hold([number])
+        return self._cache.path(number)
+
+    def _hold(self, window: list[int], following: Iterable[int] = ()) -> None:
+        if self._cache is not None:
+            # A file that is mapped would take its place on the disk after it was removed.
+            self._shards = {n: shard for n, shard in self._shards.items() if n in window}
+            self._cache.hold(window, following)
+
+    def _shard(self, row: int) -> MappedShard:
         number = int(self.rows.shard[row])
         if number not in self._shards:
-            path = self.folder / self.info.shards[number].file
+            path = self.shard_path(number)
             of_shard = np.flatnonzero(self.rows.shard == number)
             of_shard = of_shard[np.argsort(self.rows.row[of_shard])]
-            self._shards[number] = _MappedShard(path, self.info, self.rows.frames[of_shard])
+            self._shards[number] = MappedShard(path, self.info, self.rows.frames[of_shard])
         return self._shards[number]
 
 
-def open_corpus(folder: str | Path) -> Corpus:
-    """Opens a corpus without touching its shards. Raises ValueError with the way out."""
-    if "://" in str(folder):
-        raise ValueError(f"{folder}: remote corpora are not supported yet; copy it to a folder")
-    folder = Path(folder)
-    info = read_corpus_info(folder)
-    path = folder / ROWS_FILE
+def open_corpus(
+    address: str | Path, *, cache_dir: str | None = None, cache_gb: float | None = None
+) -> Corpus:
+    """Opens a corpus without touching its shards.
+
+    Args:
+        address: a folder, or what fsspec reaches (`s3://bucket/corpus`).
+        cache_dir, cache_gb: where shards of a remote corpus are kept, and how much of it; None
+            is what the settings have as default.
+
+    Raises:
+        ValueError: there is no corpus that can be read; says the way out.
+        FetchError: a remote corpus cannot be reached.
+    """
+    found = find_remote(str(address)) if "://" in str(address) else Path(address)
+    if isinstance(found, RemoteFolder):
+        return _open_remote(found, cache_dir, cache_gb)
+    info = read_corpus_info(found)
+    _check_is_whole(info, found)
+    return _open(found, info)
+
+
+def _open_remote(source: RemoteFolder, cache_dir: str | None, cache_gb: float | None) -> Corpus:
+    info = parse_corpus_info(source.read(CORPUS_FILE), f"{source.address}/{CORPUS_FILE}")
+    _check_is_whole(info, source.address)
+    content = source.read(ROWS_FILE)
+    rows = read_rows(lambda: pa.BufferReader(content), info, f"{source.address}/{ROWS_FILE}")
+    # The name follows the content: copies share it, and a corpus made anew has another.
+    folder = (default_cache_dir() if cache_dir is None else Path(cache_dir)) / info.fingerprint
+    capacity = int((CACHE_GB if cache_gb is None else cache_gb) * GB)
     try:
-        with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        rows = _row_table(table)
-    # A damaged file meets many layers of pyarrow, each with its own exceptions.
-    except Exception as error:
-        raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
-    if not _belongs(rows, info):
+        cache = ShardCache(source, info, folder, capacity)
+    except OSError as error:
+        raise ValueError(f"cache_dir cannot be used ({error}); give another --cache_dir") from None
+    return Corpus(folder, info, rows, cache)
+
+
+def default_cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slr_accel"
+
+
+def _check_is_whole(info: CorpusInfo, address: Path | str) -> None:
+    if "part" in info.source:
+        part = info.source["part"]
         raise ValueError(
-            f"{path}: does not belong to corpus.json beside it; copy both again, or prepare anew"
+            f"{address}: is part {part['index']} of {part['count']} of a corpus; when all are "
+            "there, join them with `slr-accel prepare merge --out CORPUS`"
         )
-    return Corpus(folder, info, rows)
 
 
-def _belongs(rows: RowTable, info: CorpusInfo) -> bool:
-    """Whether every number in rows.arrow points at something corpus.json has."""
-    sequences = np.array([shard.sequences for shard in info.shards])
-    if len(rows) != sequences.sum() or not _within(rows.shard, len(sequences)):
-        return False
-    return (
-        _within(rows.label_ids, len(info.labels))
-        and bool(((rows.row >= 0) & (rows.row < sequences[rows.shard])).all())
-        and bool((rows.frames >= 0).all())
-    )
+def open_part(folder: Path) -> Corpus:
+    """Opens what `prepare --shard` made. ValueError where it is something else."""
+    info = read_corpus_info(folder)
+    if "part" not in info.source:
+        raise ValueError(f"{folder}: is no part of a corpus but a whole one")
+    return _open(folder, info)
 
 
-def _within(numbers: np.ndarray, count: int) -> bool:
-    return bool(((numbers >= 0) & (numbers < count)).all())
-
-
-def _row_table(table: pa.Table) -> RowTable:
-    # Numbers from the file become addresses: `validate` refuses those that lead outside.
-    table.validate(full=True)
-    table = table.combine_chunks()
-    found = {name: table[name].type for name in table.column_names}
-    if found != ROW_TYPES or any(table[name].null_count for name in ROW_TYPES):
-        raise ValueError(f"its columns are {found}")
-
-    def column(name: str) -> pa.Array:
-        return table[name].chunk(0)
-
-    labels = column("labels")
-    return RowTable(
-        ids=column("id"),
-        split_codes=column("split").indices.to_numpy(),
-        split_names=column("split").dictionary.to_pylist(),
-        signer_codes=column("signer").indices.to_numpy(),
-        signer_names=column("signer").dictionary.to_pylist(),
-        shard=column("shard").to_numpy(),
-        row=column("row").to_numpy(),
-        frames=column("frames").to_numpy(),
-        label_offsets=labels.offsets.to_numpy(),
-        label_ids=labels.values.to_numpy(),
-    )
-
-
-class _MappedShard:
-    """One memory-mapped shard: `array` finds a row's values in the Arrow buffers."""
-
-    def __init__(self, path: Path, info: CorpusInfo, frames: np.ndarray) -> None:
-        """`frames` [rows of the shard] are what the row table says; ValueError where it errs."""
-        # datasets takes a second to import; --help and planning do without it.
-        from datasets import Dataset
-
-        widths = {
-            "features": (info.layout.columns, np.dtype(info.dtype)),
-            "presence": (len(info.layout.blocks), np.dtype(np.uint8)),
-        }
-        try:
-            self._table: pa.Table = Dataset.from_file(str(path)).data.table
-            batches = self._table.to_batches()
-            for batch in batches:
-                # Offsets come from the file: a wrong one must not become a read outside it.
-                batch.validate(full=True)
-            self._flat = {
-                name: [_flat_values(batch.column(name), *expected) for batch in batches]
-                for name, expected in widths.items()
-            }
-        # A damaged file meets many layers of pyarrow and datasets, each with its own exceptions.
-        except Exception as error:
-            raise ValueError(
-                f"{path}: this shard cannot be read ({error}); copy it again, or prepare anew"
-            ) from None
-        for name, flat in self._flat.items():
-            found = [np.diff(offsets) for _, offsets in flat]
-            if not np.array_equal(np.concatenate([[], *found]), frames):
-                raise ValueError(f"{path}: the lengths of its {name} are not those in {ROWS_FILE}")
-        self._starts = np.cumsum([0] + [batch.num_rows for batch in batches])
-
-    def array(self, name: str, row: int) -> np.ndarray:
-        batch = int(np.searchsorted(self._starts, row, side="right")) - 1
-        values, frame_offsets = self._flat[name][batch]
-        local = row - self._starts[batch]
-        return values[frame_offsets[local] : frame_offsets[local + 1]]
-
-    def record(self, row: int) -> dict[str, Any]:
-        names = [name for name in self._table.column_names if name not in self._flat]
-        return {name: self._table[name][row].as_py() for name in names}
-
-
-def _flat_values(
-    column: pa.ExtensionArray, width: int, dtype: np.dtype
-) -> tuple[np.ndarray, np.ndarray]:
-    """(all frames of the column [frames, width], [rows + 1] where each row begins)."""
-    frames = column.storage
-    values = frames.values.values.to_numpy(zero_copy_only=True)
-    if column.type.shape[1] != width or values.dtype != dtype:
-        raise ValueError(
-            f"holds {column.type.shape[1]} values of {values.dtype} a frame, "
-            f"but corpus.json says {width} of {dtype}"
-        )
-    inner = frames.values.offsets.to_numpy()
-    if (np.diff(inner) != width).any() or inner[0] != 0:
-        raise ValueError("its frames are of different widths")
-    return values[: inner[-1]].reshape(-1, width), frames.offsets.to_numpy()
+def _open(folder: Path, info: CorpusInfo) -> Corpus:
+    path = folder / ROWS_FILE
+    return Corpus(folder, info, read_rows(lambda: pa.memory_map(str(path)), info, path))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.reader import Corpus
 
 
@@ -27,22 +28,36 @@ class Content:
     minimum: np.ndarray
     """[D] over the frames in which the column's block is present; +inf where there is none."""
     maximum: np.ndarray
+    still_share: np.ndarray
+    """[N] share of a row's frames in its longest run without any change."""
+    empty_share: np.ndarray
+    """[N] share of a row's frames that are 0 throughout, as where no block was detected."""
+    hands_decided: np.ndarray
+    """[N] hands, over all frames, that are clearly nearer to one wrist of the pose."""
+    hands_swapped: np.ndarray
+    """[N] those of them that are nearer to the wrist of the other side."""
 
 
 def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
     """Reads every sequence of `rows` once."""
-    blocks, columns = len(corpus.layout.blocks), corpus.layout.columns
+    blocks, columns, num_rows = len(corpus.layout.blocks), corpus.layout.columns, len(corpus.rows)
     content = Content(
-        hashes=[None] * len(corpus.rows),
+        hashes=[None] * num_rows,
         non_finite={},
         present_frames=np.zeros(blocks, np.int64),
         zero_frames=np.zeros(blocks, np.int64),
         frames=0,
         minimum=np.full(columns, np.inf),
         maximum=np.full(columns, -np.inf),
+        still_share=np.zeros(num_rows),
+        empty_share=np.zeros(num_rows),
+        hands_decided=np.zeros(num_rows, np.int64),
+        hands_swapped=np.zeros(num_rows, np.int64),
     )
     for row in rows:
         features, presence = corpus.features(row), corpus.presence(row)
+        if not len(features):
+            continue
         content.hashes[row] = hashlib.blake2b(features.data, digest_size=16).digest()
         content.frames += len(features)
         content.present_frames += presence.sum(axis=0)
@@ -50,6 +65,11 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
             bad = features.size - int(np.isfinite(features).sum())
             if bad:
                 content.non_finite[int(row)] = bad
+        content.still_share[row] = _longest_still(features) / len(features)
+        content.empty_share[row] = 1 - features.any(axis=1).mean()
+        content.hands_decided[row], content.hands_swapped[row] = _count_hands(
+            corpus.layout, features, presence
+        )
         for index, columns_of_block in enumerate(corpus.layout.slices.values()):
             _add_block(
                 content, index, columns_of_block, features[presence[:, index], columns_of_block]
@@ -65,3 +85,37 @@ def _add_block(content: Content, index: int, columns: slice, present: np.ndarray
     np.fmin(low, present.min(axis=0), out=low)
     np.fmax(high, present.max(axis=0), out=high)
     content.zero_frames[index] += int((~present.any(axis=1)).sum())
+
+
+def _longest_still(features: np.ndarray) -> int:
+    """Frames in the longest run of equal ones. Absent blocks are 0, so presence shows here too."""
+    changes = np.flatnonzero((features[1:] != features[:-1]).any(axis=1)) + 1
+    return int(np.diff([0, *changes, len(features)]).max())
+
+
+def _count_hands(layout: Layout, features: np.ndarray, presence: np.ndarray) -> tuple[int, int]:
+    """(hands clearly nearer to one of the pose's wrists, those nearer to the other side's).
+
+    Clearly is by half of the distance between the wrists. (0, 0) where the layout lacks a wrist.
+    """
+    hands = {side: f"{side}_hand.wrist" for side in ("left", "right")}
+    wrists = {side: f"pose.{side}_wrist" for side in hands}
+    axes = ("x", "y")
+    if not all(layout.has_point(point, axes) for point in (*hands.values(), *wrists.values())):
+        return 0, 0
+
+    def place(point: str) -> np.ndarray:
+        found = features[:, layout.point_columns(point, axes)].astype(np.float32)
+        return np.where(np.isfinite(found), found, np.nan)  # of which no comparison is true
+
+    left, right = place(wrists["left"]), place(wrists["right"])
+    between = np.linalg.norm(left - right, axis=1)
+    decided, swapped = 0, 0
+    for side, own, other in (("left", left, right), ("right", right, left)):
+        hand = place(hands[side])
+        lead = np.linalg.norm(hand - other, axis=1) - np.linalg.norm(hand - own, axis=1)
+        present = presence[:, [layout.block_index(name) for name in ("pose", f"{side}_hand")]]
+        clear = present.all(axis=1) & (np.abs(lead) > between / 2)
+        decided += int(clear.sum())
+        swapped += int((clear & (lead < 0)).sum())
+    return decided, swapped

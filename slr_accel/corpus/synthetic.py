@@ -6,10 +6,11 @@ by a camera, and lost here and there by a detector. Everything follows from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from slr_accel.corpus.joining import minimum_jerk
 from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.synthetic_signer import (
     FRAMES_PER_SECOND,
@@ -28,13 +29,41 @@ from slr_accel.corpus.synthetic_signs import (
 )
 
 WIDTH_OVER_HEIGHT = 4 / 3
+EDGE = 0.03
+"""The detector's guess for a point outside the frame, or so close to its edge: there, with noise
+that does not reach beyond. So all values are inside the frame, as float16 needs it."""
 SPLITS = ("train", "dev", "test")
 
 
-def generate(
+@dataclass(frozen=True)
+class Performance:
+    """A sentence that a signer is to sign: everything but the signing."""
+
+    id: str
+    split: str
+    glosses: list[str]
+    signers: tuple[Signer, ...]
+    """One of them signs it, drawn by the seed."""
+    seed: tuple[int, ...]
+    num_frames: int | None = None
+    """None: as long as the signer takes."""
+
+    def sequence(self) -> Sequence:
+        """The same whenever it is called."""
+        rng = np.random.default_rng(self.seed)
+        signer = self.signers[rng.integers(len(self.signers))]
+        features, presence, segments = perform(
+            self.glosses, signer, rng, num_frames=self.num_frames
+        )
+        return Sequence(
+            self.id, self.split, signer.name, features, presence, self.glosses, segments
+        )
+
+
+def performances(
     num_train: int, num_dev: int, num_test: int, *, seed: int, num_signers: int = 6
-) -> Iterator[Sequence]:
-    """Sequences of the splits train, dev and test; no sentence comes twice, in one split or two.
+) -> list[Performance]:
+    """Sentences of the splits train, dev and test; none comes twice, in one split or two.
 
     All glosses of dev and test occur in train. Raises ValueError where the grammar has too few
     sentences for the numbers asked.
@@ -45,22 +74,12 @@ def generate(
             f"got {num_train=}, {num_signers=}, {num_dev=}, {num_test=}, {seed=}"
         )
     splits = split_sentences(num_train, num_dev, num_test, np.random.default_rng(seed))
-    signers = make_signers(num_signers, seed)
-    return (
-        _sequence(split, number, sentence, signers, np.random.default_rng([seed, s + 2, number]))
+    signers = tuple(make_signers(num_signers, seed))
+    return [
+        Performance(f"{split}-{number:05d}", split, sentence, signers, (seed, s + 2, number))
         for s, (split, sentences) in enumerate(zip(SPLITS, splits, strict=True))
         for number, sentence in enumerate(sentences)
-    )
-
-
-def _sequence(
-    split: str, number: int, sentence: list[str], signers: list[Signer], rng: np.random.Generator
-) -> Sequence:
-    signer = signers[rng.integers(len(signers))]
-    features, presence, segments = perform(sentence, signer, rng)
-    return Sequence(
-        f"{split}-{number:05d}", split, signer.name, features, presence, sentence, segments
-    )
+    ]
 
 
 def perform(
@@ -75,10 +94,11 @@ def perform(
     """
     if not glosses:
         raise ValueError("a sentence needs at least one gloss")
-    if num_frames is not None and num_frames < 4 * len(glosses) + 4:
+    fewest = fewest_frames(len(glosses))
+    if num_frames is not None and num_frames < fewest:
         raise ValueError(
-            f"{len(glosses)} glosses need at least {4 * len(glosses) + 4} frames, "
-            f"not {num_frames}: raise num_frames"
+            f"{len(glosses)} glosses need at least {fewest} frames, not {num_frames}: "
+            "raise num_frames"
         )
     signs = [sign_for(gloss) for gloss in glosses]
     knots = _knots(signs, signer, rng, num_frames)
@@ -88,6 +108,11 @@ def perform(
     blocks = body_points(track, signer, rng)
     features, presence = _film(blocks, signer, rng)
     return features, presence, [Segment(*stroke) for stroke in strokes]
+
+
+def fewest_frames(num_glosses: int) -> int:
+    """In which so many signs can be told apart: four frames for each, and for coming and going."""
+    return 4 * num_glosses + 4
 
 
 def _knots(
@@ -106,11 +131,6 @@ def _knots(
     return times * ((num_frames or round(times[-1])) / times[-1])
 
 
-def _minimum_jerk(phase: np.ndarray) -> np.ndarray:
-    """How far a reaching hand is after this share of the time (Flash and Hogan, 1985)."""
-    return phase**3 * (10 - 15 * phase + 6 * phase**2)
-
-
 def _track(
     signs: list[Sign], knots: np.ndarray, signer: Signer, rng: np.random.Generator
 ) -> np.ndarray:
@@ -124,7 +144,7 @@ def _track(
     times = np.arange(round(knots[-1])) + 0.5
     piece = np.searchsorted(knots, times, side="right") - 1
     phase = (times - knots[piece]) / (knots[piece + 1] - knots[piece])
-    eased = _minimum_jerk(phase)
+    eased = minimum_jerk(phase)
     is_stroke = stops[piece + 1] - stops[piece] > 1
     eased = np.where(is_stroke, (phase + eased) / 2, eased)  # a hand does not halt at each sign
     position = stops[piece] + eased * (stops[piece + 1] - stops[piece])
@@ -170,6 +190,7 @@ def _film(
         else:
             detected = _hand_detected(points, seen, signer, rng)
             seen[..., 2] -= seen[:, :1, 2]  # MediaPipe measures a hand's depth from its wrist
+        np.clip(seen[..., :2], EDGE, 1 - EDGE, out=seen[..., :2])
         seen += spread * rng.standard_normal(seen.shape, np.float32)
         seen[~detected] = 0.0
         features[:, LAYOUT.slices[name]] = seen.reshape(num_frames, -1)

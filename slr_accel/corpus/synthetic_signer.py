@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slr_accel.corpus.layout import HAND_POINTS, mediapipe_holistic
+from slr_accel.corpus.named_layouts import HAND_POINTS, mediapipe_holistic
 from slr_accel.corpus.synthetic_signs import hand_points, rotation
 
 FRAMES_PER_SECOND = 25.0
 LAYOUT = mediapipe_holistic()
+SHOULDER_WIDTHS = (0.245, 0.29)
+"""Narrowest and widest, as fractions of the frame's width. Wide enough for float16: it errs by less
+than 1/1000 of them for all that is inside the frame."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,30 @@ class Signer:
 
 def make_signers(num_signers: int, seed: int) -> list[Signer]:
     """Signers who differ in body, place in the frame, speed, and style; every fifth left-handed."""
-    return [_make_signer(number, seed) for number in range(num_signers)]
+    return [
+        # Left-handers are not drawn: a corpus of four signers or more should have one for certain.
+        # numpy takes [seed, 0] and [seed, 0, 0] for the same seed: the 1 keeps these streams apart.
+        _draw_signer(f"signer{n:02d}", n % 5 == 3, np.random.default_rng([seed, 1, n]))
+        for n in range(num_signers)
+    ]
 
 
-def _make_signer(number: int, seed: int) -> Signer:
-    # numpy takes [seed, 0] and [seed, 0, 0] for the same seed: the 1 keeps these streams apart.
-    rng = np.random.default_rng([seed, 1, number])
+def signer_named(name: str) -> Signer:
+    """The signer of this name, who depends on nothing but it; one in ten is left-handed."""
+    rng = np.random.default_rng([*name.encode("utf-8")])
+    return _draw_signer(name, rng.random() < 0.1, rng)
+
+
+def _draw_signer(name: str, left_handed: bool, rng: np.random.Generator) -> Signer:
     return Signer(
-        name=f"signer{number:02d}",
-        shoulder_width=rng.uniform(0.22, 0.29),
+        name=name,
+        shoulder_width=rng.uniform(*SHOULDER_WIDTHS),
         center=(rng.uniform(0.44, 0.56), rng.uniform(0.42, 0.52)),
         arm=rng.uniform(0.78, 0.88),
         hand=rng.uniform(0.9, 1.1),
         head_height=rng.uniform(0.66, 0.76),
         rest=(rng.uniform(0.3, 0.6), rng.uniform(1.2, 1.5), -0.2),
-        # Not drawn: a corpus of four signers or more should have a left-hander for certain.
-        left_handed=number % 5 == 3,
+        left_handed=left_handed,
         frames_per_gloss=rng.uniform(8.5, 11.0),
         amplitude=rng.uniform(0.85, 1.2),
         variation=rng.uniform(0.06, 0.14),

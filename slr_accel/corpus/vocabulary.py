@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slr_accel.corpus.labels import check_policy, separator
+
 BLANK = 0
 
 
@@ -55,16 +57,25 @@ class Vocabulary:
             raise ValueError(
                 f"{path}: tokens must be a list of texts, each once, and blank must be {BLANK}"
             )
+        try:
+            check_policy(policy)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         return Vocabulary(tuple(tokens), policy)
 
 
 def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:
     """The vocabulary of a run, from the train split's labels after the policy.
 
+    What separates words is always in it: sentences of one word each may be joined in training.
+
     Raises:
         ValueError: there are no labels.
     """
-    tokens = sorted({token for labels in train_labels for token in labels})
+    tokens = {token for labels in train_labels for token in labels}
     if not tokens:
-        raise ValueError("the train split has no labels, so there is nothing to learn")
-    return Vocabulary(tuple(tokens), label_policy)
+        raise ValueError(
+            f"the train split has no labels under the label policy {label_policy}, so there is "
+            "nothing to learn"
+        )
+    return Vocabulary(tuple(sorted(tokens.union(separator(label_policy)))), label_policy)

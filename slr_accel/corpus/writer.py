@@ -20,6 +20,7 @@ from datasets import Array2D, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 
 from slr_accel.corpus.format import (
+    CHECKSUMS_FILE,
     CORPUS_FILE,
     ROWS_FILE,
     CorpusInfo,
@@ -59,6 +60,7 @@ def write_corpus(
     dtype: str,
     frames_per_second: float | None,
     source: dict[str, Any],
+    checksums: dict[str, str] | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> CorpusInfo:
     """Writes a corpus to the new folder `out`.
@@ -67,6 +69,8 @@ def write_corpus(
         sequences: consumed once; features are cast to `dtype`.
         frames_per_second: None where the source does not say.
         source: provenance, kept as it is in corpus.json.
+        checksums: {file: SHA-256} of what the corpus is made from; becomes a file that
+            `sha256sum --check` reads.
         shard_bytes: a shard is closed when it holds this many bytes.
 
     Raises:
@@ -102,6 +106,9 @@ def write_corpus(
             source=source,
         )
         _write_rows(folder / ROWS_FILE, rows, info)
+        if checksums:
+            lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
+            (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
         (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
     return info
@@ -111,8 +118,18 @@ def check_new_folder(out: Path) -> None:
     """ValueError where `out` holds anything: a corpus is never written over."""
     if not out.name:
         raise ValueError(f"{out}: give the corpus a folder of its own")
+    if out.is_symlink() or out.is_mount():
+        raise ValueError(
+            f"{out}: is a link or a mount point, which a corpus cannot take the place of; give a "
+            "new folder below it"
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists already; remove it or choose another --out")
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise ValueError(
+            f"{out}: {parent} is no folder that can be written to; choose another --out"
+        )
 
 
 @contextmanager

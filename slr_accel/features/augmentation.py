@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.mirror import Mirror, mirror_of
 from slr_accel.features.body import BodyFrame
 from slr_accel.features.frames import frame_mask
-from slr_accel.features.resampling import random_places, resample
+from slr_accel.features.resampling import drop_places, random_places, resample
 from slr_accel.features.settings import AugmentationSettings
 from slr_accel.loading.loader import Batch
 
@@ -28,6 +29,9 @@ class Augmentation(nn.Module):
         settings: what is done and how strongly.
         output_stride: of the model: no sequence becomes shorter than its labels need.
         column_deviation: [base values] of the train split.
+
+    Raises:
+        ValueError: a setting cannot be used with the layout.
     """
 
     column_deviation: Tensor
@@ -40,6 +44,9 @@ class Augmentation(nn.Module):
         column_deviation: Tensor,
     ) -> None:
         super().__init__()
+        problems = settings.problems_with(layout)
+        if problems:
+            raise ValueError("; ".join(problems))
         self.layout = layout
         self.settings = settings
         self.output_stride = output_stride
@@ -47,6 +54,7 @@ class Augmentation(nn.Module):
         self.register_buffer("column_deviation", column_deviation)
         origin = {reference.partition(".")[0] for reference in layout.origin}
         self._is_origin = np.array([block.name in origin for block in layout.blocks])
+        self._mirror = mirror_of(layout) if settings.mirror_probability else None
         self._planes = {
             block.name: _columns(layout, block.name, ("x", "y"))
             for block in layout.blocks
@@ -66,6 +74,8 @@ class Augmentation(nn.Module):
         rows = batch.rows.tolist()
         randoms = [np.random.default_rng([seed, epoch, row]) for row in rows]
         values, presence, lengths = self._at_other_speed(batch, randoms)
+        if self._mirror is not None:
+            values, presence = self._mirrored(self._mirror, values, presence, lengths, randoms)
         visible = presence & frame_mask(lengths, presence.shape[1])[..., None]
         unit = self._unit_of_length(values, visible)
         if self._planes:
@@ -77,17 +87,19 @@ class Augmentation(nn.Module):
     def _at_other_speed(
         self, batch: Batch, randoms: list[np.random.Generator]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        least = self._needed_frames(batch)
-        places = [
-            random_places(
-                frames,
-                needed,
-                random,
-                stretch=self.settings.time_stretch,
-                warp=self.settings.time_warp,
-            )
-            for frames, needed, random in zip(batch.lengths.tolist(), least, randoms, strict=True)
-        ]
+        s = self.settings
+        places = []
+        for frames, needed, random in zip(
+            batch.lengths.tolist(), self._needed_frames(batch), randoms, strict=True
+        ):
+            # The last output step may be short: as it is, a sequence always suffices. Longer than
+            # the stretch makes it, it would burst the frame budget of its micro-batch.
+            least = min(needed, frames)
+            own = random_places(frames, least, random, stretch=s.time_stretch, warp=s.time_warp)
+            # Options that are off by default draw only where they are on: the others' draws stay.
+            if s.frame_dropping:
+                own = drop_places(own, least, random, s.frame_dropping)
+            places.append(own)
         return resample(batch.features.float(), batch.presence, batch.lengths, places)
 
     def _needed_frames(self, batch: Batch) -> list[int]:
@@ -95,6 +107,26 @@ class Augmentation(nn.Module):
         targets, lengths = batch.targets, batch.target_lengths
         repeats = (targets[:, 1:] == targets[:, :-1]) & frame_mask(lengths, targets.shape[1])[:, 1:]
         return ((lengths + repeats.sum(dim=1)) * self.output_stride).tolist()
+
+    def _mirrored(
+        self,
+        mirror: Mirror,
+        values: Tensor,
+        presence: Tensor,
+        lengths: Tensor,
+        randoms: list[np.random.Generator],
+    ) -> tuple[Tensor, Tensor]:
+        """Mirrors some sequences about the middle of the body."""
+        probability = self.settings.mirror_probability
+        chosen = [i for i, random in enumerate(randoms) if random.random() < probability]
+        visible = presence & frame_mask(lengths, presence.shape[1])[..., None]
+        middle = self.body.origin(values, visible)[1][chosen, self.body.axes.index("x")]
+        changed = values[chosen][..., mirror.columns]
+        changed[..., mirror.x_columns] = 2 * middle[:, None, None] - changed[..., mirror.x_columns]
+        mirrored_presence = presence[chosen][..., mirror.blocks]
+        values, presence = values.clone(), presence.clone()
+        values[chosen], presence[chosen] = changed, mirrored_presence
+        return values, presence
 
     def _unit_of_length(self, values: Tensor, visible: Tensor) -> Tensor:
         """[B] the body's length, or the mean train deviation of the coordinates."""
@@ -117,9 +149,13 @@ class Augmentation(nn.Module):
             origin = values.new_zeros(len(values), 2)
         centre = origin[:, None, None, :]
         values = values.clone()
+        goal = centre
+        if self.settings.body_shift:
+            drawn = [random.normal(0, self.settings.body_shift, 2) for random in randoms]
+            goal = centre + (_stack(drawn, values) * unit[:, None])[:, None, None, :]
         for name, columns in self._planes.items():
             points = values[..., columns]  # (B, T, P, 2)
-            points = _apply(image, points - centre) + centre
+            points = _apply(image, points - centre) + goal
             turn, shift = self._random_block(name, randoms, values)
             middle = points.mean(dim=2, keepdim=True)
             shift = shift * unit[:, None, None, None]
@@ -131,6 +167,8 @@ class Augmentation(nn.Module):
         s = self.settings
         shear = np.array([[1, random.normal(0, s.shear)], [0, 1]])
         zoom = np.diag(np.exp(random.normal(0, s.zoom, 2)))
+        if s.body_scale:
+            zoom *= np.exp(random.normal(0, s.body_scale))
         return _rotation(random.normal(0, s.rotation)) @ shear @ zoom
 
     def _random_block(

@@ -21,10 +21,7 @@ class BodyFrame(nn.Module):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        blocks = [layout.block(reference.partition(".")[0]) for reference in layout.origin]
-        self.axes = tuple(
-            axis for axis in ("x", "y") if blocks and all(axis in b.axes for b in blocks)
-        )
+        self.axes = layout.origin_axes
         self._origin = _Points(layout, layout.origin, self.axes)
         self._scale = _Points(layout, layout.scale, ("x", "y")) if layout.scale else None
 
@@ -42,7 +39,8 @@ class BodyFrame(nn.Module):
         1 where the layout has none or they were never seen.
         """
         if self._scale is None:
-            return values.new_ones(values.shape[:2]), values.new_ones(len(values))
+            ones = torch.ones(values.shape[:2], device=values.device)
+            return ones, ones[:, 0]
         points, present = self._scale(values, presence)
         distance = (points[:, :, 0] - points[:, :, 1]).norm(dim=-1, keepdim=True)
         frames, mean = _filled(distance, present)
@@ -66,7 +64,7 @@ class _Points(nn.Module):
 
     def forward(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
         """([B, T, points, axes], [B, T] bool: all of them seen)."""
-        points = values[..., self.columns].unflatten(-1, self.shape)
+        points = values[..., self.columns].float().unflatten(-1, self.shape)
         return points, presence[..., self.blocks].all(dim=-1)
 
 

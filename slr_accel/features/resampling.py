@@ -34,6 +34,20 @@ def random_places(
     return passed / max(passed[-1], 1e-9) * (frames - 1)
 
 
+def drop_places(
+    places: np.ndarray, least: int, random: np.random.Generator, probability: float
+) -> np.ndarray:
+    """Leaves out each place with the same probability, but keeps at least `least` of them, and one.
+
+    Args:
+        places: [frames] rising.
+    """
+    draws = random.random(len(places))
+    most = len(places) - max(least, 1)
+    count = min(int((draws < probability).sum()), most)
+    return np.delete(places, np.argsort(draws)[:count])
+
+
 def resample(
     values: Tensor, presence: Tensor, lengths: Tensor, places: list[np.ndarray]
 ) -> tuple[Tensor, Tensor, Tensor]:

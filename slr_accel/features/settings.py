@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
+from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.mirror import mirror_of
+
 Group = Literal["position", "velocity", "acceleration", "relative", "shape", "distances"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -32,6 +35,9 @@ class FeatureSettings(BaseModel):
     """Blocks of the layout to use; all by default."""
     exclude_points: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Points left out, as BLOCK.POINT with * for anything: pose.*_knee,pose.*_hip."""
+    face_points: Literal["all", "reduced"] = "all"
+    """Points of MediaPipe's face mesh: all 468, or the 128 of lips, eyes, eyebrows, nose and
+    outline."""
     depth: bool = True
     """Use z where there is one."""
 
@@ -46,12 +52,22 @@ class AugmentationSettings(BaseModel):
     """Longest stretch in time; the shortest is its inverse. 1 is off."""
     time_warp: NonNegativeFloat = 0.2
     """Deviation of the logarithm of the local speed, which changes about twice a second."""
+    frame_dropping: Probability = 0.0
+    """Probability that a frame is left out; never more than the labels can spare."""
+    mirror_probability: Probability = 0.0
+    """Mirror a sequence and let left and right change places. Signs that mean left and right, or
+    east and west, become each other under their old labels."""
     rotation: NonNegativeFloat = 0.15
     """Deviation of a rotation of the image, radians."""
     zoom: NonNegativeFloat = 0.1
     """Deviation of the logarithm of the factors on x and on y."""
     shear: NonNegativeFloat = 0.05
     """Deviation of the shear of x by y."""
+    body_scale: NonNegativeFloat = 0.0
+    """Deviation of the logarithm of one more factor on both; where the layout has no scale."""
+    body_shift: NonNegativeFloat = 0.0
+    """Deviation of a shift of the whole body, in units of length; where the layout has no
+    origin."""
     block_shift: NonNegativeFloat = 0.05
     """Deviation of a shift of each block but the origin's, in units of length."""
     block_rotation: NonNegativeFloat = 0.1
@@ -66,3 +82,24 @@ class AugmentationSettings(BaseModel):
     block_dropout: Probability = 0.1
     """Probability that a block is absent, in half of the cases for a span only; the origin's block
     and the last one left stay."""
+
+    def problems_with(self, layout: Layout) -> list[str]:
+        """What cannot be done, or changes nothing, in sequences of this layout."""
+        found = []
+        if self.body_scale and layout.scale:
+            found.append("body_scale has no effect: the layout's scale points undo it; set it to 0")
+        if self.body_shift and len(layout.origin_axes) == 2:
+            found.append("body_shift has no effect: the layout's origin undoes it; set it to 0")
+        if not any({"x", "y"} <= set(block.axes) for block in layout.blocks):
+            given = {"body_scale": self.body_scale, "body_shift": self.body_shift}
+            found += [
+                f"{name} has no effect: no block of the layout has x and y; set it to 0"
+                for name, value in given.items()
+                if value
+            ]
+        if self.mirror_probability:
+            try:
+                mirror_of(layout)
+            except ValueError as error:
+                found.append(f"mirror_probability: {error}; set it to 0")
+        return found

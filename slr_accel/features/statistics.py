@@ -9,7 +9,7 @@ from torch import Tensor
 from slr_accel.corpus.reader import Corpus
 from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.loading.loader import load_batch
+from slr_accel.loading.loader import read_ahead
 
 MOST_SEQUENCES = 1000
 SMALLEST_DEVIATION = 1e-4
@@ -32,8 +32,9 @@ def train_statistics(
     chosen = rows[:: -(-len(rows) // MOST_SEQUENCES)]
     features, columns = _Moments(), _Moments()
     widths = torch.tensor([block.columns for block in corpus.layout.blocks])
-    for start in range(0, len(chosen), BATCH):
-        batch = load_batch(corpus, chosen[start : start + BATCH], {}, max_frames)
+    batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+    window = np.unique(corpus.rows.shard[chosen])
+    for batch in read_ahead(corpus, batches, {}, max_frames, windows=[window]):
         features.add(*transform.groups(batch.features, batch.presence, batch.lengths))
         inside = frame_mask(batch.lengths, batch.features.shape[1])[..., None]
         shown = torch.repeat_interleave(batch.presence & inside, widths, dim=-1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -104,18 +105,39 @@ def read_ahead(
     targets: dict[int, list[int]],
     max_frames: int | None = None,
     pieces: dict[int, tuple[Piece, ...]] | None = None,
+    windows: Sequence[np.ndarray] = (),
 ) -> Iterator[Batch]:
     """Yields the batches in order; the next one is read while this one is worked on.
 
     A thread is enough, and no worker process has to be started, signalled or killed: reading is
     copying from mapped memory, which lets go of the interpreter.
+
+    Args:
+        windows: shard numbers of the windows that the batches walk through; of a remote corpus,
+            the window after that of a batch is fetched meanwhile. Without them, the shards
+            of each batch are fetched when it is read.
     """
+
+    def load(rows: np.ndarray) -> Batch:
+        with corpus.reading(*_window_and_following(corpus, rows, windows)):
+            return load_batch(corpus, rows, targets, max_frames, pieces)
+
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:
         pending = None
         for rows in batches:
-            following = pool.submit(load_batch, corpus, rows, targets, max_frames, pieces)
+            following = pool.submit(load, rows)
             if pending is not None:
                 yield pending.result()
             pending = following
         if pending is not None:
             yield pending.result()
+
+
+def _window_and_following(
+    corpus: Corpus, rows: np.ndarray, windows: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    shards = np.unique(corpus.rows.shard[rows])
+    for window, following in pairwise([*windows, np.array([], int)]):
+        if shards[0] in window:
+            return window, following
+    return shards, np.array([], int)

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 LENGTH_NOISE = 0.1
+SHARDS = 1
+"""Sets the order of shards apart from what else is seeded by (seed, epoch)."""
 
 
 def required_output_length(token_ids: list[int]) -> int:
@@ -39,6 +41,32 @@ def alignable(
     return -(-frames // output_stride) >= required, reason
 
 
+def train_windows(
+    shards: np.ndarray, shard_window: int | None, *, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """The shards that an epoch reads together: shuffled, then cut into windows of `shard_window`.
+
+    Args:
+        shards: [N] number of the shard that each row lies in.
+        shard_window: shards in a window (the last may have fewer); None: all are one window.
+
+    Returns:
+        shard numbers of each window, in the order of the plan.
+    """
+    random = np.random.default_rng([seed, epoch, SHARDS])
+    return _windows(random.permutation(np.unique(shards)), shard_window)
+
+
+def evaluation_windows(shards: np.ndarray, shard_window: int | None) -> list[np.ndarray]:
+    """As train_windows, in the order of the corpus."""
+    return _windows(np.unique(shards), shard_window)
+
+
+def _windows(numbers: np.ndarray, shard_window: int | None) -> list[np.ndarray]:
+    size = shard_window or max(len(numbers), 1)
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+
 def plan(
     frames: np.ndarray,
     *,
@@ -47,46 +75,68 @@ def plan(
     batch_size: int,
     batch_frames: int | None = None,
     curriculum: bool = False,
+    shards: np.ndarray | None = None,
+    shard_window: int | None = None,
 ) -> list[np.ndarray]:
     """Micro-batches of one epoch, every row in exactly one.
 
     Rows of about the same length share a micro-batch (bucketing), with a tenth of noise on the
-    lengths so that the company changes from epoch to epoch.
+    lengths so that the company changes from epoch to epoch. With `shard_window` this happens
+    within `train_windows`, one after the other.
 
     Args:
         frames: [N] frames of each row, with the most that augmentation can make of them.
         batch_size: most rows in a micro-batch.
         batch_frames: most padded frames in a micro-batch (rows x longest); None is no limit. A
             single row longer than this still gets a micro-batch of its own.
-        curriculum: short micro-batches first instead of a random order.
+        curriculum: short micro-batches first (of each window) instead of a random order.
+        shards: [N] number of the shard that each row lies in; needed with `shard_window`.
+        shard_window: shards in a window; None: all rows are one window.
 
     Returns:
         arrays of positions into `frames`.
     """
-    if len(frames) == 0:
-        return []
+    if shards is None:
+        shards = np.zeros(len(frames), int)
     random = np.random.default_rng([seed, epoch])
-    noise = random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(frames))
-    order = np.argsort(frames * noise, kind="stable")
-    batches = _cut(order, frames, batch_size, batch_frames)
-    if not curriculum:
-        batches = [batches[i] for i in random.permutation(len(batches))]
+    batches: list[np.ndarray] = []
+    for window in train_windows(shards, shard_window, seed=seed, epoch=epoch):
+        rows = np.flatnonzero(np.isin(shards, window))
+        noise = random.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(rows))
+        order = rows[np.argsort(frames[rows] * noise, kind="stable")]
+        of_window = _cut(order, frames, batch_size, batch_frames)
+        if not curriculum:
+            of_window = [of_window[i] for i in random.permutation(len(of_window))]
+        batches += of_window
     return batches
 
 
 def evaluation_plan(
-    frames: np.ndarray, *, batch_size: int, batch_frames: int | None = None
+    frames: np.ndarray,
+    *,
+    batch_size: int,
+    batch_frames: int | None = None,
+    shards: np.ndarray | None = None,
+    shard_window: int | None = None,
 ) -> list[np.ndarray]:
-    """Micro-batches by length, longest first (so that too little memory shows at once)."""
-    if len(frames) == 0:
-        return []
-    order = np.argsort(-frames, kind="stable")
-    return _cut(order, frames, batch_size, batch_frames)
+    """Micro-batches by length, longest first (so that too little memory shows at once).
+
+    With `shard_window` window by window; arguments as for `plan`.
+    """
+    if shards is None:
+        shards = np.zeros(len(frames), int)
+    batches: list[np.ndarray] = []
+    for window in evaluation_windows(shards, shard_window):
+        rows = np.flatnonzero(np.isin(shards, window))
+        order = rows[np.argsort(-frames[rows], kind="stable")]
+        batches += _cut(order, frames, batch_size, batch_frames)
+    return batches
 
 
 def _cut(
     order: np.ndarray, frames: np.ndarray, batch_size: int, batch_frames: int | None
 ) -> list[np.ndarray]:
+    """Cuts a window's rows, never none, into micro-batches."""
     batches: list[np.ndarray] = []
     start, longest = 0, 0
     for position, row in enumerate(order):

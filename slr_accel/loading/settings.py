@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+CACHE_GB = 50.0
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -27,7 +28,14 @@ class LoadingSettings(BaseModel):
     join_probability: Probability = 0.0
     """Join another train sequence to the end of one."""
     curriculum_epochs: NonNegativeInt = 0
-    """In this many first epochs, short sequences come first."""
+    """In this many first epochs, short sequences come first (within each window of shards)."""
+    shard_window: PositiveInt | None = None
+    """Sequences are shuffled within windows of this many shards, read one after the other, so that
+    a remote corpus larger than the disk can be trained on; default: all shards are one window."""
+    cache_dir: str | None = None
+    """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel."""
+    cache_gb: PositiveFloat = CACHE_GB
+    """Most gigabytes of a remote corpus that are kept; two windows must fit."""
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
@@ -36,4 +44,9 @@ class LoadingSettings(BaseModel):
             found.append("dynamic_truncation needs max_frames, the frames to keep")
         if self.max_frames is not None and (self.crop_probability or self.join_probability):
             found.append("max_frames does not go with crop_probability or join_probability")
+        if self.shard_window is not None and (self.crop_probability or self.join_probability):
+            found.append(
+                "shard_window does not go with crop_probability or join_probability, which take "
+                "signs from the whole corpus"
+            )
         return found

@@ -54,13 +54,19 @@ def splice(
     crop_probability: float,
     join_probability: float,
     output_stride: int,
+    separator: list[int],
 ) -> Spliced:
-    """What becomes of a row. Always alignable if the row is: else a change is left undone."""
+    """What becomes of a row. Always alignable if the row is: else a change is left undone.
+
+    `separator` comes between the targets of rows that are joined.
+    """
     spliced = _cropped(source, random, crop_probability, output_stride)
     if random.random() < join_probability:
         other = others[int(random.integers(len(others)))]
         second = _cropped(other, random, crop_probability, output_stride)
-        joined = Spliced(spliced.pieces + second.pieces, spliced.targets + second.targets)
+        joined = Spliced(
+            spliced.pieces + second.pieces, spliced.targets + separator + second.targets
+        )
         if _is_alignable(joined, output_stride):
             return joined
     return spliced

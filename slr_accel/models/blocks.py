@@ -33,7 +33,7 @@ class MaskedConv(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * frame_mask(lengths, x.shape[1])[..., None]
         y = self.conv(x.transpose(1, 2)).transpose(1, 2)
-        return y, torch.div(lengths + self.stride - 1, self.stride, rounding_mode="floor")
+        return y, output_lengths(lengths, self.stride)
 
 
 class SqueezeExcitation(nn.Module):
@@ -89,10 +89,10 @@ class InvertedResidual(nn.Module):
         y = self.activation(self.depthwise_norm(y))
         if self.excitation is not None:
             y = self.excitation(y, new_lengths)
-        return _pooled(x, lengths, self.stride) + self.dropout(self.narrow(y)), new_lengths
+        return pooled(x, lengths, self.stride) + self.dropout(self.narrow(y)), new_lengths
 
 
-def _pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
+def pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
     """Means over `stride` frames of [B, T, C]; frames beyond a sequence's length count as 0."""
     if stride == 1:
         return x
@@ -100,6 +100,45 @@ def _pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
     return functional.avg_pool1d(
         functional.pad(x.transpose(1, 2), (0, -x.shape[1] % stride)), stride
     ).transpose(1, 2)
+
+
+def output_lengths(lengths: Tensor, stride: int) -> Tensor:
+    """Steps of sequences at 1 / stride of the frame rate: ceil(T / stride)."""
+    return torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+
+
+class Upsampling(nn.Module):
+    """More steps from fewer: [B, ceil(T / from_stride), C] -> [B, ceil(T / to_stride), C].
+
+    `interpolate` reads step t at ((t + 0.5) * to_stride / from_stride - 0.5), between its
+    neighbours and never beyond the sequence's own last step. `transposed` learns it.
+    """
+
+    def __init__(self, channels: int, from_stride: int, to_stride: int, kind: str) -> None:
+        super().__init__()
+        self.to_stride = to_stride
+        self.factor = from_stride // to_stride
+        self.transposed = (
+            nn.ConvTranspose1d(channels, channels, self.factor, self.factor)
+            if kind == "transposed" and self.factor > 1
+            else None
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """`lengths` [B] steps of x, `frames` [B] input frames; returns x and its new lengths."""
+        if self.factor == 1:
+            return x, lengths
+        steps = output_lengths(frames, self.to_stride)
+        if self.transposed is not None:
+            y = self.transposed(x.transpose(1, 2)).transpose(1, 2)
+            return y[:, : int(steps.max())], steps
+        time = torch.arange(int(steps.max()), device=x.device)
+        place = ((time + 0.5) / self.factor - 0.5).clamp(min=0).expand(len(x), -1)
+        place = place.minimum((lengths - 1)[:, None].to(place.dtype))
+        before = place.floor().long()
+        after = (before + 1).minimum((lengths - 1)[:, None])
+        share = (place - before)[..., None].to(x.dtype)
+        return torch.lerp(frames_at(x, before), frames_at(x, after), share), steps
 
 
 class BiLSTM(nn.Module):

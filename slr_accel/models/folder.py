@@ -4,50 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.features.settings import FeatureSettings
-from slr_accel.features.transform import FeatureTransform
-from slr_accel.models.settings import StudentSettings
-from slr_accel.models.student import Student
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-VOCABULARY_FILE = "vocabulary.json"
-
-
-def model_config(model: Student) -> dict[str, Any]:
-    """Everything but the weights that rebuilds the model."""
-    return {
-        "model_type": "student",
-        "layout": model.features.layout.to_json(),
-        "frames_per_second": model.features.frames_per_second,
-        "features": model.features.settings.model_dump(mode="json"),
-        "model": model.settings.model_dump(mode="json"),
-        "num_outputs": model.head.out_features,
-    }
-
-
-def build_model(config: dict[str, Any]) -> Student:
-    """A model with fresh weights from its config. Raises ValueError where the config is wrong."""
-    if config.get("model_type") != "student":
-        raise ValueError(f"model_type {config.get('model_type')!r}; known: student")
-    features = FeatureTransform(
-        Layout.from_json(config["layout"]),
-        FeatureSettings(**config["features"]),
-        config["frames_per_second"],
-    )
-    return Student(features, StudentSettings(**config["model"]), config["num_outputs"])
+from slr_accel.models.build import build_model, model_config
+from slr_accel.models.hub import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from slr_accel.models.recogniser import Recogniser
 
 
 def save_model(
-    folder: Path, model: Student, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
+    folder: Path, model: Recogniser, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> None:
     """Writes the three files. `weights` is the model's state, or an average of it."""
     config = json.dumps(model_config(model), indent=1, ensure_ascii=False)
@@ -62,7 +31,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     path.chmod(0o644)  # safetensors leaves the file to its owner alone
 
 
-def load_model(folder: Path) -> tuple[Student, Vocabulary]:
+def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
     """Raises ValueError naming the file that is missing or wrong."""
     path = folder / CONFIG_FILE
     try:
@@ -70,10 +39,10 @@ def load_model(folder: Path) -> tuple[Student, Vocabulary]:
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a model's config ({error})") from None
     vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
-    if vocabulary.num_outputs != model.head.out_features:
+    if vocabulary.num_outputs != model.num_outputs:
         raise ValueError(
             f"{folder}: {VOCABULARY_FILE} has {vocabulary.num_outputs} outputs, the model "
-            f"{model.head.out_features}"
+            f"{model.num_outputs}"
         )
     load_weights(model, folder / WEIGHTS_FILE)
     return model, vocabulary

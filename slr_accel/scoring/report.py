@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.wer import Counts, Pair, align, wer_ci95
 
 if TYPE_CHECKING:  # health counts frames of tensors; reports stay torch-free
@@ -28,7 +29,7 @@ STYLES = {"correct": "", "substitution": "yellow", "insertion": "cyan", "deletio
 
 @dataclass(frozen=True)
 class ScoredSequence:
-    """One sentence as it was scored: the tokens after the label policy, and their counts."""
+    """One sentence as it was scored: its words after the label policy, and their counts."""
 
     id: str
     signer: str
@@ -49,7 +50,7 @@ def result(
 ) -> dict[str, Any]:
     """What `eval/<split>.json` holds. Rates and shares are fractions; every number is finite.
 
-    ValueError where there is nothing to score.
+    `cer` is there for models that spell. ValueError where there is nothing to score.
     """
     if not sequences:
         raise ValueError(
@@ -58,9 +59,11 @@ def result(
         )
     low, high = wer_ci95([s.counts for s in sequences])
     signers = sorted({s.signer for s in sequences})
+    spells = label_policy == "characters"
     return {
         **_figures(sequences),
         "wer_ci95": [low, high],
+        **({"cer": _cer(sequences)} if spells else {}),
         "per_signer": {x: _figures([s for s in sequences if s.signer == x]) for x in signers},
         "decoder": decoder,
         "label_policy": label_policy,
@@ -71,6 +74,10 @@ def result(
         "empty_share": health.empty_share,
         "distinct_tokens": health.distinct_tokens,
     }
+
+
+def _cer(sequences: Sequence[ScoredSequence]) -> float:
+    return character_error_rate([s.reference for s in sequences], [s.hypothesis for s in sequences])
 
 
 def _figures(sequences: Sequence[ScoredSequence]) -> dict[str, float | int]:
@@ -149,6 +156,8 @@ def print_summary(
         Text(f"{result['split']}: WER {_percent(result['wer'])}", style="bold")
         + Text(f"  (95 % interval {_percent(low)} to {_percent(high)})", style="not bold")
     )
+    spelling = f", CER {_percent(result['cer'])}" if "cer" in result else ""
+    console.print(f"label policy {result['label_policy']}{spelling}", highlight=False)
     console.print(_figures_table(result))
     console.print(
         f"blank steps {_percent(result['blank_share'])}, "

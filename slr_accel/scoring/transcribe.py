@@ -14,7 +14,7 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decode import Hypothesis, greedy_decode
 from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
 from slr_accel.loading.loader import read_ahead
-from slr_accel.loading.plan import evaluation_plan
+from slr_accel.loading.plan import evaluation_plan, evaluation_windows
 
 FIELDS = 4
 """Token, start, end and confidence of one place in a hypothesis."""
@@ -38,6 +38,7 @@ def transcribe(
     batch_size: int,
     batch_frames: int | None = None,
     max_frames: int | None = None,
+    shard_window: int | None = None,
     advance: Callable[[int], None] = lambda sequences: None,
 ) -> Transcript:
     """Greedy hypotheses of `rows`, each made by exactly one process.
@@ -46,15 +47,27 @@ def transcribe(
         model: returns log-probabilities and lengths; is left in the mode it was in.
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
+        shard_window: shards read together, as in the plan.
         advance: told the number of sequences done on this process.
     """
     was_training = model.training
     model.eval()
+    shards = corpus.rows.shard[rows]
     plan = evaluation_plan(
-        corpus.rows.frames[rows], batch_size=batch_size, batch_frames=batch_frames
+        corpus.rows.frames[rows],
+        batch_size=batch_size,
+        batch_frames=batch_frames,
+        shards=shards,
+        shard_window=shard_window,
     )
     own = plan[accelerator.process_index :: accelerator.num_processes]
-    batches = read_ahead(corpus, (rows[positions] for positions in own), {}, max_frames)
+    batches = read_ahead(
+        corpus,
+        (rows[positions] for positions in own),
+        {},
+        max_frames,
+        windows=evaluation_windows(shards, shard_window),
+    )
     found: dict[int, Hypothesis] = {}
     blank_frames, frames = 0, 0
     for positions, batch in zip(own, batches, strict=True):
@@ -66,6 +79,7 @@ def transcribe(
         blank_frames, frames = blank_frames + blanks, frames + valid
         advance(len(positions))
     model.train(was_training)
+    corpus.let_go()  # before others are waited for, who may need the room
     hypotheses = _merge(accelerator, found, len(rows))
     counts = accelerator.reduce(
         torch.tensor([blank_frames, frames], device=accelerator.device), reduction="sum"

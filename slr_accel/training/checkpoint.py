@@ -25,8 +25,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.models.folder import WEIGHTS_FILE, load_weights, save_model, save_tensors
-from slr_accel.models.student import Student
+from slr_accel.models.folder import load_weights, save_model, save_tensors
+from slr_accel.models.hub import WEIGHTS_FILE
+from slr_accel.models.recogniser import Recogniser
 
 META_FILE = "meta.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
@@ -64,7 +65,7 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
 def save_checkpoint(
     checkpoints: Path,
     *,
-    model: Student,
+    model: Recogniser,
     vocabulary: Vocabulary,
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
@@ -112,7 +113,7 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def optimizer_tensors(model: Student, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(model: Recogniser, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """{"<parameter name>/<state name>": tensor}, e.g. "head.weight/exp_avg"."""
     tensors = {}
     for name, parameter in model.named_parameters():
@@ -122,7 +123,7 @@ def optimizer_tensors(model: Student, optimizer: torch.optim.Optimizer) -> dict[
 
 
 def load_checkpoint(
-    folder: Path, *, model: Student, optimizer: torch.optim.Optimizer
+    folder: Path, *, model: Recogniser, optimizer: torch.optim.Optimizer
 ) -> tuple[TrainState, dict[str, Tensor] | None]:
     """Loads weights and optimizer in place; returns the state and the average, if there is one.
 
@@ -139,7 +140,7 @@ def load_checkpoint(
     return state, average
 
 
-def _load_optimizer(path: Path, model: Student, optimizer: torch.optim.Optimizer) -> None:
+def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimizer) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from slr_accel.corpus.labels import apply_policy
+from slr_accel.corpus.labels import reference_labels, separator, train_labels
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
-from slr_accel.loading.plan import alignable, plan, required_output_length, steps_per_epoch
+from slr_accel.loading.plan import (
+    alignable,
+    plan,
+    required_output_length,
+    steps_per_epoch,
+    train_windows,
+)
 from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.settings import Settings
 
@@ -26,11 +33,15 @@ class TrainData:
     """[N] row numbers of what CTC can align."""
     frames: np.ndarray
     """[N] frames of each, as loaded."""
+    shards: np.ndarray
+    """[N] number of the shard that each lies in."""
     targets: dict[int, list[int]]
     """Token ids by row number."""
     sources: list[Source]
     """The same rows, as splicing needs them; segments only where it cuts."""
-    dropped: str | None
+    separator: list[int]
+    """Token ids that come between sentences joined by splicing."""
+    dropped: list[str]
     """What was left out, and why."""
 
 
@@ -39,9 +50,15 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
     wanted, found = settings.training.layout, corpus.layout.signature
     if wanted is not None and wanted != found:
         raise ValueError(
-            f"this recipe is made for the layout ({wanted}), but {corpus.folder} has ({found}); "
-            "prepare a corpus of that layout:\n"
+            f"this recipe is made for the layout ({wanted}), but {corpus.address} has ({found}); "
+            "prepare a corpus of that layout (`slr-accel prepare --help` names the sources), e.g.\n"
             "  slr-accel prepare manifest --index INDEX.jsonl --layout LAYOUT.json --out FOLDER"
+        )
+    problems = settings.augmentation.problems_with(corpus.layout)
+    if problems:
+        raise ValueError(
+            f"these settings cannot be used with {corpus.folder} ({found}):\n  "
+            + "\n  ".join(problems)
         )
     train = corpus.rows.of_split("train")
     unlabelled = _without_labels(corpus, train)
@@ -51,7 +68,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
         )
     if settings.training.eval_split not in corpus.rows.split_names:
         raise ValueError(
-            f"{corpus.folder} has no split {settings.training.eval_split!r} to validate on; name "
+            f"{corpus.address} has no split {settings.training.eval_split!r} to validate on; name "
             f"one of {', '.join(sorted(corpus.rows.split_names))} with --eval_split"
         )
     rows = evaluation_rows(corpus, settings.training.eval_split)
@@ -87,15 +104,16 @@ def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None
         )
 
 
-def policy_labels(corpus: Corpus, row: int, policy: str) -> list[str]:
-    return apply_policy(policy, corpus.labels(row))
+def references(corpus: Corpus, rows: np.ndarray, policy: str) -> list[list[str]]:
+    """The words that `rows`, all of a split, are scored on."""
+    return reference_labels(policy, [corpus.labels(row) for row in rows])
 
 
 def make_vocabulary(settings: Settings, corpus: Corpus) -> Vocabulary:
     """From the whole train split, whatever part of it is trained on."""
     policy = settings.training.label_policy
     rows = corpus.rows.of_split("train")
-    return build_vocabulary((policy_labels(corpus, row, policy) for row in rows), policy)
+    return build_vocabulary((train_labels(policy, corpus.labels(row)) for row in rows), policy)
 
 
 def train_data(
@@ -109,32 +127,60 @@ def train_data(
     frames = corpus.rows.frames[rows]
     if settings.loading.max_frames is not None:
         frames = np.minimum(frames, settings.loading.max_frames)
+    policy = vocabulary.label_policy
     targets = {
-        int(row): vocabulary.encode(policy_labels(corpus, row, vocabulary.label_policy))
-        for row in rows
+        int(row): vocabulary.encode(train_labels(policy, corpus.labels(row))) for row in rows
     }
     required = np.array([required_output_length(targets[int(row)]) for row in rows])
-    fits, reason = alignable(frames, required, output_stride)
-    dropped = None
-    if not fits.all():
-        names = ", ".join(corpus.rows.id(row) for row in rows[~fits][:5])
-        dropped = f"{(~fits).sum()} of {len(rows)} sequences left out, {reason}: {names}, ..."
+    labelled = required > 0
+    fits, too_short = alignable(frames, required, output_stride)
+    dropped = [
+        f"{out.sum()} of {len(rows)} sequences left out, {reason}: {_names(corpus, rows[out])}"
+        for out, reason in (
+            (~labelled, f"no labels under the label policy {policy}"),
+            (labelled & ~fits, too_short),
+        )
+        if out.any()
+    ]
+    fits &= labelled
     if not fits.any():
-        raise ValueError(f"no train sequence can be aligned: {dropped}")
+        raise ValueError(f"no train sequence can be aligned: {'; '.join(dropped)}")
     sources = [
         Source(
             int(row),
             int(count),
             targets[int(row)],
-            target_segments(corpus, row) if settings.loading.crop_probability else None,
+            target_segments(corpus, row, len(targets[int(row)]))
+            if settings.loading.crop_probability
+            else None,
         )
         for row, count in zip(rows[fits], frames[fits], strict=True)
     ]
-    return TrainData(rows[fits], frames[fits], targets, sources, dropped)
+    kept, between = rows[fits], vocabulary.encode(separator(policy))
+    return TrainData(
+        kept, frames[fits], corpus.rows.shard[kept], targets, sources, between, dropped
+    )
 
 
-def target_segments(corpus: Corpus, row: int) -> list[tuple[int, int]] | None:
-    """[start, end) of each label, where the corpus has segments that follow the labels."""
+def statistics_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:
+    """The train rows that the features' statistics come from: all, or those of the first window,
+    so that no other shard is read at the start."""
+    rows = corpus.rows.of_split("train")
+    if settings.loading.shard_window is None:
+        return rows
+    return rows[np.isin(corpus.rows.shard[rows], _windows(settings, data, epoch=0)[0])]
+
+
+def _names(corpus: Corpus, rows: np.ndarray) -> str:
+    names = [corpus.rows.id(row) for row in rows[:5]]
+    return ", ".join([*names, "..."] if len(rows) > len(names) else names)
+
+
+def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[int, int]] | None:
+    """[start, end) of each target, where segments follow the labels and each label is a target."""
+    # Policies drop, merge and join labels, or spell them: as many as before are the same ones.
+    if num_targets != len(corpus.labels(row)):
+        return None
     segments = corpus.record(row)["segments"]
     if [segment["label"] for segment in segments] != corpus.labels(row):
         return None
@@ -155,6 +201,8 @@ class Epoch:
     """Frames by row number."""
     pieces: dict[int, tuple[Piece, ...]]
     """What is read in place of a row, where that is not the row as it is."""
+    windows: Sequence[np.ndarray] = ()
+    """Shard numbers of the windows that the plan walks through, and of the next epoch's first."""
 
 
 def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
@@ -171,6 +219,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
                 crop_probability=loading.crop_probability,
                 join_probability=loading.join_probability,
                 output_stride=settings.model.output_stride,
+                separator=data.separator,
             )
             for source in data.sources
         }
@@ -185,15 +234,30 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
         batch_size=loading.batch_size,
         batch_frames=loading.batch_frames,
         curriculum=epoch < loading.curriculum_epochs,
+        shards=data.shards,
+        shard_window=loading.shard_window,
     )
-    return Epoch([data.rows[positions] for positions in batches], targets, frames, pieces)
+    windows = _windows(settings, data, epoch)
+    if epoch + 1 < settings.training.epochs:
+        windows += _windows(settings, data, epoch + 1)[:1]
+    return Epoch([data.rows[positions] for positions in batches], targets, frames, pieces, windows)
+
+
+def _windows(settings: Settings, data: TrainData, epoch: int) -> list[np.ndarray]:
+    return train_windows(
+        data.shards, settings.loading.shard_window, seed=settings.training.seed, epoch=epoch
+    )
 
 
 def count_steps(settings: Settings, data: TrainData, per_step: int) -> int:
     """Optimizer steps of all epochs."""
-    epochs = settings.training.epochs
-    if settings.loading.batch_frames is None:
-        micro_batches = -(-len(data.rows) // settings.loading.batch_size)
-        return epochs * steps_per_epoch(micro_batches, per_step)
-    plans = (make_epoch(settings, data, epoch).plan for epoch in range(epochs))
-    return sum(steps_per_epoch(len(batches), per_step) for batches in plans)
+    rows_of_shard = np.bincount(data.shards)
+
+    def micro_batches(epoch: int) -> int:
+        if settings.loading.batch_frames is not None:
+            return len(make_epoch(settings, data, epoch).plan)
+        sizes = [rows_of_shard[window].sum() for window in _windows(settings, data, epoch)]
+        return sum(-(-int(size) // settings.loading.batch_size) for size in sizes)
+
+    epochs = range(settings.training.epochs)
+    return sum(steps_per_epoch(micro_batches(epoch), per_step) for epoch in epochs)

@@ -62,6 +62,7 @@ def epoch_work(
         epoch.targets,
         max_frames,
         epoch.pieces,
+        epoch.windows,
     )
     for step, own in zip(steps, work, strict=True):
         everyone = plan[step * per_step : (step + 1) * per_step]

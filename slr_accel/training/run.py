@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.models.hub import find_model
 from slr_accel.settings import Settings, read_yaml
 
 CONFIG_FILE = "config.yaml"
@@ -34,7 +35,7 @@ PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "nump
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
     *("save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project", "mixed_precision"),
-    *("accumulation_steps", "micro_batches_per_step", "init_from"),
+    *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its
 path; the micro-batches of a step to what the first start made of them."""
@@ -86,7 +87,7 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     fingerprint = run.environment()["corpus_fingerprint"]
     if fingerprint != corpus.info.fingerprint:
         problems.append(
-            f"corpus: {fingerprint} then, {corpus.info.fingerprint} ({corpus.folder}) now"
+            f"corpus: {fingerprint} then, {corpus.info.fingerprint} ({corpus.address}) now"
         )
     if problems:
         raise ValueError(
@@ -109,11 +110,8 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
             "give another --output_dir"
         )
-    source = settings.training.init_from
-    if source is not None and not any(
-        (folder / "config.json").is_file() for folder in (Path(source) / "best", Path(source))
-    ):
-        raise ValueError(f"init_from {source}: neither a trained run nor a model (no config.json)")
+    if settings.training.init_from is not None:
+        find_model(settings.training.init_from)
 
 
 def create_run(
@@ -137,7 +135,7 @@ def create_run(
 def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     """config.yaml, anew at every start: some settings may change."""
     # Absolute, so that `evaluate` finds the corpus from anywhere.
-    values = settings.flat() | {"data_dir": str(corpus.folder.resolve())}
+    values = settings.flat() | {"data_dir": corpus.absolute_address}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     temporary = run.path / (CONFIG_FILE + ".tmp")
     temporary.write_text(text, encoding="utf-8")

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from slr_accel.corpus.labels import LabelPolicy
+from slr_accel.models.settings import ModelName
 
 
 def _no_is_a_word(value: Any) -> Any:
@@ -27,15 +28,19 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     data_dir: str = ""
-    """Corpus folder, made by `slr-accel prepare`."""
+    """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
     output_dir: str = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
+    model: ModelName = "student"
+    """Which model is trained; `slr-accel models` compares them."""
     label_policy: LabelPolicy = "raw"
-    """What is made of the labels as annotated."""
+    """What is made of the labels as annotated: nothing, the field's cleaning for PHOENIX-2014 or
+    2014T, the filter behind PHOENIX lists of 973 outputs, or the characters of the words."""
     init_from: str | None = None
-    """Start from the weights of this run; the head is rebuilt for another vocabulary."""
+    """Start from the weights of this run, model folder or hf://OWNER/NAME; the head is rebuilt for
+    another vocabulary."""
 
     epochs: PositiveInt = 60
     """Passes over the train split."""
@@ -60,6 +65,9 @@ class TrainingSettings(BaseModel):
         Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
     ] = None
     """Default: what `accelerate launch` was told, else no."""
+    compile: bool = False
+    """Let torch.compile make kernels of all but the features and the LSTM: minutes at each start,
+    and no gain was measured on a CPU."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off."""
     seed: NonNegativeInt = 1

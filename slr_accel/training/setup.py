@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -18,8 +17,11 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
-from slr_accel.models.folder import VOCABULARY_FILE, load_model, model_config, save_tensors
-from slr_accel.models.student import Student
+from slr_accel.models.build import make_model, model_config
+from slr_accel.models.compiled import compile_parts
+from slr_accel.models.folder import load_model, save_tensors
+from slr_accel.models.hub import VOCABULARY_FILE, find_model
+from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training.average import start_average
 from slr_accel.training.checkpoint import (
@@ -33,6 +35,7 @@ from slr_accel.training.data import (
     count_steps,
     evaluation_rows,
     make_vocabulary,
+    statistics_rows,
     train_data,
 )
 from slr_accel.training.report import Report
@@ -97,17 +100,17 @@ def start_run(
     if accelerator.is_main_process and not run.exists:
         run.path.mkdir(parents=True, exist_ok=True)
         vocabulary = make_vocabulary(settings, corpus)
+        # Tried before the folder becomes a run: what fails here may be corrected and repeated.
+        data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
         statistics = train_statistics(
             make_transform(settings, corpus),
             corpus,
-            corpus.rows.of_split("train"),
+            statistics_rows(settings, corpus, data),
             settings.loading.max_frames,
         )
-        # Tried before the folder becomes a run: what fails here may be corrected and repeated.
-        train_data(settings, corpus, vocabulary, settings.model.output_stride)
-        model = make_model(settings, corpus, vocabulary, statistics)
+        model = fresh_model(settings, corpus, vocabulary, statistics)
         if settings.training.init_from is not None:
-            take_weights(model, vocabulary, Path(settings.training.init_from))
+            take_weights(model, vocabulary, settings.training.init_from)
         vocabulary.save(run.path / VOCABULARY_FILE)
         save_tensors(statistics, run.statistics)
         create_run(
@@ -131,23 +134,30 @@ def make_transform(settings: Settings, corpus: Corpus) -> FeatureTransform:
     return FeatureTransform(corpus.layout, settings.features, corpus.info.frames_per_second)
 
 
-def make_model(
+def fresh_model(
     settings: Settings, corpus: Corpus, vocabulary: Vocabulary, statistics: dict[str, Tensor]
-) -> Student:
+) -> Recogniser:
     """The model with fresh weights of the run's seed."""
     torch.manual_seed(settings.training.seed)
-    model = Student(make_transform(settings, corpus), settings.model, vocabulary.num_outputs)
+    model = make_model(
+        settings.training.model,
+        make_transform(settings, corpus),
+        settings.model,
+        vocabulary.num_outputs,
+    )
     model.features.mean.copy_(statistics["mean"])
     model.features.deviation.copy_(statistics["deviation"])
     return model
 
 
-def take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
+def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None:
     """All weights but the head's, which follows the vocabulary: known tokens keep their rows."""
-    folder = source / "best" if (source / "best").exists() else source
+    folder = find_model(source)
     trained, known = load_model(folder)
     ours, theirs_config = model_config(model), model_config(trained)
-    differing = [key for key in ("layout", "features") if ours[key] != theirs_config[key]]
+    differing = [
+        key for key in ("model_type", "layout", "features") if ours[key] != theirs_config[key]
+    ]
     own, theirs = model.state_dict(), trained.state_dict()
     differing += [
         name
@@ -171,10 +181,10 @@ def take_weights(model: Student, vocabulary: Vocabulary, source: Path) -> None:
 
 
 def _is_head(name: str) -> bool:
-    return name.startswith(("head.", "auxiliary_head."))
+    return name.split(".")[0].endswith("head")
 
 
-def make_optimizer(settings: Settings, model: Student) -> torch.optim.Optimizer:
+def make_optimizer(settings: Settings, model: Recogniser) -> torch.optim.Optimizer:
     groups = parameter_groups(model, settings.training.weight_decay)
     if settings.training.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.training.learning_rate)
@@ -184,7 +194,7 @@ def make_optimizer(settings: Settings, model: Student) -> torch.optim.Optimizer:
 def resume(
     settings: Settings,
     run: RunFolder,
-    model: Student,
+    model: Recogniser,
     optimizer: torch.optim.Optimizer,
     vocabulary: Vocabulary,
     device: torch.device,
@@ -196,7 +206,7 @@ def resume(
     last = latest_checkpoint(run.checkpoints)
     if last is None:
         if settings.training.init_from is not None:
-            take_weights(model, vocabulary, Path(settings.training.init_from))
+            take_weights(model, vocabulary, settings.training.init_from)
         model.to(device)
         return TrainState(), start_average(model) if settings.training.ema_decay else None
     model.to(device)
@@ -232,7 +242,7 @@ def _trainer(
     vocabulary = start_run(accelerator, settings, corpus, run, per_step)
     data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
     statistics = load_statistics(run)
-    raw_model = make_model(settings, corpus, vocabulary, statistics)
+    raw_model = fresh_model(settings, corpus, vocabulary, statistics)
     raw_optimizer = make_optimizer(settings, raw_model)
     state, average = resume(settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device)
     augmentation = Augmentation(
@@ -241,6 +251,8 @@ def _trainer(
         settings.model.output_stride,
         statistics["column_deviation"],
     )
+    if settings.training.compile:
+        compile_parts(raw_model, accelerator.device)
     model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
     if accelerator.scaler is not None and state.grad_scaler:
         accelerator.scaler.load_state_dict(state.grad_scaler)

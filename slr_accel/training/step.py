@@ -37,7 +37,6 @@ def train_step(
     *,
     epoch: int,
     seed: int,
-    auxiliary_weight: float,
     max_grad_norm: float,
     stop_requested: bool,
 ) -> StepResult:
@@ -54,11 +53,11 @@ def train_step(
         with nullcontext() if is_last else accelerator.no_sync(model):
             batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
             torch.manual_seed(seed_of(seed, epoch, micro_batch.index))
-            loss, auxiliary = _losses(model, batch)
+            loss, further = _losses(model, batch)
             weight = float(micro_batch.counts)
             # DDP takes the mean over processes; the sum is wanted.
             scale = weight * accelerator.num_processes / work.num_targets
-            accelerator.backward((loss + auxiliary_weight * auxiliary) * scale)
+            accelerator.backward((loss + further) * scale)
             loss_sum += loss.detach() * weight
     norm = accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
     # Gradients are the same on all processes here, so all decide alike.
@@ -72,14 +71,17 @@ def train_step(
 
 
 def _losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """CTC's loss, and what the model adds to it; both summed over sequences."""
     output = model(batch.features, batch.presence, batch.lengths)
     loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)
-    if output.auxiliary_log_probs is None:
-        return loss, loss.new_zeros(())
-    auxiliary = ctc_loss(
-        output.auxiliary_log_probs, output.lengths, batch.targets, batch.target_lengths
-    )
-    return loss, auxiliary
+    further = loss.new_zeros(())
+    for head in output.auxiliary:
+        further = further + head.weight * ctc_loss(
+            head.log_probs, head.lengths, batch.targets, batch.target_lengths
+        )
+    if output.consistency is not None:
+        further = further + output.consistency.sum()
+    return loss, further
 
 
 def seed_of(*numbers: int) -> int:

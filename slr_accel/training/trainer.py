@@ -18,7 +18,8 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import RunError
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.models.student import Student
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.settings import Settings
 from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import (
@@ -27,10 +28,7 @@ from slr_accel.training.checkpoint import (
     prune_checkpoints,
     save_checkpoint,
 )
-from slr_accel.training.data import (
-    TrainData,
-    make_epoch,
-)
+from slr_accel.training.data import TrainData, make_epoch, references
 from slr_accel.training.describe import describe_batch
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.report import Report
@@ -55,7 +53,7 @@ class Trainer:
     vocabulary: Vocabulary
     data: TrainData
     eval_rows: np.ndarray
-    raw_model: Student
+    raw_model: Recogniser
     """The model itself; `model` is what accelerate made of it (DDP, autocast)."""
     raw_optimizer: torch.optim.Optimizer
     model: nn.Module
@@ -116,7 +114,6 @@ class Trainer:
             work,
             epoch=state.epoch,
             seed=options.seed,
-            auxiliary_weight=self.settings.model.auxiliary_weight,
             max_grad_norm=options.max_grad_norm,
             stop_requested=stop_requested,
         )
@@ -182,9 +179,10 @@ class Trainer:
         if is_best:  # of equal ones the later, which has learned more
             state.best_wer, state.best_step = figures["wer"], state.step
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
+        spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
         self.report.say(
             f"epoch {state.epoch}  step {state.step}  WER {figures['wer']:.2%}"
-            f"{' (best)' if is_best else ''}  blank frames {figures['blank_share']:.0%}"
+            f"{' (best)' if is_best else ''}{spelling}  blank frames {figures['blank_share']:.0%}"
             f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
         )
         if trouble is not None and not self.in_trouble:
@@ -229,12 +227,16 @@ class Trainer:
             f"{self.settings.training.eval_split} sequences, {len(self.vocabulary.tokens)} tokens; "
             f"layout {self.corpus.layout.signature}"
         )
-        if data.dropped:
-            say(f"warning: {data.dropped}")
+        for reason in data.dropped:
+            say(f"warning: {reason}")
+        self._announce_floor()
         if self.settings.loading.crop_probability and not any(s.segments for s in data.sources):
-            say("warning: crop_probability has no effect, the corpus has no segments")
+            say("warning: crop_probability has no effect, no sequence has a segment for each token")
+        if self.settings.loading.cache_dir is not None and not self.corpus.is_remote:
+            say("warning: cache_dir has no effect, the corpus is a folder of this machine")
         say(
-            f"student with {parameters / 1e6:.2f} M parameters ({parameters * 4 / 1e6:.1f} MB), "
+            f"{self.settings.training.model} with {parameters / 1e6:.2f} M parameters "
+            f"({parameters * 4 / 1e6:.1f} MB), "
             f"{model.features.num_features} features a frame; "
             f"{self.accelerator.num_processes} process(es) on {self.accelerator.device.type}, "
             f"{self.micro_batches_per_step} micro-batch(es) a step"
@@ -251,6 +253,17 @@ class Trainer:
             say(f"this run is complete; raise {limit} to train it further")
         elif self.is_over:
             say("this run stopped early; raise early_stopping_patience to train it further")
+
+    def _announce_floor(self) -> None:
+        policy, split = self.vocabulary.label_policy, self.settings.training.eval_split
+        expected = references(self.corpus, self.eval_rows, policy)
+        floor = unavoidable_errors(self.vocabulary, expected)
+        if floor.errors:
+            self.report.say(
+                f"label policy {policy}: not even a perfect recogniser gets below {floor.wer:.2%} "
+                f"WER on {split}, where {floor.errors} of {floor.reference_tokens} words cannot "
+                "be said in its vocabulary"
+            )
 
     def stopped_by(self, number: signal.Signals) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""

@@ -1,4 +1,4 @@
-"""A validation: WER and CTC health of a split, the same on every process."""
+"""A validation: WER, CER of what is spelled, and CTC health of a split; alike on every process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from torch import nn
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.ctc.health import warning
+from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.transcribe import transcribe
 from slr_accel.scoring.wer import Counts, score
+from slr_accel.scoring.words import recognised_texts
 from slr_accel.settings import Settings
-from slr_accel.training.data import policy_labels
+from slr_accel.training.data import references
 
 
 def validate(
@@ -33,10 +35,11 @@ def validate(
         batch_size=4 * settings.loading.batch_size,
         batch_frames=settings.loading.batch_frames,
         max_frames=settings.loading.max_frames,
+        shard_window=settings.loading.shard_window,
     )
-    references = [policy_labels(corpus, row, vocabulary.label_policy) for row in rows]
-    hypotheses = [vocabulary.decode(h.tokens) for h in transcript.hypotheses]
-    total = sum(score(references, hypotheses), Counts())
+    hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
+    expected = references(corpus, rows, vocabulary.label_policy)
+    total = sum(score(expected, hypotheses), Counts())
     health = transcript.health
     figures = {
         "wer": total.wer,
@@ -47,4 +50,6 @@ def validate(
         "empty_share": health.empty_share,
         "distinct_tokens": health.distinct_tokens,
     }
+    if vocabulary.label_policy == "characters":
+        figures["cer"] = character_error_rate(expected, hypotheses)
     return figures, warning(health)

@@ -103,6 +103,21 @@ def test_json_prints_the_result_and_nothing_else(
     assert json.loads(capsys.readouterr().out).keys() >= KEYS
 
 
+def test_a_saved_model_scores_as_its_run_and_its_card_says_so(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("evaluate", run)
+    assert command("models", run, "--out", tmp_path / "model") == 0
+    wer = json.loads((run / "eval" / "dev.json").read_text())["wer"]
+    assert f"| dev | {wer:.1%} |" in (tmp_path / "model" / "README.md").read_text()
+    assert command("evaluate", tmp_path / "model") == 2
+    assert "give --data_dir and --output_dir" in capsys.readouterr().err
+    corpus = RunFolder(run).config()["data_dir"]
+    words = ("--data_dir", corpus, "--output_dir", tmp_path / "out")
+    assert command("evaluate", tmp_path / "model", *words) == 0
+    assert json.loads((tmp_path / "out" / "dev.json").read_text())["wer"] == wer
+
+
 @pytest.mark.distributed
 def test_two_processes_score_as_one_does(run: Path, tmp_path: Path) -> None:
     command("evaluate", run, "--output_dir", tmp_path / "one")

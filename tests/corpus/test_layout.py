@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_accel.corpus.layout import (
-    AXES,
-    Block,
-    Layout,
-    generic_layout,
-    mediapipe_holistic,
-    read_layout,
-)
+from slr_accel.corpus.layout import AXES, Block, Layout, generic_layout
+from slr_accel.corpus.named_layouts import mediapipe_holistic, openpose_upper_body, read_layout
 
 NAMES = st.text("abcdefgh_12", min_size=1, max_size=6)
 
@@ -84,6 +78,22 @@ def test_mediapipe_holistic_has_1629_values_and_the_shoulders_are_points_11_and_
     assert layout.point_columns("right_hand.wrist", ("x",)) == [(33 + 21) * 3]
 
 
+def test_holistic_with_confidence_differs_by_the_pose_alone():
+    plain, layout = mediapipe_holistic(), mediapipe_holistic(confidence=True)
+    assert layout.columns == 33 * 4 + (21 + 21 + 468) * 3
+    assert layout.point_columns("pose.left_elbow", ("x", "confidence")) == [13 * 4, 13 * 4 + 3]
+    assert layout.blocks[1:] == plain.blocks[1:]
+    assert (layout.origin, layout.scale) == (plain.origin, plain.scale)
+
+
+def test_openpose_upper_body_is_8_points_and_the_left_before_the_right_hand():
+    layout = openpose_upper_body()
+    assert layout.columns == 150
+    assert layout.point_columns("pose.right_wrist", ("x", "y", "z")) == [12, 13, 14]
+    assert layout.point_columns("pose.left_wrist", ("x",)) == [21]
+    assert layout.slices["left_hand"] == slice(24, 87)
+
+
 def test_generic_columns_have_no_coordinates():
     layout = generic_layout(13)
     assert layout.columns == 13
@@ -141,8 +151,16 @@ def test_a_layout_file_says_how_absence_is_marked_and_the_size_of_the_frame(tmp_
     assert found.frame_size == (640.0, 480.0)
 
 
-def test_a_known_layout_goes_by_its_name():
-    assert read_layout("mediapipe_holistic").layout == mediapipe_holistic()
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("mediapipe_holistic", mediapipe_holistic()),
+        ("mediapipe_holistic_confidence", mediapipe_holistic(confidence=True)),
+        ("openpose_upper_body", openpose_upper_body()),
+    ],
+)
+def test_a_known_layout_goes_by_its_name(name, layout):
+    assert read_layout(name).layout == layout
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_accel.corpus.labels import apply_policy
 from slr_accel.corpus.vocabulary import BLANK, Vocabulary, build_vocabulary
 
 LABELS = st.lists(st.lists(st.text(min_size=1, max_size=4)), min_size=1).filter(any)
@@ -44,8 +43,14 @@ def test_a_label_outside_of_it_is_known_to_be_outside():
 
 
 def test_no_labels_are_refused():
+    with pytest.raises(ValueError, match="no labels under the label policy filtered973"):
+        build_vocabulary([[], []], "filtered973")
+
+
+def test_what_separates_words_is_in_a_vocabulary_of_characters():
+    assert build_vocabulary([["B", "A"]], "characters").tokens == ("A", "B", "|")
     with pytest.raises(ValueError, match="no labels"):
-        build_vocabulary([[], []], "raw")
+        build_vocabulary([[]], "characters")
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
@@ -66,6 +71,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         json.dumps({"blank": 0, "label_policy": "raw", "tokens": "AB"}).encode(),
         json.dumps({"blank": 0, "label_policy": "raw", "tokens": ["A", 1]}).encode(),
         json.dumps({"blank": 0, "label_policy": "raw", "tokens": ["A", "A"]}).encode(),
+        json.dumps({"blank": 0, "label_policy": "cleaned", "tokens": ["A"]}).encode(),
     ],
 )
 def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path, content):
@@ -78,9 +84,3 @@ def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path, content):
 def test_a_missing_vocabulary_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="none_here"):
         Vocabulary.load(tmp_path / "none_here.json")
-
-
-def test_an_unknown_label_policy_lists_the_known_ones():
-    assert apply_policy("raw", ["A", "A"]) == ["A", "A"]
-    with pytest.raises(ValueError, match="raw"):
-        apply_policy("cleaned", ["A"])

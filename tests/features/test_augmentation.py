@@ -11,11 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models_helpers import LAYOUTS, random_batch
 
-from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.layout import Layout, generic_layout
+from slr_accel.corpus.named_layouts import mediapipe_holistic
+from slr_accel.corpus.synthetic import performances
 from slr_accel.features.augmentation import Augmentation
+from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import random_places, resample
-from slr_accel.features.settings import AugmentationSettings
+from slr_accel.features.settings import AugmentationSettings, FeatureSettings
+from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.loader import Batch
+from slr_accel.loading.plan import required_output_length
+from slr_accel.settings import build_settings
+from slr_accel.training.data import TrainData, make_epoch
 
 OFF = dict.fromkeys(AugmentationSettings.model_fields, 0) | {"time_stretch": 1}
 
@@ -34,17 +41,29 @@ def part(batch: Batch, i: int) -> Batch:
     return Batch(**fields)
 
 
-@pytest.mark.parametrize("name", ["tracks", "13 columns"])
+EVERYTHING = {
+    "tracks": {"frame_dropping": 0.3, "mirror_probability": 0.5, "body_scale": 0.2},
+    "13 columns": {"frame_dropping": 0.3},
+    "holistic": {"frame_dropping": 0.3, "mirror_probability": 0.5},
+    "no origin": {"frame_dropping": 0.3, "body_scale": 0.2, "body_shift": 0.5},
+}
+NO_ORIGIN = replace(LAYOUTS["tracks"], origin=())
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
 def test_a_sequence_is_augmented_alike_alone_and_in_any_batch(name: str) -> None:
-    layout = LAYOUTS[name]
+    layout = LAYOUTS.get(name, NO_ORIGIN)
     batch = random_batch(layout, [31, 12, 20])
-    augment = Augmentation(layout, AugmentationSettings(), 2, torch.ones(layout.columns))
+    settings = AugmentationSettings(**EVERYTHING[name])
+    augment = Augmentation(layout, settings, 2, torch.ones(layout.columns))
     together = augment(batch, seed=3, epoch=2)
     for i in range(3):
         alone = augment(part(batch, i), seed=3, epoch=2)
         length = int(alone.lengths[0])
         assert int(together.lengths[i]) == length
-        torch.testing.assert_close(together.features[i, :length], alone.features[0])
+        torch.testing.assert_close(
+            together.features[i, :length], alone.features[0], atol=1e-4, rtol=1e-4
+        )
         assert torch.equal(together.presence[i, :length], alone.presence[0])
 
 
@@ -91,6 +110,13 @@ def test_no_sequence_becomes_shorter_than_its_labels_need() -> None:
     assert lengths[:, 1].min() == 6
 
 
+def test_what_can_just_be_aligned_is_not_made_longer_than_its_stretch() -> None:
+    layout = LAYOUTS["13 columns"]
+    batch = random_batch(layout, [5])
+    batch = replace(batch, targets=torch.tensor([[1, 2, 3]]), target_lengths=torch.tensor([3]))
+    assert augmentation(layout)(batch, seed=1, epoch=0).lengths.tolist() == [5], "not 3 x 2"
+
+
 def test_resampling_is_linear_between_present_frames_and_absent_beside_a_gap() -> None:
     values = torch.arange(5.0)[None, :, None]
     presence = torch.tensor([[[True], [True], [False], [True], [True]]])
@@ -126,3 +152,161 @@ def test_block_dropout_leaves_a_block_and_never_takes_the_origins() -> None:
     generic = random_batch(LAYOUTS["13 columns"], [20])
     hidden = augmentation(LAYOUTS["13 columns"], block_dropout=1.0)(generic, seed=1, epoch=0)
     assert torch.equal(hidden.presence, generic.presence)
+
+
+def test_mirrored_twice_a_sequence_is_as_before() -> None:
+    for name in ("tracks", "holistic"):
+        batch = random_batch(LAYOUTS[name], [23, 11])
+        inside = frame_mask(batch.lengths, 23)[..., None]
+        batch = replace(batch, features=batch.features * inside, presence=batch.presence & inside)
+        mirror = augmentation(LAYOUTS[name], mirror_probability=1)
+        once = mirror(batch, seed=1, epoch=0)
+        twice = mirror(once, seed=1, epoch=0)
+        assert not torch.equal(once.presence, batch.presence)
+        assert torch.equal(twice.presence, batch.presence)
+        for i, frames in enumerate(batch.lengths.tolist()):
+            torch.testing.assert_close(twice.features[i, :frames], batch.features[i, :frames])
+
+
+def test_a_mirrored_signer_has_the_other_hands_and_the_same_body() -> None:
+    """Features of the right hand become those of the left with x turned over, and so all others."""
+    layout = LAYOUTS["holistic"]
+    batch = random_batch(layout, [9])
+    settings = FeatureSettings(groups=("position",))
+    features = FeatureTransform(layout, settings, 25.0)
+    mirrored = augmentation(layout, mirror_probability=1)(batch, seed=1, epoch=0)
+    before, _ = features.groups(batch.features, batch.presence, batch.lengths)
+    after, _ = features.groups(mirrored.features, mirrored.presence, mirrored.lengths)
+    turned = torch.tensor([-1.0, 1.0, 1.0])
+    for ours, theirs in [
+        ("left_hand.wrist", "right_hand.wrist"),
+        ("right_hand.pinky_tip", "left_hand.pinky_tip"),
+        ("pose.left_elbow", "pose.right_elbow"),
+        ("pose.mouth_right", "pose.mouth_left"),
+        ("pose.nose", "pose.nose"),
+        ("face.point_33", "face.point_263"),
+        ("face.nose", "face.nose"),
+    ]:
+        one = after[..., layout.point_columns(ours, ("x", "y", "z"))]
+        other = before[..., layout.point_columns(theirs, ("x", "y", "z"))]
+        torch.testing.assert_close(one, other * turned, atol=1e-2, rtol=1e-3)
+    left, right = layout.block_index("left_hand"), layout.block_index("right_hand")
+    assert torch.equal(mirrored.presence[..., left], batch.presence[..., right])
+    assert torch.equal(mirrored.presence[..., right], batch.presence[..., left])
+    face = layout.block_index("face")
+    assert torch.equal(mirrored.presence[..., face], batch.presence[..., face])
+
+
+def test_a_mirrored_hand_stays_at_its_arm() -> None:
+    layout = mediapipe_holistic()
+    sequence = performances(1, 0, 0, seed=3, num_signers=4)[0].sequence()
+    frames = len(sequence.features)
+    batch = replace(
+        random_batch(layout, [frames]),
+        features=torch.from_numpy(np.array(sequence.features, np.float32))[None],
+        presence=torch.from_numpy(np.array(sequence.presence, bool))[None],
+    )
+    mirrored = augmentation(layout, mirror_probability=1)(batch, seed=1, epoch=0)
+    for side in ("left", "right"):
+        seen = mirrored.presence[0, :, layout.block_index(f"{side}_hand")]
+        assert seen.any()
+        hand, arm = (
+            mirrored.features[0, seen][:, layout.point_columns(point, ("x", "y"))]
+            for point in (f"{side}_hand.wrist", f"pose.{side}_wrist")
+        )
+        assert (hand - arm).norm(dim=1).mean() < 0.05
+
+
+def test_about_as_many_sequences_are_mirrored_as_asked_for() -> None:
+    batch = random_batch(LAYOUTS["tracks"], [5] * 200)
+    mirrored = augmentation(LAYOUTS["tracks"], mirror_probability=0.25)(batch, seed=1, epoch=0)
+    changed = (mirrored.features - batch.features).abs().amax(dim=(1, 2)) > 1e-3
+    assert 30 <= int(changed.sum()) <= 70
+
+
+def test_settings_without_an_effect_are_refused() -> None:
+    for name, option, why in [
+        ("13 columns", "mirror_probability", "block 'features' has no x"),
+        ("13 columns", "body_scale", "no block of the layout has x and y"),
+        ("13 columns", "body_shift", "no block of the layout has x and y"),
+        ("holistic", "body_scale", "scale points undo it"),
+        ("holistic", "body_shift", "origin undoes it"),
+        ("tracks", "body_shift", "origin undoes it"),
+    ]:
+        with pytest.raises(ValueError, match=f"{option}.*{why}"):
+            augmentation(LAYOUTS[name], **{option: 0.5})
+    with pytest.raises(ValueError, match="names no origin"):
+        augmentation(NO_ORIGIN, mirror_probability=0.5)
+
+
+def test_the_whole_body_is_shifted_and_scaled_without_being_distorted() -> None:
+    batch = random_batch(NO_ORIGIN, [8])
+    moved = augmentation(NO_ORIGIN, body_shift=1.0)(batch, seed=1, epoch=0)
+    shift = (moved.features - batch.features).unflatten(-1, (3, 2))
+    torch.testing.assert_close(shift, shift[:, :1, :1].expand_as(shift), atol=1e-4, rtol=1e-4)
+    assert shift.abs().mean() > 0.05
+    scaled = augmentation(NO_ORIGIN, body_scale=0.5)(batch, seed=1, epoch=0)
+    factor = scaled.features / batch.features
+    torch.testing.assert_close(factor, factor[:, :1, :1].expand_as(factor), atol=1e-3, rtol=1e-3)
+    assert abs(float(factor.mean()) - 1) > 0.05
+
+
+def test_dropped_frames_are_gone_and_the_others_stay_in_order() -> None:
+    layout = generic_layout(1)
+    batch = random_batch(layout, [400])
+    batch = replace(batch, features=torch.arange(400.0)[None, :, None])
+    kept = augmentation(layout, frame_dropping=0.25)(batch, seed=1, epoch=0)
+    assert 270 <= int(kept.lengths[0]) <= 330
+    values = kept.features[0, :, 0]
+    assert (values.diff() >= 1 - 1e-3).all()
+    torch.testing.assert_close(values, values.round(), atol=1e-3, rtol=0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    frames=st.lists(st.integers(1, 40), min_size=1, max_size=12),
+    tokens=st.lists(st.integers(1, 3), min_size=1, max_size=8),
+    stretch=st.floats(1, 3),
+    dropping=st.floats(0, 1),
+    stride=st.sampled_from([1, 2, 4]),
+    batch_frames=st.integers(1, 300),
+    seed=st.integers(0, 2**31),
+)
+def test_labels_stay_alignable_and_micro_batches_inside_their_budget(
+    frames: list[int],
+    tokens: list[int],
+    stretch: float,
+    dropping: float,
+    stride: int,
+    batch_frames: int,
+    seed: int,
+) -> None:
+    required = required_output_length(tokens)
+    lengths = np.array(frames) + (required - 1) * stride
+    rows = np.arange(len(frames))
+    data = TrainData(
+        rows=rows,
+        frames=lengths,
+        shards=np.zeros_like(rows),
+        targets={int(row): tokens for row in rows},
+        sources=[],
+        separator=[],
+        dropped=[],
+    )
+    options = build_settings(
+        {"data_dir": "c", "output_dir": "r", "batch_frames": batch_frames, "seed": seed}
+        | {"time_stretch": stretch, "frame_dropping": dropping, "output_stride": stride}
+        | {"reduction": stride}
+    )
+    augment = Augmentation(generic_layout(1), options.augmentation, stride, torch.ones(1))
+    for micro_batch in make_epoch(options, data, 0).plan:
+        batch = replace(
+            random_batch(generic_layout(1), lengths[micro_batch].tolist()),
+            rows=torch.from_numpy(micro_batch),
+            targets=torch.tensor([tokens] * len(micro_batch)),
+            target_lengths=torch.full((len(micro_batch),), len(tokens)),
+        )
+        made = augment(batch, seed=seed, epoch=0)
+        assert (-(-made.lengths // stride) >= required).all()
+        assert made.features.shape[1] == int(made.lengths.max())
+        assert len(micro_batch) == 1 or made.features[..., 0].numel() <= batch_frames

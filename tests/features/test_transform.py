@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from models_helpers import LAYOUTS, random_batch
 
-from slr_accel.corpus.layout import Block, Layout, generic_layout, mediapipe_holistic
+from slr_accel.corpus.face_mesh import FACE_POINTS, REDUCED
+from slr_accel.corpus.layout import Block, Layout, generic_layout
+from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
 
@@ -30,6 +32,21 @@ def transform(layout: Layout, *groups: str, fps: float = 25.0) -> FeatureTransfo
 
 def test_four_groups_of_holistic_are_6516_and_a_presence_channel_a_block() -> None:
     assert transform(mediapipe_holistic(), *ALL_GROUPS).num_features == 4 * 1629 + 4
+
+
+def test_confidence_adds_no_features_to_holistic() -> None:
+    plain, with_confidence = mediapipe_holistic(), mediapipe_holistic(confidence=True)
+    batch = random_batch(with_confidence, [6])
+    both = []
+    for layout in (plain, with_confidence):
+        columns = [
+            with_confidence.point_columns(f"{block.name}.{point}", block.axes)
+            for block in layout.blocks
+            for point in block.points
+        ]
+        values = batch.features[..., [column for of_point in columns for column in of_point]]
+        both.append(transform(layout, *ALL_GROUPS)(values, batch.presence, batch.lengths))
+    torch.testing.assert_close(both[0], both[1])
 
 
 def test_positions_are_measured_from_the_shoulders_in_shoulder_widths() -> None:
@@ -160,8 +177,177 @@ def test_excluded_points_make_no_features_and_change_no_other() -> None:
     assert torch.equal(theirs, ours[..., without_elbow])
 
 
+def test_excluded_fingertips_are_in_no_distance() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [5])
+
+    def distances(*excluded: str) -> torch.Tensor:
+        settings = FeatureSettings(
+            groups=("distances",), blocks=("left_hand",), exclude_points=excluded
+        )
+        made = FeatureTransform(layout, settings, 25.0)
+        assert made.num_features == made.groups(*arguments)[0].shape[-1] + 1
+        return made.groups(*arguments)[0]
+
+    arguments = (batch.features, batch.presence, batch.lengths)
+    whole = distances()
+    # Pairs of wrist, thumb, index, middle, ring, pinky, in this order.
+    without_pinky = [i for i in range(15) if i not in (4, 8, 11, 13, 14)]
+    assert torch.equal(distances("left_hand.pinky_*"), whole[..., without_pinky])
+    assert torch.equal(distances("left_hand.wrist"), whole[..., 5:])
+
+
+def test_the_reduced_face_is_those_points_of_the_whole() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [6])
+    arguments = (batch.features, batch.presence, batch.lengths)
+    groups = ("position", "relative")
+    whole = FeatureTransform(layout, FeatureSettings(groups=groups, blocks=("face",)), 25.0)
+    settings = FeatureSettings(groups=groups, blocks=("face",), face_points="reduced")
+    part = FeatureTransform(layout, settings, 25.0)
+    assert part.num_features == 2 * 3 * 128 + 1
+    kept = torch.tensor([point in REDUCED for point in FACE_POINTS]).repeat_interleave(3).repeat(2)
+    assert torch.equal(part.groups(*arguments)[0], whole.groups(*arguments)[0][..., kept])
+
+
+def test_the_reduced_face_needs_mediapipes_face_mesh() -> None:
+    settings = FeatureSettings(face_points="reduced")
+    with pytest.raises(ValueError, match=r"468 points .* left_hand \(2 points\)"):
+        FeatureTransform(HAND, settings, 25.0)
+    without_face = FeatureSettings(face_points="reduced", blocks=("pose",))
+    with pytest.raises(ValueError, match="468 points"):
+        FeatureTransform(mediapipe_holistic(), without_face, 25.0)
+
+
+def groups_in_numpy(values: np.ndarray, presence: np.ndarray, fps: float) -> np.ndarray:
+    """The 6,516 values of one sequence of Holistic, by loops and MediaPipe's numbers: [T, 6516]."""
+    points = values.astype(np.float64).reshape(len(values), 543, 3)
+    blocks = {0: range(33), 1: range(33, 54), 2: range(54, 75), 3: range(75, 543)}
+    shoulders = points[:, [11, 12], :2]
+    pose_seen = presence[:, 0]
+    mean_origin = shoulders.mean(axis=1)[pose_seen].mean(axis=0)
+    widths = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=1)
+    mean_width = widths[pose_seen].mean()
+    for t in range(len(points)):
+        points[t, :, :2] -= shoulders[t].mean(axis=0) if pose_seen[t] else mean_origin
+        points[t] /= max(widths[t], 0.3 * mean_width) if pose_seen[t] else mean_width
+    result = []
+    for block, members in blocks.items():
+        own, seen = points[:, list(members)], presence[:, block]
+        anchor = [own[:, [11, 12]].mean(axis=1), own[:, 0], own[:, 0], own[:, 1]][block]
+        made = np.zeros((4, *own.shape))
+        for t in range(len(own)):
+            around = 0 < t < len(own) - 1 and seen[t - 1] and seen[t + 1]
+            if seen[t]:
+                made[0, t] = own[t]
+                made[3, t] = own[t] - anchor[t]
+            if around:
+                made[1, t] = (own[t + 1] - own[t - 1]) / (2 / fps)
+            if around and seen[t]:
+                made[2, t] = (own[t + 1] - 2 * own[t] + own[t - 1]) * fps**2
+        result += [group.reshape(len(own), -1) for group in made]
+    return np.concatenate(result, axis=1)
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0])
+def test_each_group_of_holistic_is_what_numpy_makes_of_it(fps: float) -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [14, 9, 1])
+    made = transform(layout, *ALL_GROUPS, fps=fps)
+    values, valid = made.groups(batch.features, batch.presence, batch.lengths)
+    ours = (values * valid).numpy()
+    assert ours.shape == (3, 14, 6516)
+    for i, frames in enumerate(batch.lengths.tolist()):
+        if not batch.presence[i, :frames, 0].any():
+            continue
+        arrays = batch.features[i, :frames].numpy(), batch.presence[i, :frames].numpy()
+        theirs = groups_in_numpy(*arrays, fps)
+        largest = np.abs(theirs).max(axis=0) + 1
+        np.testing.assert_allclose(ours[i, :frames] / largest, theirs / largest, atol=2e-5)
+        assert not ours[i, frames:].any()
+
+
+def test_a_movement_has_the_same_features_at_25_and_at_30_frames_per_second() -> None:
+    layout = mediapipe_holistic()
+    still = random_batch(layout, [1]).features[0, 0]
+    features = {}
+    for fps in (25.0, 30.0):
+        seconds = torch.arange(int(2 * fps) + 1)[:, None] / fps
+        values = still + 0.1 * seconds**2 * torch.linspace(-1, 1, layout.columns)
+        # The body stays: else its own movement is taken out.
+        for point in layout.origin:
+            columns = layout.point_columns(point, ("x", "y"))
+            values[:, columns] = still[columns]
+        presence = torch.ones(1, len(values), 4, dtype=torch.bool)
+        made = transform(layout, *ALL_GROUPS, fps=fps).double()
+        lengths = torch.tensor([len(values)])
+        features[fps] = made.groups(values[None].double(), presence, lengths)[0][0, int(fps)]
+    torch.testing.assert_close(features[25.0], features[30.0], atol=5e-3, rtol=5e-3)
+
+
+def test_a_sequence_has_the_same_features_alone_and_in_a_batch() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [12, 20, 3])
+    left, _ = (layout.point_columns(point, ("x",)) for point in layout.origin)
+    batch.features[..., left] += 1  # shoulders of some width: else all else is enormous
+    made = transform(layout, *ALL_GROUPS)
+    values, _ = made.groups(batch.features, batch.presence, batch.lengths)
+    made.deviation.copy_(values.std(dim=(0, 1)) + 0.1)
+    together = made(batch.features, batch.presence, batch.lengths)
+    for i, frames in enumerate(batch.lengths.tolist()):
+        alone = made(
+            batch.features[i : i + 1, :frames],
+            batch.presence[i : i + 1, :frames],
+            batch.lengths[i : i + 1],
+        )
+        torch.testing.assert_close(together[i, :frames], alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_features_of_a_half_precision_corpus_are_those_of_its_values_in_float32() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [8])
+    made = transform(layout, *ALL_GROUPS)
+    half = batch.features.half()
+    before = half.clone()
+    ours = made(half, batch.presence, batch.lengths)
+    assert torch.equal(ours, made(half.float(), batch.presence, batch.lengths))
+    assert torch.equal(half, before), "the batch itself is left alone"
+
+
 def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
     with pytest.raises(ValueError, match="foot"):
         FeatureTransform(HAND, FeatureSettings(blocks=("foot",)), 25.0)
     with pytest.raises(ValueError, match="make no features"):
         transform(generic_layout(3), "relative")
+
+
+def test_the_columns_of_a_point_follow_that_point_alone() -> None:
+    layout = mediapipe_holistic()
+    settings = FeatureSettings(
+        groups=("distances", "relative", "velocity", "position"), exclude_points=("*.thumb_*",)
+    )
+    made = FeatureTransform(layout, settings, 25.0)
+    block = layout.block("right_hand")
+    columns = made.columns_of_points(block, ("position", "relative"))
+    assert list(columns) == [p for p in block.points if not p.startswith("thumb")]
+    values = torch.rand(1, 5, layout.columns)
+    presence = torch.ones(1, 5, len(layout.blocks), dtype=torch.bool)
+    moved = values.clone()
+    moved[:, 2, layout.point_columns("right_hand.ring_tip", ("x", "y", "z"))] += 0.1
+    lengths = torch.tensor([5])
+    before = made(values, presence, lengths)[0, 2]
+    after = made(moved, presence, lengths)[0, 2]
+    changed = {name for name, own in columns.items() if not torch.equal(before[own], after[own])}
+    assert changed == {"ring_tip"}
+    assert (before[columns["ring_tip"]] != after[columns["ring_tip"]]).all()
+    assert len(columns["ring_tip"]) == 6
+
+
+def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
+    layout = mediapipe_holistic()
+    made = FeatureTransform(layout, FeatureSettings(blocks=("pose", "left_hand")), 25.0)
+    presence = torch.ones(1, 3, len(layout.blocks), dtype=torch.bool)
+    presence[:, 1, layout.block_index("left_hand")] = False
+    features = made(torch.rand(1, 3, layout.columns), presence, torch.tensor([3]))
+    assert features[0, :, made.presence_column(layout.block("left_hand"))].tolist() == [1, 0, 1]
+    assert features[0, :, made.presence_column(layout.block("pose"))].tolist() == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -16,16 +17,20 @@ from slr_accel.loading.plan import (
     accumulation_for,
     alignable,
     evaluation_plan,
+    evaluation_windows,
     micro_batches_of_rank,
     plan,
     required_output_length,
     steps_per_epoch,
+    train_windows,
 )
 
 FRAMES = st.lists(st.integers(1, 500), max_size=60).map(lambda x: np.array(x, np.int64))
 SOME_FRAMES = st.lists(st.integers(1, 500), min_size=1, max_size=60).map(np.array)
 BUDGETS = st.none() | st.integers(1, 2000)
+SHARDED = st.lists(st.tuples(st.integers(1, 500), st.integers(0, 12)), min_size=1, max_size=60)
 PHOENIX_LIKE = np.random.default_rng(0).gamma(6, 18, 2000).astype(int) + 10
+ORDER_BEFORE = "de1209df9a2d085d"
 
 
 @settings(max_examples=150, deadline=None)
@@ -108,6 +113,57 @@ def test_bucketing_leaves_a_quarter_of_the_padding_of_random_batches() -> None:
     order = np.random.default_rng(0).permutation(len(PHOENIX_LIKE))
     of_random = padding_share(np.array_split(order, len(order) // 16))
     assert padding_share(lists(PHOENIX_LIKE, seed=1, epoch=0)) < of_random / 4
+
+
+@settings(max_examples=150, deadline=None)
+@given(SHARDED, st.integers(0, 99), st.integers(0, 9), st.integers(1, 20), BUDGETS, st.data())
+def test_windows_hold_every_row_once_and_are_walked_one_after_the_other(
+    rows: list[tuple[int, int]],
+    seed: int,
+    epoch: int,
+    size: int,
+    budget: int | None,
+    data: st.DataObject,
+) -> None:
+    frames, shards = np.array(rows).T
+    window = data.draw(st.none() | st.integers(1, 15))
+    options: dict[str, Any] = {"batch_size": size, "batch_frames": budget, "shards": shards}
+    if data.draw(st.booleans()):
+        batches = evaluation_plan(frames, shard_window=window, **options)
+        windows = evaluation_windows(shards, window)
+    else:
+        curriculum = data.draw(st.booleans())
+        when = {"seed": seed, "epoch": epoch}
+        batches = plan(frames, shard_window=window, curriculum=curriculum, **when, **options)
+        windows = train_windows(shards, window, **when)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(frames)))
+    assert sorted(np.concatenate(windows)) == np.unique(shards).tolist()
+    assert all(len(shards) == window for shards in windows[:-1])
+    place = {int(shard): i for i, of_window in enumerate(windows) for shard in of_window}
+    walked = [{place[int(shard)] for shard in shards[batch]} for batch in batches]
+    assert all(len(of_batch) == 1 for of_batch in walked)
+    assert sorted(walked, key=min) == walked
+
+
+def test_without_a_window_the_order_is_that_of_runs_before_there_were_windows() -> None:
+    batches = plan(PHOENIX_LIKE, seed=1, epoch=3, batch_size=16, batch_frames=2000)
+    digest = hashlib.sha256(np.concatenate(batches).astype("<i8").tobytes()).hexdigest()
+    assert digest.startswith(ORDER_BEFORE)
+    shards = np.arange(len(PHOENIX_LIKE)) % 7
+    with_shards = plan(
+        PHOENIX_LIKE, seed=1, epoch=3, batch_size=16, batch_frames=2000, shards=shards
+    )
+    assert all(map(np.array_equal, batches, with_shards))
+
+
+def test_shards_meet_in_other_windows_in_every_epoch() -> None:
+    shards = np.arange(40).repeat(3)
+    first, second = (
+        [frozenset(w.tolist()) for w in train_windows(shards, 4, seed=1, epoch=epoch)]
+        for epoch in (0, 1)
+    )
+    assert len(set(first) & set(second)) < 3
+    assert first != [frozenset(range(n, n + 4)) for n in range(0, 40, 4)]
 
 
 def test_nothing_makes_no_micro_batch() -> None:

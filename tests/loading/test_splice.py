@@ -40,6 +40,7 @@ def test_every_label_comes_with_the_frames_of_its_sign(
         crop_probability=crop,
         join_probability=join,
         output_stride=stride,
+        separator=[],
     )
     assert spliced.pieces[0].row == pair[0].row
     expected = []
@@ -76,6 +77,7 @@ def test_an_alignable_row_stays_alignable(
         crop_probability=1.0,
         join_probability=1.0,
         output_stride=stride,
+        separator=[],
     )
     assert fits(spliced.frames, spliced.targets)
 
@@ -89,6 +91,7 @@ def test_without_probabilities_a_row_is_as_it_was(pair: tuple[Source, Source], s
         crop_probability=0.0,
         join_probability=0.0,
         output_stride=1,
+        separator=[],
     )
     assert spliced.pieces == (Piece(0, 0, pair[0].frames),)
     assert spliced.targets == pair[0].targets

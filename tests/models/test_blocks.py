@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from slr_accel.models.blocks import BiLSTM, MaskedConv
+from slr_accel.models.blocks import BiLSTM, MaskedConv, Upsampling, output_lengths
 
 
 def test_bilstm_equals_torchs_packed_bidirectional_lstm() -> None:
@@ -34,3 +35,21 @@ def test_convolution_sees_zeros_beyond_a_sequences_end() -> None:
     found, lengths = conv(x, torch.tensor([4]))
     assert lengths.tolist() == [2]
     assert found[0, :2, 0].tolist() == [3.0, 9.0]
+
+
+@pytest.mark.parametrize(("from_stride", "to_stride"), [(4, 1), (4, 2), (2, 1)])
+def test_interpolation_reads_between_steps_and_never_beyond_the_last(from_stride, to_stride):
+    frames = torch.tensor([13, 6])
+    lengths = output_lengths(frames, from_stride)
+    x = torch.randn(2, int(lengths.max()), 3)
+    x[1, lengths[1] :] = 1e9
+    found, steps = Upsampling(3, from_stride, to_stride, "interpolate")(x, lengths, frames)
+    assert steps.tolist() == output_lengths(frames, to_stride).tolist()
+    for i in range(2):
+        for t in range(int(steps[i])):
+            last = float(lengths[i] - 1)
+            place = min(max((t + 0.5) * to_stride / from_stride - 0.5, 0.0), last)
+            low = int(place)
+            high = min(low + 1, int(last))
+            expected = x[i, low] + (place - low) * (x[i, high] - x[i, low])
+            torch.testing.assert_close(found[i, t], expected)

@@ -8,31 +8,33 @@ from pathlib import Path
 
 import pytest
 import torch
-from models_helpers import LAYOUTS, make_student, random_batch
+from models_helpers import EVERY_WAY, LAYOUTS, make, random_batch, run
 
-from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.models.folder import load_model, save_model
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
 
 
-def test_loading_gives_the_same_output_bit_for_bit(layout: Layout, tmp_path: Path) -> None:
-    model = make_student(layout, auxiliary_weight=0.3).eval()
+@pytest.mark.parametrize(("name", "settings"), EVERY_WAY)
+def test_loading_gives_the_same_output_bit_for_bit(
+    name: str, settings: dict[str, object], tmp_path: Path
+) -> None:
+    layout = LAYOUTS["pose and hands"]
+    model = make(name, layout, **settings).eval()
     model.features.mean.uniform_()
     model.features.deviation.uniform_(0.5, 2)
     save_model(tmp_path, model, VOCABULARY, model.state_dict())
     loaded, vocabulary = load_model(tmp_path)
     batch = random_batch(layout, [12, 7])
-    ours = model(batch.features, batch.presence, batch.lengths)
-    theirs = loaded.eval()(batch.features, batch.presence, batch.lengths)
+    ours, theirs = run(model, batch), run(loaded.eval(), batch)
     assert vocabulary == VOCABULARY
     assert torch.equal(ours.log_probs, theirs.log_probs)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json"])
 def test_a_missing_or_foreign_file_is_named(name: str, tmp_path: Path) -> None:
-    model = make_student(LAYOUTS["tracks"])
+    model = make("student", LAYOUTS["tracks"])
     save_model(tmp_path, model, VOCABULARY, model.state_dict())
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(ValueError, match=name):
@@ -52,7 +54,7 @@ class _Malicious:
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json"])
 def test_a_pickle_in_place_of_a_file_runs_nothing(name: str, tmp_path: Path) -> None:
-    model = make_student(LAYOUTS["tracks"])
+    model = make("student", LAYOUTS["tracks"])
     save_model(tmp_path, model, VOCABULARY, model.state_dict())
     payload = pickle.dumps(_Malicious(tmp_path / "ran"))
     (tmp_path / name).write_bytes(payload)
@@ -64,7 +66,7 @@ def test_a_pickle_in_place_of_a_file_runs_nothing(name: str, tmp_path: Path) -> 
 
 
 def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
-    model = make_student(LAYOUTS["tracks"])
+    model = make("student", LAYOUTS["tracks"])
     save_model(tmp_path, model, Vocabulary(("A",), "raw"), model.state_dict())
     with pytest.raises(ValueError, match="2 outputs, the model 7"):
         load_model(tmp_path)

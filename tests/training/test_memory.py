@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from run_helpers import TrainCommand
+from s3_helpers import S3
 
 from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import open_corpus
@@ -19,6 +20,10 @@ pytestmark = pytest.mark.slow
 SMALL, LARGE = 200, 2000
 BATCH_SIZE = 16
 COLUMNS = 600
+SHARD_BYTES = 4_000_000
+SHARD_WINDOW = 2
+CACHED_SHARDS = 5
+"""Of seven and sixty: at ten times the size most must leave the cache."""
 BYTES_A_ROW = 1000
 """Of a row in memory: its entry in the row table, its token ids, its place in a plan."""
 ALLOCATOR_NOISE = 8e6
@@ -37,7 +42,7 @@ def sequences(count: int) -> Iterator[Sequence]:
         yield Sequence(f"s{i}", split, "anna", features, presence, ["A", "B", "C"])
 
 
-def peak_anonymous_memory(folder: Path, count: int) -> float:
+def peak_anonymous_memory(folder: Path, count: int, s3: S3 | None) -> float:
     """Bytes, over as many steps as one epoch on the large corpus takes."""
     corpus = folder / f"corpus of {count}"
     write_corpus(
@@ -47,10 +52,15 @@ def peak_anonymous_memory(folder: Path, count: int) -> float:
         dtype="float16",
         frames_per_second=25.0,
         source={},
+        shard_bytes=SHARD_BYTES,
     )
+    address = corpus if s3 is None else s3.upload(corpus, str(count))
     steps = LARGE // BATCH_SIZE
-    process = TrainCommand(corpus).start(
+    process = TrainCommand(address).start(
         folder / f"run of {count}",
+        shard_window=SHARD_WINDOW,
+        cache_dir=folder / "cache",
+        cache_gb=1e-9 * CACHED_SHARDS * SHARD_BYTES,
         batch_size=BATCH_SIZE,
         epochs=LARGE // count,
         max_steps=steps,
@@ -76,13 +86,18 @@ def anonymous_memory(pid: int) -> float:
     return sum(1024.0 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
 
+@pytest.mark.parametrize("is_remote", [False, True], ids=["local", "remote"])
 def test_a_corpus_ten_times_as_large_takes_no_more_memory_than_its_row_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    is_remote: bool,
 ) -> None:
     # What is let go is given back at once, so that RssAnon is what the process holds.
     for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         monkeypatch.setenv(name, "65536")
-    small, large = (peak_anonymous_memory(tmp_path, count) for count in (SMALL, LARGE))
+    server = request.getfixturevalue("s3") if is_remote else None
+    small, large = (peak_anonymous_memory(tmp_path, count, server) for count in (SMALL, LARGE))
     allowed = BYTES_A_ROW * (LARGE - SMALL) + ALLOCATOR_NOISE
     print(f"{small / 1e6:.1f} MB and {large / 1e6:.1f} MB")
     assert large - small <= allowed, f"{small / 1e6:.1f} MB, then {large / 1e6:.1f} MB"

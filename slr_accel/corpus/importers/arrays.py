@@ -36,9 +36,7 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
         raise ValueError(f"{path}: no such file")
     if not path.is_file():
         raise ValueError(f"{path}: is not a file; name each array in the index")
-    array = _load(path, key)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{reference}: holds {array.dtype}, not numbers")
+    array = load_numbers(path, key)
     if array.ndim != 2:
         raise ValueError(
             f"{reference}: has shape {array.shape}; needed is [frames, values]: "
@@ -47,6 +45,42 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
     if 0 in array.shape:
         missing = "frames" if len(array) == 0 else "values in its frames"
         raise ValueError(f"{reference}: has no {missing} (shape {array.shape})")
+    return array
+
+
+def only_array(path: Path) -> str:
+    """FILE or FILE#KEY of the array in a file that holds one, or one named `features`.
+
+    Raises:
+        ValueError: says what is wrong with the file.
+    """
+    if path.suffix.lower() != ".npz":
+        return path.name
+    keys = sorted(_open_archive(path, path.stat().st_mtime_ns).keys())
+    if "features" in keys:
+        return f"{path.name}#features"
+    if len(keys) == 1:
+        return f"{path.name}#{keys[0]}"
+    raise ValueError(
+        f"{path}: holds {', '.join(keys) or 'nothing'}; needed is one array, or one called "
+        "`features`"
+    )
+
+
+def as_float32(array: np.ndarray, name: str) -> np.ndarray:
+    """A copy in float32. ValueError where a value is beyond it; `name` is for the message."""
+    with np.errstate(over="ignore"):
+        single = array.astype(np.float32)
+    if not np.array_equal(np.isinf(single), np.isinf(array)):
+        raise ValueError(f"{name} has values up to {np.abs(array).max():g}, beyond float32")
+    return single
+
+
+def load_numbers(path: Path, key: str = "") -> np.ndarray:
+    """An array of any shape, of a numeric or boolean dtype. ValueError says what is wrong."""
+    array = _load(path, key)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path.name}{'#' if key else ''}{key}: holds {array.dtype}, not numbers")
     return array
 
 

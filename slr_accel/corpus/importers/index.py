@@ -3,79 +3,76 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
 
-COLUMNS = ("id", "split", "signer", "features", "labels", "segments", "text", "fps")
-MAX_SHOWN = 20
+MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
+"""{column that names files: the importer that reads it}"""
+COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
 MAX_FPS = 10_000
 SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 
 @dataclass(frozen=True)
 class IndexRow:
-    line: int
+    where: str
+    """FILE:LINE"""
     id: str
     split: str
     signer: str
-    features: tuple[str, ...]
-    """FILE or FILE#KEY, joined in time."""
+    medium: str
+    """Which of MEDIA it names files by."""
+    parts: tuple[str, ...]
+    """What it names: FILE, or FILE#KEY of features; joined in time."""
     labels: list[str]
     segments: list[Segment]
     text: str | None
     fps: float | None
 
 
-class Problems:
-    """Collects what is wrong, so that a user sees all of it at once."""
+def read_index(
+    path: Path, problems: Problems, media: tuple[str, ...] = ("features",)
+) -> list[IndexRow]:
+    """Reads all rows; what is wrong goes to `problems`, and such rows are left out.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.messages: list[str] = []
-
-    def add(self, line: int, message: str) -> None:
-        self.messages.append(f"{self.path}:{line}: {message}")
-
-    def raise_if_any(self) -> None:
-        if not self.messages:
-            return
-        shown = self.messages[:MAX_SHOWN]
-        if len(self.messages) > MAX_SHOWN:
-            shown.append(f"... and {len(self.messages) - MAX_SHOWN} more")
-        count = len(self.messages)
-        raise ValueError(
-            f"{count} problem{'s' if count > 1 else ''}, nothing was written:\n  "
-            + "\n  ".join(shown)
-        )
+    Args:
+        media: those of MEDIA that the importer reads; a row has one of them.
+    """
+    # Of several media a csv file has one, or the other; its rows tell where both are missing.
+    needed = ("id", "split", *(media if len(media) == 1 else ()))
+    fields = read_fields(path, needed, (*COLUMNS, *media), problems)
+    parsed = [parse_row(*row, problems, media) for row in fields]
+    return [row for row in parsed if row is not None]
 
 
-def read_index(path: Path, problems: Problems) -> list[IndexRow]:
-    """Reads all rows; what is wrong goes to `problems`, and such rows are left out."""
+def read_fields(
+    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
+) -> list[tuple[str, dict[str, Any]]]:
+    """(FILE:LINE, fields as they stand) of every row of a jsonl or csv file.
+
+    Args:
+        needed: the columns that the header of a csv file must have, of those that are `known`.
+
+    Raises:
+        ValueError: it is no such file, or has no rows; what is wrong with one row is a problem.
+    """
     if not path.exists():
         raise ValueError(f"{path}: no such index file")
     if not path.is_file():
         raise ValueError(f"{path}: is a folder; name the .jsonl or .csv file in it")
     if path.suffix.lower() not in (".jsonl", ".csv"):
         raise ValueError(f"{path}: an index is a .jsonl or a .csv file")
-    rows: list[IndexRow] = []
-    first_line: dict[str, int] = {}
     try:
-        for line, fields in _lines(path, problems):
-            row = _parse(line, fields, problems)
-            if row is None:
-                continue
-            if row.id in first_line:
-                problems.add(line, f"id {row.id!r} was used on line {first_line[row.id]}")
-                continue
-            first_line[row.id] = line
-            rows.append(row)
+        rows = list(_lines(path, needed, known, problems))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
     except csv.Error as error:
@@ -85,90 +82,148 @@ def read_index(path: Path, problems: Problems) -> list[IndexRow]:
     return rows
 
 
-def _lines(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> float | None:
+    """The corpus' frame rate: motion is measured per second, so it must be one.
+
+    Args:
+        fps: of rows that do not say.
+    """
+    first_with: dict[float | None, IndexRow] = {}
+    for row in rows:
+        first_with.setdefault(row.fps or fps, row)
+    if len(first_with) < 2:
+        return next(iter(first_with), fps)
+    if None in first_with:
+        problems.add(
+            first_with[None].where,
+            "has no `fps`, but others have; add it, or give --fps for all that have none",
+        )
+        return None
+    _, odd = list(first_with.values())[:2]
+    rates = ", ".join(f"{rate:g}" for rate in first_with)
+    problems.add(
+        odd.where,
+        f"frame rates differ ({rates} fps); a corpus has one: resample these sequences, "
+        "or make a corpus of each",
+    )
+    return None
+
+
+def _lines(
+    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
     # utf-8-sig: editors on Windows begin a file with a byte order mark.
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix.lower() == ".csv":
-            yield from _csv_lines(path, file, problems)
+            yield from _csv_lines(path, file, needed, known, problems)
         else:
-            yield from _json_lines(file, problems)
+            yield from _json_lines(path, file, problems)
 
 
 def _csv_lines(
-    path: Path, file: TextIO, problems: Problems
-) -> Iterator[tuple[int, dict[str, Any]]]:
+    path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
     reader = csv.DictReader(file, skipinitialspace=True)
     header = [name.strip() for name in reader.fieldnames or ()]
-    missing = sorted({"id", "split", "features"} - set(header))
+    missing = sorted(set(needed) - set(header))
     if missing:
         raise ValueError(
             f"{path}:1: the header has {header}, without {', '.join(missing)}; a csv index needs "
-            f"a comma-separated header with some of {', '.join(COLUMNS)}"
+            f"a comma-separated header with some of {', '.join(known)}"
         )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path}:1: the header names {', '.join(twice)} twice")
+    for name in header:
+        near = difflib.get_close_matches(name, [n for n in known if n not in header], 1, 0.8)
+        if name not in known and near:
+            raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {near[0]}?")
     reader.fieldnames = header
     for fields in reader:
+        where = f"{path}:{reader.line_num}"
         if None in fields:
             problems.add(
-                reader.line_num,
+                where,
                 f"more cells than the {len(header)} of the header; put cells that hold a comma "
                 "between double quotes",
             )
             continue
-        yield reader.line_num, {key: cell for key, cell in fields.items() if cell}
+        yield where, {key: cell for key, cell in fields.items() if cell}
 
 
-def _json_lines(file: TextIO, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(
+    path: Path, file: TextIO, problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
+        where = f"{path}:{line}"
         try:
             fields = json.loads(text)
         except (ValueError, RecursionError) as error:
-            problems.add(line, f"not a JSON object ({error})")
+            problems.add(where, f"not a JSON object ({error})")
             continue
         if isinstance(fields, dict):
-            yield line, fields
+            yield where, fields
         else:
-            problems.add(line, f"not a JSON object but a {type(fields).__name__}")
+            problems.add(where, f"not a JSON object but a {type(fields).__name__}")
 
 
-def _parse(line: int, fields: dict[str, Any], problems: Problems) -> IndexRow | None:
+def parse_row(
+    where: str,
+    fields: dict[str, Any],
+    problems: Problems,
+    media: tuple[str, ...] = ("features",),
+) -> IndexRow | None:
+    """A row of the columns that IndexRow has; None, and what is wrong in `problems`."""
     before = len(problems.messages)
     signer = fields.get("signer")
-    for key in ("id", "split"):
-        if not isinstance(fields.get(key), str) or not fields[key].strip():
-            problems.add(line, f"`{key}` is missing or not a text")
-    if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
-        problems.add(line, f"`split` is {fields['split']!r}; use letters, digits, _ and -")
-    if any(character.isspace() for character in str(fields.get("id"))):
-        problems.add(line, f"id {fields['id']!r} contains white space; CTM files cannot hold it")
+    check_id_and_split(where, fields, problems)
+    medium, parts = _parse_parts(where, fields, media, problems)
     row = IndexRow(
-        line=line,
+        where=where,
         id=str(fields.get("id")),
         split=str(fields.get("split")),
         signer=str(signer) if signer not in (None, "") else UNKNOWN_SIGNER,
-        features=_parse_features(line, fields, problems),
-        labels=_parse_labels(line, fields.get("labels"), problems),
-        segments=_parse_segments(line, fields.get("segments"), problems),
+        medium=medium,
+        parts=parts,
+        labels=parse_labels(where, fields.get("labels"), problems),
+        segments=_parse_segments(where, fields.get("segments"), problems),
         text=str(fields["text"]) if fields.get("text") is not None else None,
-        fps=_parse_fps(line, fields.get("fps"), problems),
+        fps=_parse_fps(where, fields.get("fps"), problems),
     )
-    if row.split == "train" and not row.labels:
-        problems.add(line, "a sequence of the train split needs `labels`")
     return row if len(problems.messages) == before else None
 
 
-def _parse_features(line: int, fields: dict[str, Any], problems: Problems) -> tuple[str, ...]:
-    value = fields.get("features")
+def check_id_and_split(where: str, fields: dict[str, Any], problems: Problems) -> None:
+    for key in ("id", "split"):
+        if not isinstance(fields.get(key), str) or not fields[key].strip():
+            problems.add(where, f"`{key}` is missing or not a text")
+    if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
+        problems.add(where, f"`split` is {fields['split']!r}; use letters, digits, _ and -")
+
+
+def _parse_parts(
+    where: str, fields: dict[str, Any], media: tuple[str, ...], problems: Problems
+) -> tuple[str, tuple[str, ...]]:
+    """(medium, what it names)"""
+    wanted = " or ".join(f"`{name}`" for name in media)
+    given = [name for name in MEDIA if fields.get(name)]
+    own = [name for name in given if name in media]
+    medium = (own or media)[0]
+    value = fields.get(medium)
     if isinstance(value, str):
         value = _listed(value)
-    if not value and "audio" in fields:
-        problems.add(line, "has `audio`; this importer reads arrays, so give `features`")
+    if given and not own:
+        problems.add(where, f"has `{given[0]}`; give {wanted}, or use `prepare {MEDIA[given[0]]}`")
+    elif len(own) > 1:
+        problems.add(where, f"has both {' and '.join(own)}; give one of them")
     elif not isinstance(value, list) or not value or not all(map(_is_text, value)):
-        problems.add(line, "`features` is missing; give FILE, FILE#KEY or a list of them")
+        file = "FILE, FILE#KEY" if medium == "features" else "FILE"
+        problems.add(where, f"{wanted} is missing or no text; give {file} or a list of them")
     else:
-        return tuple(part.strip() for part in value)
-    return ()
+        return medium, tuple(part.strip() for part in value)
+    return medium, ()
 
 
 def _listed(cell: str) -> Any:
@@ -184,40 +239,49 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _parse_labels(line: int, value: Any, problems: Problems) -> list[str]:
+def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
+    """A text with spaces between, or a list of texts; [] where there are none."""
     if value is None:
         return []
     if isinstance(value, str):
         return value.split()
     if not isinstance(value, list) or not all(map(_is_text, value)):
-        problems.add(line, "`labels` is neither a text nor a list of texts")
+        problems.add(where, "`labels` is neither a text nor a list of texts")
         return []
     # Transcripts and CTM files are read back by their spaces.
     spaced = [label for label in value if len(label.split()) > 1 or label.strip() != label]
     if spaced:
-        problems.add(line, f"label {spaced[0]!r} holds white space; join its words with - or _")
+        problems.add(where, f"label {spaced[0]!r} holds white space; join its words with - or _")
         return []
     return value
 
 
-def _parse_segments(line: int, value: Any, problems: Problems) -> list[Segment]:
+def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]:
     try:
         parsed = json.loads(value) if isinstance(value, str) else value or []
         segments = [Segment(int(start), int(end), str(label)) for start, end, label in parsed]
-        if all(0 <= s.start < s.end for s in segments):
+        # A fraction is no frame: seconds, perhaps.
+        are_frames = all(float(time).is_integer() for row in parsed for time in row[:2])
+        if are_frames and all(
+            0 <= s.start < s.end and s.label.split() == [s.label] for s in segments
+        ):
             return segments
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
-    problems.add(line, "`segments` is a list of [start_frame, end_frame, label], 0 <= start < end")
+    problems.add(
+        where,
+        "`segments` is a list of [start_frame, end_frame, label], whole numbers with 0 <= start < "
+        "end, and labels without white space",
+    )
     return []
 
 
-def _parse_fps(line: int, value: Any, problems: Problems) -> float | None:
+def _parse_fps(where: str, value: Any, problems: Problems) -> float | None:
     try:
         fps = None if value is None else float(value)
         if fps is None or 0 < fps < MAX_FPS:
             return fps
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
-    problems.add(line, f"`fps` is {value!r}; give frames per second as a number")
+    problems.add(where, f"`fps` is {value!r}; give frames per second as a number")
     return None

@@ -5,17 +5,20 @@ import csv
 import json
 import pickle
 import shutil
+import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from prepare_helpers import built
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 
-from slr_accel.corpus.importers.manifest import prepare_manifest
-from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.corpus.importers.manifest import list_manifest
+from slr_accel.corpus.reader import Corpus
 
 LAYOUT = {
     "blocks": [
@@ -53,10 +56,7 @@ def prepare(
     index: Path, *, layout: str | None = None, missing: str | None = None, fps: float | None = None
 ) -> Corpus:
     out = index.parent / "out" / "corpus"
-    prepare_manifest(
-        index, out, layout=layout, missing=missing, fps=fps, track=lambda items, *_: items
-    )
-    return open_corpus(out)
+    return built(list_manifest(index, layout=layout, missing=missing, fps=fps), out)
 
 
 def refused(index: Path, **options) -> str:
@@ -212,13 +212,16 @@ def test_a_segment_may_count_its_last_frame_in(folder):
     assert corpus.record(0)["segments"] == [{"start": 0, "end": 6, "label": "HELLO"}]
 
 
-def test_provenance_names_what_was_read(folder):
-    source = prepare(index_of(folder, row(0), row(1))).info.source
-    assert source["importer"] == "manifest"
-    assert len(source["index_sha256"]) == 64
-    assert source["files"] == {
-        str(folder / f"s{i}.npy"): (folder / f"s{i}.npy").stat().st_size for i in range(2)
-    }
+def test_provenance_names_what_was_read(folder, tmp_path):
+    (folder / "layout.json").write_text(json.dumps(LAYOUT))
+    corpus = prepare(index_of(folder, row(0), row(1)))
+    assert corpus.info.source["importer"] == "manifest"
+    assert corpus.info.source["slr_accel"] == version("slr-accel")
+    command = ["sha256sum", "--check", str(corpus.folder / "source.sha256")]
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert checked.stdout.splitlines() == [
+        f"{name}: OK" for name in ("index.jsonl", "layout.json", "s0.npy", "s1.npy")
+    ]
 
 
 # Layouts, absence, frame size, frame rate.
@@ -336,7 +339,7 @@ def test_a_corpus_has_one_frame_rate(folder, of_rows, option, words):
         (row(1, id=None), ["`id`"]),
         (row(1, id=" "), ["`id`"]),
         ({**row(1), "id": 1}, ["`id`", "text"]),
-        (row(1, id="s0"), ["'s0'", "line 1"]),
+        (row(1, id="s0"), ["'s0'", "index.jsonl:1"]),
         (row(1, split=None), ["`split`"]),
         (row(1, split="train "), ["'train '", "letters"]),
         (row(1, split="a/../b"), ["'a/../b'", "letters"]),
@@ -465,7 +468,7 @@ def test_problems_of_index_rates_and_arrays_are_reported_all_at_once(folder):
     index = index_of(
         folder,
         row(0, features="gone.npy", fps=25),
-        row(1, labels=None, split="train"),
+        row(1, labels=None, split="train", fps=25),
         "not json",
         row(2, fps=30),
         row(3, features="also_gone.npy", fps=25),
@@ -480,7 +483,7 @@ def test_many_problems_are_counted_and_the_first_shown(folder):
     message = refused(index_of(folder, *(row(i + 10) for i in range(100))))
     assert message.startswith("100 problems")
     assert "... and 80 more" in message
-    assert len(message.splitlines()) == 22
+    assert len(message.splitlines()) == 23  # and the head, the rest's number, the way out
 
 
 @pytest.mark.parametrize(
@@ -494,7 +497,7 @@ def test_many_problems_are_counted_and_the_first_shown(folder):
         ("a.csv", b"name,split,features\ns0,train,s0.npy\n", "without id"),
         ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,A, B\n", "a.csv:2: more cells"),
         ("a.csv", b"id,split,features,labels\ns0,train\n", "a.csv:2: `features`"),
-        ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,\n", "a.csv:2: a sequence"),
+        ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,\n", "a.csv:2: s0: has no `labels`"),
         ("a.jsonl", '{"id": "ü"}'.encode("latin-1"), "UTF-8"),
         ("a.jsonl", "{}".encode("utf-16"), "UTF-8"),
         ("a.txt", b"{}", ".jsonl or a .csv"),
@@ -574,16 +577,9 @@ def independent_reading(folder: Path, fields: dict) -> np.ndarray:
 
 
 def prepared(source: Path, out: Path) -> tuple[Corpus, list[dict]]:
-    prepare_manifest(
-        source / "index.jsonl",
-        out,
-        layout=None,
-        missing=None,
-        fps=None,
-        track=lambda items, *_: items,
-    )
+    corpus = built(list_manifest(source / "index.jsonl"), out)
     lines = (source / "index.jsonl").read_text().splitlines()
-    return open_corpus(out), [json.loads(line) for line in lines]
+    return corpus, [json.loads(line) for line in lines]
 
 
 @pytest.mark.real_data
@@ -630,3 +626,22 @@ def test_wlasl50_is_read_as_it_is_and_its_absent_hands_are_absent(shared_data, t
             np.testing.assert_array_equal(presence, ~absent)
             seen |= {(hand, bool(flag)) for flag in presence}
     assert seen == {(hand, flag) for hand in ("left_hand", "right_hand") for flag in (True, False)}
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("id,split,features,label", "unknown column 'label'; did you mean labels?"),
+        ("id,split,features,labels,labels", "names labels twice"),
+    ],
+)
+def test_a_header_that_would_lose_a_column_is_refused(folder, header, words):
+    (folder / "a.csv").write_text(f"{header}\ns0,test,s0.npy,A,B\n")
+    assert words in refused(folder / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "segment", [[0, 3, "THANK YOU"], [0, 3, ""], [0.5, 3, "A"], [0, float("inf"), "A"]]
+)
+def test_segments_that_mean_something_else_are_refused(folder, segment):
+    assert "`segments`" in refused(index_of(folder, row(0, segments=[segment])))

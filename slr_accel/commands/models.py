@@ -1,0 +1,154 @@
+"""`slr-accel models`: what there is to choose from, with size and cost; or one trained model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slr_accel.models.recogniser import Recogniser
+
+NUM_OUTPUTS = 973
+BINS, BINS_PER_SECOND = 80, 100.0
+SECONDS, PASSES = 4, 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a run (its best checkpoint), a model folder or hf://OWNER/NAME; "
+        "by default every kind with its default settings",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="save MODEL here, for the Hub: with a card of its RUN/eval figures"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
+    parser.epilog = (
+        f"Defaults are for {NUM_OUTPUTS} outputs on MediaPipe Holistic at 25 frames per second, "
+        f"for speech on {BINS} log-mel bins at {BINS_PER_SECOND:g}. MB are 10^6 bytes of "
+        "parameters; int8 counts a byte for each number of a matrix or kernel, a float32 scale "
+        "for each of its rows, and float32 for the rest. ms are those that a second of signing "
+        f"takes on this machine in one thread: the best of {PASSES} passes over {SECONDS} seconds."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.model is None and args.out is not None:
+        raise ValueError("--out saves a trained model: name it before")
+    rows = _of_every_kind() if args.model is None else [_of_trained(args.model, args.out)]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    _show(rows)
+    if args.out is not None:
+        print(f"\nmodel and card: {args.out}")
+    return 0
+
+
+def _of_every_kind() -> list[dict[str, Any]]:
+    from slr_accel.corpus.layout import generic_layout
+    from slr_accel.corpus.named_layouts import mediapipe_holistic
+    from slr_accel.features.settings import FeatureSettings
+    from slr_accel.features.transform import FeatureTransform
+    from slr_accel.models.build import make_model
+    from slr_accel.models.settings import MODELS
+    from slr_accel.settings import read_recipe
+
+    rows = []
+    for name, kind in MODELS.items():
+        signing = name != "speech"
+        layout = mediapipe_holistic() if signing else generic_layout(BINS)
+        chosen = FeatureSettings()
+        if name == "student_reference":
+            chosen = FeatureSettings(groups=read_recipe(name)["groups"])
+        transform = FeatureTransform(layout, chosen, 25.0 if signing else BINS_PER_SECOND)
+        settings = kind.model_validate({})
+        rows.append(_figures(name, make_model(name, transform, settings, NUM_OUTPUTS)))
+    return rows
+
+
+def _of_trained(source: str, out: Path | None) -> dict[str, Any]:
+    from slr_accel.models.build import model_name
+    from slr_accel.models.folder import load_model
+    from slr_accel.models.hub import find_model
+    from slr_accel.models.pretrained import save_pretrained
+
+    if out is not None and out.exists():
+        raise ValueError(f"{out}: exists already; give another --out")
+    folder = find_model(source)
+    model, vocabulary = load_model(folder)
+    if out is not None:
+        save_pretrained(out, model, vocabulary, _evaluations(Path(source), folder))
+    return _figures(model_name(model), model)
+
+
+def _evaluations(run: Path, checkpoint: Path) -> list[dict[str, Any]]:
+    """What `slr-accel evaluate` measured with this very checkpoint of the run."""
+    results = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("eval/*.json"))
+    ]
+    name = checkpoint.resolve().name
+    return [result for result in results if Path(result.get("checkpoint", "")).name == name]
+
+
+def _figures(name: str, model: Recogniser) -> dict[str, Any]:
+    from slr_accel.models.size import megabytes, num_parameters
+
+    return {
+        "model": name,
+        "parameters": num_parameters(model),
+        **{f"mb_{kind}": round(size, 2) for kind, size in megabytes(model).items()},
+        "output_stride": model.output_stride,
+        "num_outputs": model.num_outputs,
+        "layout": model.features.layout.signature,
+        "frames_per_second": model.features.frames_per_second,
+        "ms_per_second": round(1e3 * _seconds_a_second(model), 2),
+    }
+
+
+def _seconds_a_second(model: Recogniser) -> float:
+    """Seconds that a second of signing takes, in one thread."""
+    import time
+
+    import torch
+
+    layout = model.features.layout
+    frames = round(SECONDS * model.features.frames_per_second)
+    values = torch.rand(1, frames, layout.columns)
+    presence = torch.ones(1, frames, len(layout.blocks), dtype=torch.bool)
+    lengths = torch.tensor([frames])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model.eval()
+    taken = []
+    with torch.inference_mode():
+        for _ in range(1 + PASSES):  # the first one is to warm up
+            start = time.perf_counter()
+            model(values, presence, lengths)
+            taken.append(time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    return min(taken[1:]) * model.features.frames_per_second / frames
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None)
+    table.add_column("model")
+    for name in ("parameters", "MB fp32", "fp16", "int8", "stride", "ms a second"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            f"{row['parameters'] / 1e6:.2f} M",
+            *(f"{row[f'mb_{kind}']:.1f}" for kind in ("fp32", "fp16", "int8")),
+            str(row["output_stride"]),
+            f"{row['ms_per_second']:.1f}",
+        )
+    console.print(table)

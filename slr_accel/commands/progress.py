@@ -1,0 +1,31 @@
+"""How far long work is: a bar on a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+LINE_SECONDS = 30.0
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+    """Yields the items and shows on standard error how many of `total` are done."""
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return _with_lines(items, description, total)
+    return rich_track(items, description, total, console=console, transient=True)
+
+
+def _with_lines(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    said = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - said > LINE_SECONDS:
+            said = time.monotonic()
+            print(f"{description}: {done:,} of {total:,}", file=sys.stderr)
+        yield item

@@ -1,0 +1,269 @@
+"""Shards of a remote corpus on this machine: fetched once, checked, shared, within a bound.
+
+    CACHE/FINGERPRINT/train-00000.arrow   a shard, whole and checked
+    CACHE/FINGERPRINT/.partial/...        shards on their way
+    CACHE/FINGERPRINT/.locks/...          a lock a shard, with the stamp of what was checked
+
+The processes of a machine know of each other by the locks alone. Who reads a shard holds its lock
+shared; who fetches or removes one holds it exclusively. So a shard is fetched by one process while
+the others wait for it, and none is removed that somebody reads. A process that is killed lets go.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from slr_accel.corpus.format import CorpusInfo, Shard, sha256
+from slr_accel.corpus.remote import RemoteFolder
+from slr_accel.errors import FetchError
+
+GB = 10**9
+PARALLEL_DOWNLOADS = 4
+LOCK_POLL = 0.02
+ROOM_POLL = 0.1
+ROOM_SECONDS = 1800.0
+"""How long a process waits for others to let go of shards."""
+
+
+class ShardCache:
+    """The shards that this process holds, and room for them."""
+
+    def __init__(self, source: RemoteFolder, info: CorpusInfo, folder: Path, capacity: int) -> None:
+        """`folder` is for this corpus alone; at most `capacity` bytes of shards are kept in it."""
+        self.source = source
+        self.folder = folder
+        self._info = info
+        self._capacity = capacity
+        self._numbers = {shard.file: number for number, shard in enumerate(info.shards)}
+        self._holds: dict[int, _Fetch] = {}
+        self._following: dict[int, _Fetch] = {}
+        self._downloads = threading.Semaphore(PARALLEL_DOWNLOADS)
+        for path in (self._partial_folder, self._lock_folder):
+            path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def _partial_folder(self) -> Path:
+        return self.folder / ".partial"
+
+    @property
+    def _lock_folder(self) -> Path:
+        return self.folder / ".locks"
+
+    def check_window(self, shard_window: int | None) -> None:
+        """ValueError where two windows of this many shards (None: all) may not fit."""
+        sizes = sorted((shard.bytes for shard in self._info.shards), reverse=True)
+        shards = len(sizes) if shard_window is None else min(2 * shard_window, len(sizes))
+        needed = sum(sizes[:shards])
+        if needed <= self._capacity:
+            return
+        window = (
+            f"all {shards} shards of {self.source.address} are one window, as shard_window is not "
+            "set, and take"
+            if shard_window is None
+            else f"two windows of {shard_window} shards of {self.source.address} take up to"
+        )
+        fitting = max(n for n in range(len(sizes)) if sum(sizes[: 2 * n]) <= self._capacity)
+        raise ValueError(
+            f"cache_gb is {self._capacity / GB:g}, but {window} {needed / GB:.3g} GB; raise it"
+            + (f", or use --shard_window {fitting} or less" if fitting else "")
+        )
+
+    def hold(self, window: Iterable[int], following: Iterable[int] = ()) -> None:
+        """Fetches shards in the background, and keeps those of the window until the next call.
+
+        Those that follow are fetched when the window is there; they are not kept, since what
+        another process needs now must find room, lest all wait for each other.
+        """
+        self._holds = self._fetches(self._holds, window, is_kept=True)
+        self._following = self._fetches(
+            self._following, set(following) - self._holds.keys(), is_kept=False
+        )
+
+    def _fetches(
+        self, before: dict[int, _Fetch], numbers: Iterable[int], is_kept: bool
+    ) -> dict[int, _Fetch]:
+        wanted = [int(number) for number in numbers]
+        for number in before.keys() - set(wanted):
+            before[number].let_go()
+        # Those that follow must not take the room that the window needs.
+        earlier = [] if is_kept else [fetch.path for fetch in self._holds.values()]
+        return {
+            number: before.get(number) or _Fetch(self, self._info.shards[number], earlier, is_kept)
+            for number in wanted
+        }
+
+    def holds(self, number: int) -> bool:
+        return number in self._holds
+
+    def path(self, number: int) -> Path:
+        """Waits until a shard that is held is there. Raises FetchError."""
+        return self._holds[number].path.result()
+
+    def open_lock(self, shard: Shard) -> IO[str]:
+        return (self._lock_folder / shard.file).open("a+", encoding="ascii")
+
+    def obtain(self, shard: Shard, lock: IO[str], is_wanted: Callable[[], bool]) -> Path:
+        """Returns when the shard is there and `lock`, its lock file, is held shared.
+
+        Raises:
+            FetchError: it cannot be had, or `is_wanted` says no while it is waited for.
+        """
+        path = self.folder / shard.file
+        while is_wanted():
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if _is_checked(path, lock):
+                # For the order of removal. The stamp has the time of the last change, not this.
+                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+                return path
+            # Never waited for: who has fetched it meanwhile keeps its lock shared for long.
+            if not _try_exclusive(lock):
+                time.sleep(LOCK_POLL)
+            # Between the two locks another process may have fetched or removed it.
+            elif not _is_checked(path, lock):
+                self._provide(shard, path, is_wanted)
+                lock.truncate(0)
+                lock.write(_stamp(path))
+                lock.flush()
+        raise FetchError(f"{shard.file}: is not needed any more")
+
+    def _provide(self, shard: Shard, path: Path, is_wanted: Callable[[], bool]) -> None:
+        if path.exists() and sha256(path) == shard.sha256:
+            return
+        path.unlink(missing_ok=True)
+        partial = self._partial_folder / shard.file
+        self._reserve(shard, partial, is_wanted)
+        try:
+            with self._downloads:
+                self.source.download(shard, partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _reserve(self, shard: Shard, partial: Path, is_wanted: Callable[[], bool]) -> None:
+        """Makes an empty `partial`, which counts as the whole shard, when there is room."""
+        end = time.monotonic() + ROOM_SECONDS
+        while is_wanted():
+            with _exclusive(self.folder / ".room"):
+                if self._make_room(shard):
+                    partial.touch()
+                    return
+            if time.monotonic() > end:
+                raise FetchError(
+                    f"{self.folder}: no room for {shard.file}, other processes hold too many "
+                    "shards; raise --cache_gb, give each run a --cache_dir of its own, or use a "
+                    "larger shard_window if a window has fewer micro-batches than two steps"
+                )
+            time.sleep(ROOM_POLL)
+        raise FetchError(f"{shard.file}: is not needed any more")
+
+    def _make_room(self, shard: Shard) -> bool:
+        """Removes shards that nobody holds, those used longest ago first, until one more fits."""
+        # In this order: a shard that becomes whole meanwhile is seen in one of the two.
+        there = {
+            self._numbers[path.name]: _last_used(path)
+            for folder in (self._partial_folder, self.folder)
+            for path in folder.iterdir()
+            if path.name in self._numbers and path.name != shard.file
+        }
+        sizes = {number: self._info.shards[number].bytes for number in there}
+        free = self._capacity - sum(sizes.values())
+        # Those that follow make no room for each other; what is needed now goes before them.
+        following = self._following
+        spared = following if self._numbers[shard.file] in following else {}
+        for number in sorted(there, key=lambda number: there[number]):
+            if free >= shard.bytes:
+                break
+            if number not in spared and self._remove(self._info.shards[number]):
+                free += sizes[number]
+        return free >= shard.bytes
+
+    def _remove(self, shard: Shard) -> bool:
+        with self.open_lock(shard) as lock:
+            if not _try_exclusive(lock):
+                return False
+            for folder in (self.folder, self._partial_folder):
+                (folder / shard.file).unlink(missing_ok=True)
+        return True
+
+
+class _Fetch:
+    """A thread that gets a shard; one that is kept has its lock held until `let_go`."""
+
+    def __init__(
+        self, cache: ShardCache, shard: Shard, earlier: list[Future[Path]], is_kept: bool
+    ) -> None:
+        """Begins when `earlier` are done."""
+        self.path: Future[Path] = Future()
+        self._cache = cache
+        self._shard = shard
+        self._earlier = earlier
+        self._is_kept = is_kept
+        self._wanted = True
+        self._lock = cache.open_lock(shard)
+        # A daemon: the process may end while a download goes on.
+        threading.Thread(target=self._get, name=f"fetch {shard.file}", daemon=True).start()
+
+    def let_go(self) -> None:
+        self._wanted = False
+        if self.path.done():
+            self._lock.close()
+
+    def _get(self) -> None:
+        wait(self._earlier)
+        try:
+            path = self._cache.obtain(self._shard, self._lock, lambda: self._wanted)
+        except Exception as error:
+            self._lock.close()
+            self.path.set_exception(_told(error, self._cache.folder))
+            return
+        self.path.set_result(path)
+        # After the result is set: either this or let_go sees the other, and closes the file.
+        if not (self._wanted and self._is_kept):
+            self._lock.close()
+
+
+def _told(error: Exception, folder: Path) -> Exception:
+    if isinstance(error, OSError):
+        return FetchError(f"{folder}: unusable as a cache ({error}); give another --cache_dir")
+    return error
+
+
+def _try_exclusive(lock: IO[str]) -> bool:
+    """If another process has the lock, one that was held shared is lost."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_checked(path: Path, lock: IO[str]) -> bool:
+    lock.seek(0)
+    return path.exists() and lock.read() == _stamp(path)
+
+
+def _last_used(path: Path) -> int:
+    try:
+        return path.stat().st_atime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _stamp(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

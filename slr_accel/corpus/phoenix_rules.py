@@ -1,0 +1,87 @@
+"""What the field's scripts make of PHOENIX glosses before they are compared.
+
+The rules are those of `evaluation/` in the releases of RWTH-PHOENIX-Weather 2014 and 2014T (Koller,
+Forster and Ney, CVIU 2015; Camgoz et al., CVPR 2018). There they run over lines of a file; here a
+line is the words of a sentence, or, as in a CTM file, a single word.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+
+Rule = tuple[str, str]
+"""A pattern and what takes its place, everywhere in the line."""
+
+_WIE_AUSSEHEN: Rule = (r"WIE AUSSEHEN", "WIE-AUSSEHEN")
+# One pass cannot join a letter to both neighbours, so the scripts take several.
+_JOIN_LETTERS: Rule = (r"([ +][A-Z]) ([A-Z][ +])", r"\1+\2")
+_SPELLING: tuple[Rule, ...] = (
+    (r"[ +]([A-Z]) ([A-Z]) ", r" \1+\2 "),
+    *(_JOIN_LETTERS, _JOIN_LETTERS, _JOIN_LETTERS),
+    (r"([ +]SCH) ([A-Z][ +])", r"\1+\2"),
+    (r"([ +]NN) ([A-Z][ +])", r"\1+\2"),
+    (r"([ +][A-Z]) (NN[ +])", r"\1+\2"),
+    (r"([ +][A-Z]) ([A-Z])$", r"\1+\2"),
+)
+_MERGE_REPEATS: Rule = (r"(?<![\w-])(\b[A-Z]+(?![\w-])) \1(?![\w-])", r"\1")
+_RULES_2014: tuple[Rule, ...] = (
+    *((prefix, "") for prefix in ("loc-", "cl-", "qu-", "poss-", "lh-")),
+    ("S0NNE", "SONNE"),
+    ("HABEN2", "HABEN"),
+    *((mark, "") for mark in ("__EMOTION__", "__PU__", "__LEFTHAND__")),
+    _WIE_AUSSEHEN,
+    (r"ZEIGEN(?= |$)", "ZEIGEN-BILDSCHIRM"),
+    *_SPELLING,
+    (r"([A-Z][A-Z])RAUM", r"\1"),
+    ("-PLUSPLUS", ""),
+    *(_MERGE_REPEATS,) * 4,
+)
+_DROPPED_2014 = ("__LEFTHAND__", "__EPENTHESIS__", "__EMOTION__")
+_DROPPED_2014T = re.compile(r"__[^_ ]*__|.*(__LEFTHAND__|__EPENTHESIS__|__EMOTION__).*")
+_WORD_2014T: tuple[Rule, ...] = (
+    (r"^loc-", ""),
+    (r"-PLUSPLUS$", ""),
+    (r"^cl-", ""),
+    (r"\b([A-Z]+)RAUM$", r"\1"),
+)
+_FILTERED_973 = ("__", "loc-", "cl-", "lh-", "rh-", "IX", "WG", "$GEST", "PLUSPLUS", "POS")
+
+
+def clean_2014(words: list[str]) -> list[str]:
+    """A PHOENIX-2014 sentence as annotated -> its glosses as the references have them.
+
+    A mark that goes leaves a gap: `LOCH __LEFTHAND__ LOCH` becomes `LOCH LOCH`. So what is clean
+    must not be cleaned again, which would leave one LOCH. In a single word nothing can be joined or
+    merged: it becomes what the scripts make of a line of a CTM file.
+    """
+    # The line begins with a space, since in the scripts' files a sentence follows other fields.
+    line = _apply(_RULES_2014, " " + " ".join(words))
+    return [word for word in line.split() if not any(mark in word for mark in _DROPPED_2014)]
+
+
+def clean_2014t(words: list[str]) -> list[str]:
+    """A PHOENIX-2014T sentence as annotated -> its glosses as they are compared.
+
+    Unlike in 2014, what goes leaves no gap, all equal neighbours become one, and only what begins
+    or ends a word is stripped. Cleaning twice is cleaning once, but for odd words (`cl-loc-X`) and
+    some spellings with NN.
+    """
+    kept = (_apply(_WORD_2014T, word) for word in words if not _DROPPED_2014T.fullmatch(word))
+    line = _apply((_WIE_AUSSEHEN, *_SPELLING), " " + " ".join(filter(None, kept)))
+    return [word for word, _ in groupby(line.split())]
+
+
+def filter_973(words: list[str]) -> list[str]:
+    """The words that the list of 972 glosses keeps, unchanged.
+
+    With the blank these are 973 outputs: the train split of the signer-independent PHOENIX-2014
+    without marks, classifiers, pointing, `loc-` and single letters.
+    """
+    return [w for w in words if len(w) > 1 and not any(part in w for part in _FILTERED_973)]
+
+
+def _apply(rules: tuple[Rule, ...], line: str) -> str:
+    for pattern, replacement in rules:
+        line = re.sub(pattern, replacement, line)
+    return line

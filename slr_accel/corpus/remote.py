@@ -1,0 +1,125 @@
+"""Files of a corpus at an fsspec address (s3://, hf://, gs://, ...), fetched with retries."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from slr_accel.corpus.format import Shard
+from slr_accel.errors import FetchError
+
+ATTEMPTS = 4
+FIRST_WAIT = 0.5
+"""Seconds before the second attempt; each further wait is twice as long."""
+CHUNK_BYTES = 8 * 2**20
+LOCAL_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+T = TypeVar("T")
+
+
+class RemoteFolder:
+    """A folder that fsspec reaches; `address` is as the user wrote it."""
+
+    def __init__(self, address: str, filesystem: Any, root: str) -> None:
+        self.address = address.rstrip("/")
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    def read(self, name: str) -> bytes:
+        """A small file. ValueError where it is not there, FetchError where it cannot be had."""
+        try:
+            content: bytes = self._retried(
+                name, lambda: self._filesystem.cat_file(f"{self._root}/{name}")
+            )
+        except FileNotFoundError:
+            raise ValueError(
+                f"{self.address}: no corpus here ({name} is missing); check the address, or copy "
+                "a corpus made with `slr-accel prepare` there"
+            ) from None
+        return content
+
+    def download(self, shard: Shard, path: Path) -> None:
+        """Writes a shard to `path`, checked and safe on the disk.
+
+        Raises:
+            FetchError: after all attempts; it names the shard.
+        """
+        try:
+            self._retried(shard.file, lambda: self._download(shard, path))
+        except FileNotFoundError:
+            raise FetchError(
+                f"{self.address}/{shard.file}: this shard is missing; copy the corpus there again"
+            ) from None
+
+    def _download(self, shard: Shard, path: Path) -> None:
+        digest, size = hashlib.sha256(), 0
+        source = self._filesystem.open(
+            f"{self._root}/{shard.file}", "rb", block_size=CHUNK_BYTES, cache_type="none"
+        )
+        with source, path.open("wb") as file:
+            while chunk := source.read(CHUNK_BYTES):
+                digest.update(chunk)
+                file.write(chunk)
+                size += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if digest.hexdigest() != shard.sha256:
+            raise OSError(
+                f"{size} of {shard.bytes} bytes came, whose SHA-256 is not the one in corpus.json; "
+                "if this goes on, copy the shard there again"
+            )
+
+    def _retried(self, name: str, fetch: Callable[[], T]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return fetch()
+            except FileNotFoundError:
+                raise
+            # Every backend has its own exceptions for a connection that fails.
+            except Exception as error:
+                if attempt == ATTEMPTS or _is_final(error):
+                    raise FetchError(f"{self.address}/{name}: {_reason(error)}") from None
+            time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+        raise AssertionError("the last attempt returns or raises")
+
+
+def find_remote(address: str) -> RemoteFolder | Path:
+    """What an address with `://` names; a path where that is a local file system.
+
+    Raises:
+        ValueError: the kind of address is not known, or its package is not installed.
+    """
+    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+    from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+    try:
+        filesystem, root = url_to_fs(address)
+    except ImportError as error:
+        extra = "pip install 'slr-accel[s3]'" if "s3" in address.split("://")[0] else str(error)
+        raise ValueError(f"{address}: needs a package that is not installed: {extra}") from None
+    except ValueError as error:
+        raise ValueError(f"{address}: not an address that can be read ({error})") from None
+    if isinstance(filesystem, LocalFileSystem):
+        return Path(root)
+    return RemoteFolder(address, filesystem, root)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether another attempt would meet the same: no permission, no credentials, a full disk."""
+    if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+        return True
+    return isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS
+
+
+def _reason(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}" if type(error) is not OSError else str(error)
+    if isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS:
+        return f"cannot be kept on this machine ({text}); give another --cache_dir or less cache_gb"
+    if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+        return f"access is denied ({text}); check the credentials, for S3 those of the AWS CLI"
+    return f"cannot be fetched ({text})"

@@ -1,0 +1,120 @@
+"""Videos and folders of pictures as frames: upright RGB images with their times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class Frame(NamedTuple):
+    time: float
+    """Of a video: seconds. Of a folder of pictures, which have no times: the frame's number."""
+    image: np.ndarray
+    """[H, W, 3] uint8 RGB, as a viewer would show it."""
+
+
+def read_frames(source: Path) -> Iterator[Frame]:
+    """The frames of a video file, or of a folder of pictures, in the order of time.
+
+    Raises:
+        ValueError: says what is wrong with the source; also after frames that were good.
+    """
+    if source.is_dir():
+        yield from _read_pictures(source)
+    elif not source.exists():
+        raise ValueError(f"{source}: no such video or folder of frames")
+    elif source.suffix.lower() not in VIDEO_SUFFIXES:
+        raise ValueError(f"{source}: videos are {', '.join(VIDEO_SUFFIXES)}, or folders of frames")
+    else:
+        yield from _read_video(source)
+
+
+def source_files(source: Path) -> list[Path]:
+    """What a source is read from: its file, or all pictures of the folder; [] where it is none."""
+    if source.is_dir():
+        return sorted(p for p in source.iterdir() if _is_picture(p))
+    return [source] if source.is_file() else []
+
+
+def _read_video(path: Path) -> Iterator[Frame]:
+    import av
+
+    last = -np.inf
+    try:
+        with av.open(path) as container:
+            if not container.streams.video:
+                raise ValueError(f"{path}: holds no video")
+            for frame in container.decode(video=0):
+                if frame.time is None or frame.time <= last:
+                    raise ValueError(
+                        f"{path}: the times of its frames do not rise after {last:g} s; write it "
+                        "anew: ffmpeg -i VIDEO NEW.mp4"
+                    )
+                last = frame.time
+                image = frame.to_ndarray(format="rgb24")
+                # Phones store how they were held; np.rot90 turns as FFmpeg counts: left.
+                yield Frame(last, np.ascontiguousarray(np.rot90(image, frame.rotation // 90)))
+    except av.FFmpegError as error:
+        raise ValueError(f"{path}: cannot be decoded ({error.strerror}); is it whole?") from None
+    if last == -np.inf:
+        raise ValueError(f"{path}: has no frames")
+
+
+def _read_pictures(folder: Path) -> Iterator[Frame]:
+    from PIL import Image, ImageOps
+
+    size = None
+    for number, path in _numbered(folder).items():
+        try:
+            with Image.open(path) as picture:
+                image = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        # Pillow meets damaged files with OSError, SyntaxError, ValueError, ...
+        except Exception as error:
+            raise ValueError(f"{path}: not readable as a picture ({error})") from None
+        height, width = image.shape[:2]
+        size = size or (width, height)
+        if size != (width, height):
+            raise ValueError(
+                f"{path}: is {width} x {height} pixels, but the frames before it are "
+                f"{size[0]} x {size[1]}"
+            )
+        yield Frame(float(number), image)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "."
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """{number from 0: picture}: by the one number in the names that is not always the same."""
+    paths = source_files(folder)
+    if not paths:
+        raise ValueError(f"{folder}: has no frames ({', '.join(PICTURE_SUFFIXES)})")
+    names = [re.split(r"(\d+)", path.stem) for path in paths]
+    # Texts stand at the even places, numbers at the odd ones.
+    varying = {i for name in names for i, part in enumerate(name) if names[0][i : i + 1] != [part]}
+    same_shape = len({len(name) for name in names}) == 1
+    if not same_shape or len(varying) > 1 or any(place % 2 == 0 for place in varying):
+        raise ValueError(
+            f"{folder}: the names of its frames ({paths[0].name}, ..., {paths[-1].name}) should "
+            "differ in one number, which counts them"
+        )
+    by_number: dict[int, Path] = {}
+    for name, path in zip(names, paths, strict=True):
+        number = int(name[min(varying)]) if varying else 0
+        if number in by_number:
+            raise ValueError(f"{folder}: {by_number[number].name} and {path.name} are one frame")
+        by_number[number] = path
+    first, last = min(by_number), max(by_number)
+    gap = next((number for number in range(first, last) if number not in by_number), None)
+    if gap is not None:
+        missing = last - first + 1 - len(by_number)
+        raise ValueError(f"{folder}: {missing} frames are missing, the first is number {gap}")
+    return {number - first: by_number[number] for number in sorted(by_number)}

@@ -1,0 +1,129 @@
+"""Jobs for several processes, where a process that dies costs only the job it worked on.
+
+(concurrent.futures gives up all jobs then, and does not say whose fault it was.)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from threading import Thread
+from typing import TypeVar
+
+Job = TypeVar("Job")
+
+
+class WorkerDiedError(ValueError):
+    """The process that worked on a job ended without a result."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    job: int
+
+
+def run_jobs(
+    work: Callable[[Job], None], jobs: Sequence[Job], num_workers: int
+) -> Iterator[tuple[int, Exception | None]]:
+    """Runs `work` on each job. Yields (job's number, what it raised) as they end, in any order.
+
+    Args:
+        work: picklable, as are the jobs and what it raises.
+    """
+    waiting = iter(range(len(jobs)))
+    workers: list[_Worker] = []
+    try:
+        for job in islice(waiting, num_workers):
+            workers.append(_start(work, jobs, job))
+        while workers:
+            ready = wait([worker.connection for worker in workers])
+            for worker in [w for w in workers if w.connection in ready]:
+                error, alive = _result(worker)
+                yield worker.job, error
+                following = next(waiting, None)
+                if alive and following is not None:
+                    _give(worker, jobs, following)
+                    continue
+                workers.remove(worker)
+                _stop(worker)
+                if following is not None:
+                    workers.append(_start(work, jobs, following))
+    finally:
+        for worker in workers:
+            _stop(worker)
+
+
+def _start(work: Callable[[Job], None], jobs: Sequence[Job], job: int) -> _Worker:
+    # Spawned, not forked: threads of the libraries in use would not survive a fork.
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    process.start()
+    # Now the worker alone holds its end: when it dies, ours reads an end of file, and so does it.
+    theirs.close()
+    worker = _Worker(process, ours, job)
+    _give(worker, jobs, job)
+    return worker
+
+
+def _give(worker: _Worker, jobs: Sequence[Job], job: int) -> None:
+    worker.job = job
+    # A worker that is dead already is met where its result is read.
+    with suppress(OSError):
+        worker.connection.send(jobs[job])
+
+
+def _serve(connection: Connection, work: Callable[[Job], None]) -> None:
+    # Ctrl-C goes to all processes of a terminal; the one that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_die_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            job = connection.recv()
+            try:
+                work(job)
+            except Exception as error:
+                connection.send(error)
+            else:
+                connection.send(None)
+
+
+def _die_with_parent() -> None:
+    """Else a job would go on beside that of the next run, and both write its result."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _result(worker: _Worker) -> tuple[Exception | None, bool]:
+    """(what the job raised, whether the worker is alive)"""
+    try:
+        return worker.connection.recv(), True
+    except (EOFError, OSError):
+        worker.process.join()
+        return WorkerDiedError(_cause_of_death(worker.process.exitcode or 0)), False
+
+
+def _cause_of_death(exitcode: int) -> str:
+    name = signal.Signals(-exitcode).name if exitcode < 0 else f"exit code {exitcode}"
+    memory = "; too little memory is a frequent cause: try fewer --workers"
+    return (
+        f"the process that worked on it died ({name}){memory if name == 'SIGKILL' else ''}. "
+        "The same command tries it again"
+    )
+
+
+def _stop(worker: _Worker) -> None:
+    worker.connection.close()
+    worker.process.terminate()
+    worker.process.join()

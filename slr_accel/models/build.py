@@ -1,0 +1,60 @@
+"""Which class a model's name stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slr_accel.corpus.layout import Layout
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.models.cosign import CoSign
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.settings import MODELS
+from slr_accel.models.speech import Speech
+from slr_accel.models.student import Student
+from slr_accel.models.student_reference import StudentReference
+from slr_accel.models.teacher import Teacher
+
+CLASSES: dict[str, type[Recogniser]] = {
+    "student": Student,
+    "student_reference": StudentReference,
+    "teacher": Teacher,
+    "cosign": CoSign,
+    "speech": Speech,
+}
+
+
+def make_model(
+    name: str, features: FeatureTransform, settings: Any, num_outputs: int
+) -> Recogniser:
+    """A model with fresh weights; `settings` are those that MODELS[name] names."""
+    return CLASSES[name](features, settings, num_outputs)
+
+
+def model_name(model: Recogniser) -> str:
+    return next(name for name, kind in MODELS.items() if isinstance(model.settings, kind))
+
+
+def model_config(model: Recogniser) -> dict[str, Any]:
+    """Everything but the weights that rebuilds the model, as config.json has it."""
+    return {
+        "model_type": model_name(model),
+        "layout": model.features.layout.to_json(),
+        "frames_per_second": model.features.frames_per_second,
+        "features": model.features.settings.model_dump(mode="json"),
+        "model": model.settings.model_dump(mode="json"),
+        "num_outputs": model.num_outputs,
+    }
+
+
+def build_model(config: dict[str, Any]) -> Recogniser:
+    """A model with fresh weights from its config. Raises ValueError where the config is wrong."""
+    name = config.get("model_type")
+    if name not in MODELS:
+        raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+    features = FeatureTransform(
+        Layout.from_json(config["layout"]),
+        FeatureSettings(**config["features"]),
+        config["frames_per_second"],
+    )
+    return make_model(name, features, MODELS[name](**config["model"]), config["num_outputs"])

@@ -1,0 +1,159 @@
+"""CoSign: graph convolutions over the points of each block, in two streams, BiLSTM, CTC.
+
+After Jiao et al. 2023, "CoSign: exploring co-occurrence signals in skeleton-based continuous sign
+language recognition", ICCV: a graph network of its own for each block, a stream of positions and a
+stream of motion, and complementary regularisation. The streams are joined after their convolutions
+instead of layer by layer, each has a CTC head of its own, and time is reduced inside the graphs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from slr_accel.features.frames import frame_mask
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.models.blocks import BiLSTM, ChannelDropout, MaskedConv, output_lengths
+from slr_accel.models.graph import PointGraph
+from slr_accel.models.recogniser import (
+    Head,
+    Output,
+    Recogniser,
+    checkpointed,
+    log_probs,
+    make_head,
+)
+from slr_accel.models.settings import CoSignSettings
+
+POSITIONS = ("position", "relative", "shape")
+"""Feature groups of the position stream."""
+MOTION = ("velocity", "acceleration")
+"""Feature groups of the motion stream."""
+
+
+class CoSign(Recogniser):
+    settings: CoSignSettings
+
+    def __init__(
+        self, features: FeatureTransform, settings: CoSignSettings, num_outputs: int
+    ) -> None:
+        super().__init__(features, settings, num_outputs)
+        width = settings.channels
+        self.input_dropout = ChannelDropout(settings.input_dropout)
+        self.position = BlockGraphs(features, POSITIONS, settings)
+        self.motion = BlockGraphs(features, MOTION, settings)
+        self.position_conv = StreamConv(len(self.position.graphs), settings)
+        self.motion_conv = StreamConv(len(self.motion.graphs), settings)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.lstm = BiLSTM(2 * width, settings.lstm_hidden, settings.lstm_layers, settings.dropout)
+        self.head = make_head(2 * settings.lstm_hidden, num_outputs)
+        self.position_head = make_head(width, num_outputs) if settings.auxiliary_weight else None
+        self.motion_head = make_head(width, num_outputs) if settings.auxiliary_weight else None
+
+    def forward(self, features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
+        x = self.input_dropout(self.features(features, presence, lengths))
+        position = checkpointed(self, self.position, x, lengths)  # (B, T', blocks, C)
+        motion = checkpointed(self, self.motion, x, lengths)
+        lengths = output_lengths(lengths, self.output_stride)
+        if not self.training or not self.settings.consistency_weight:
+            return self._recognise(position, motion, lengths)
+        span = -(-self.settings.mask_frames // self.output_stride)
+        shown = two_views(position, self.settings.mask_share, span)
+        both = self._recognise(
+            (shown * position).flatten(0, 1), (shown * motion).flatten(0, 1), lengths.repeat(2)
+        )
+        return _as_one(both, lengths, self.settings.consistency_weight)
+
+    def _recognise(self, position: Tensor, motion: Tensor, lengths: Tensor) -> Output:
+        """From blocks to tokens."""
+        position = self.position_conv(position, lengths)
+        motion = self.motion_conv(motion, lengths)
+        auxiliary: tuple[Head, ...] = ()
+        if self.training and self.position_head is not None and self.motion_head is not None:
+            weight = self.settings.auxiliary_weight
+            auxiliary = (
+                Head(log_probs(self.position_head, position), lengths, weight),
+                Head(log_probs(self.motion_head, motion), lengths, weight),
+            )
+        x = self.lstm(torch.cat([position, motion], dim=-1), lengths)
+        return Output(log_probs(self.head, self.dropout(x)), lengths, auxiliary)
+
+
+class BlockGraphs(nn.Module):
+    """One stream: [B, T, F] -> [B, T', blocks, block_channels].
+
+    Raises:
+        ValueError: a block has none of the stream's feature groups, or there are distances.
+    """
+
+    def __init__(
+        self, features: FeatureTransform, groups: tuple[str, ...], settings: CoSignSettings
+    ) -> None:
+        super().__init__()
+        chosen = ", ".join(features.settings.groups)
+        if "distances" in features.settings.groups:
+            raise ValueError(
+                f"groups is {chosen}; the model cosign cannot use distances, which are of pairs of "
+                "points: leave them out"
+            )
+        points = {
+            block.name: features.columns_of_points(block, groups) for block in features.blocks
+        }
+        without = [name for name, own in points.items() if not all(own.values())]
+        if without:
+            raise ValueError(
+                f"groups is {chosen}; the model cosign needs one of {', '.join(groups)} for each "
+                f"block, and there is none for {', '.join(without)}: add {groups[0]}"
+            )
+        self.graphs = nn.ModuleList(
+            PointGraph(points[block.name], features.presence_column(block), settings)
+            for block in features.blocks
+            if points[block.name]
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return torch.stack([graph(x, lengths) for graph in self.graphs], dim=2)
+
+
+class StreamConv(nn.Module):
+    """The blocks of a stream together, over time: [B, T', blocks, block_channels] -> [B, T', C]."""
+
+    def __init__(self, blocks: int, settings: CoSignSettings) -> None:
+        super().__init__()
+        self.conv = MaskedConv(
+            blocks * settings.block_channels, settings.channels, settings.kernel_size
+        )
+        self.norm = nn.LayerNorm(settings.channels)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, blocks: Tensor, lengths: Tensor) -> Tensor:
+        x, _ = self.conv(self.dropout(blocks.flatten(2)), lengths)
+        return self.dropout(functional.hardswish(self.norm(x)))
+
+
+def two_views(blocks: Tensor, share: float, span: int) -> Tensor:
+    """[2, B, T', blocks, 1] bool for [B, T', blocks, C]: False where a view hides a block.
+
+    Each view hides `share` of the blocks' spans of `span` steps, and no span is hidden in both.
+    """
+    batch, steps, count, _ = blocks.shape
+    drawn = torch.rand(batch, -(-steps // span), count, device=blocks.device)
+    shown = torch.stack([drawn >= share, drawn < 1 - share])
+    return shown.repeat_interleave(span, dim=2)[:, :, :steps, :, None]
+
+
+def _as_one(both: Output, lengths: Tensor, weight: float) -> Output:
+    """Two views of a batch, one after the other, as one output: the second is a further head."""
+    first, second = both.log_probs.chunk(2)
+    heads = [Head(second, lengths, 1.0)]
+    for head in both.auxiliary:
+        heads += [Head(view, lengths, head.weight) for view in head.log_probs.chunk(2)]
+    return Output(first, lengths, tuple(heads), weight * divergence(first, second, lengths))
+
+
+def divergence(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
+    """[B] symmetric Kullback-Leibler divergence, the mean over each sequence's own steps."""
+    each = ((first.exp() - second.exp()) * (first - second)).sum(dim=-1) / 2  # (B, T')
+    mask = frame_mask(lengths, each.shape[1])
+    return (each * mask).sum(dim=1) / lengths

@@ -1,0 +1,45 @@
+"""Where a model lies: in a run, in a folder of its own, or on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+VOCABULARY_FILE = "vocabulary.json"
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE)
+HUB = "hf://"
+
+
+def find_model(source: str | Path) -> Path:
+    """The model folder that a run (its best checkpoint), a model or hf://OWNER/NAME stands for.
+
+    Of a repository on the Hub only the three files are fetched, into its usual cache;
+    hf://OWNER/NAME@REVISION names a branch, tag or commit.
+
+    Raises:
+        ValueError: there is no model.
+        OSError: the Hub did not give it.
+    """
+    if str(source).startswith(HUB):
+        return _fetched(str(source))
+    for folder in (Path(source) / "best", Path(source)):
+        if (folder / CONFIG_FILE).is_file():
+            return folder
+    raise ValueError(f"{source}: neither a trained run nor a model (no {CONFIG_FILE})")
+
+
+def _fetched(address: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = address.removeprefix(HUB).partition("@")
+    try:
+        folder = snapshot_download(
+            name, revision=revision or None, allow_patterns=list(MODEL_FILES)
+        )
+    except ValueError as error:
+        raise ValueError(f"{address}: write hf://OWNER/NAME ({error})") from None
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OSError(f"{address}: could not be fetched from the Hub ({reason})") from None
+    return Path(folder)

@@ -1,0 +1,133 @@
+"""Models as the Hugging Face Hub keeps them: the three files of a model, and a card.
+
+    model, vocabulary = from_pretrained("owner/name")
+    save_pretrained(Path("folder"), model, vocabulary, figures)
+
+`hf upload owner/name folder` puts such a folder on the Hub.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.models.build import model_name
+from slr_accel.models.folder import load_model, save_model
+from slr_accel.models.hub import HUB, find_model
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.size import megabytes, num_parameters
+
+CARD_FILE = "README.md"
+TAGS = ["sign-language-recognition", "continuous-sign-language-recognition", "landmarks", "ctc"]
+
+
+def from_pretrained(source: str | Path) -> tuple[Recogniser, Vocabulary]:
+    """The model of a run, of a model folder, or of a repository on the Hub, in evaluation mode.
+
+    OWNER/NAME is a repository where there is no such folder; hf://OWNER/NAME always is one.
+
+    Raises:
+        ValueError: there is no model, or one of its files is wrong.
+        OSError: the Hub did not give it.
+    """
+    address = str(source)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+(@\S+)?", address) and not Path(address).exists():
+        address = HUB + address
+    model, vocabulary = load_model(find_model(address))
+    return model.eval(), vocabulary
+
+
+def save_pretrained(
+    folder: Path, model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Writes config.json, model.safetensors, vocabulary.json and a card, README.md.
+
+    Args:
+        folder: made where it is missing.
+        figures: what `eval/<split>.json` of a run holds; only what was measured is on the card.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(folder, model, vocabulary, model.state_dict())
+    (folder / CARD_FILE).write_text(card(model, vocabulary, figures), encoding="utf-8")
+
+
+def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, Any]]) -> str:
+    """A model card in the Hub's form. It states no licence: that is for who publishes it."""
+    name = model_name(model)
+    metadata = ModelCardData(
+        library_name="slr_accel",
+        tags=TAGS if name != "speech" else ["automatic-speech-recognition", "ctc"],
+        model_name=name,
+        metrics=["wer"],
+        eval_results=[_eval_result(f) for f in figures] or None,
+    )
+    size = megabytes(model)
+    features = model.features
+    return f"""---
+{metadata.to_yaml().strip()}
+---
+
+# {name}
+
+A recogniser made with slr_accel: landmarks (or other values) of a sequence in, log-probabilities of
+tokens out, decoded by CTC.
+
+- input: {features.layout.signature}; {features.layout.columns} values a frame, trained at \
+{features.frames_per_second:g} frames per second
+- output: {len(vocabulary.tokens)} tokens and the blank, one step for {model.output_stride} \
+frame(s); label policy {vocabulary.label_policy}
+- {num_parameters(model) / 1e6:.2f} M parameters: {size["fp32"]:.1f} MB in fp32, \
+{size["fp16"]:.1f} MB in fp16
+
+## Measured
+
+{_measured(figures)}
+
+## Use
+
+```python
+from slr_accel.models.pretrained import from_pretrained
+
+model, vocabulary = from_pretrained("OWNER/NAME")
+```
+
+```
+slr-accel predict hf://OWNER/NAME --data_dir CORPUS --split test --output_dir predictions
+```
+"""
+
+
+def _eval_result(figures: dict[str, Any]) -> EvalResult:
+    corpus = Path(figures["data_dir"]).name
+    return EvalResult(
+        task_type="automatic-speech-recognition",  # the Hub's nearest: sequences to words
+        task_name="continuous recognition",
+        dataset_type=corpus,
+        dataset_name=corpus,
+        dataset_split=figures["split"],
+        metric_type="wer",
+        metric_name=f"WER ({figures['decoder']}, label policy {figures['label_policy']})",
+        metric_value=round(100 * figures["wer"], 2),
+    )
+
+
+def _measured(figures: Sequence[dict[str, Any]]) -> str:
+    if not figures:
+        return "Nothing yet."
+    lines = [
+        "| corpus | split | WER | 95 % interval | words | sequences | decoder | label policy |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for f in figures:
+        low, high = f["wer_ci95"]
+        lines.append(
+            f"| {Path(f['data_dir']).name} | {f['split']} | {f['wer']:.1%} "
+            f"| {low:.1%} - {high:.1%} | {f['reference_tokens']} | {f['num_sequences']} "
+            f"| {f['decoder']} | {f['label_policy']} |"
+        )
+    return "\n".join(lines)

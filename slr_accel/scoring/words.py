@@ -1,0 +1,55 @@
+"""Which words does a hypothesis say, and when? And which can a vocabulary not say at all?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slr_accel.corpus.labels import spelled, word_spans
+from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.scoring.wer import Counts, score
+
+if TYPE_CHECKING:  # decoding needs torch; words do not
+    from slr_accel.ctc.decode import Hypothesis
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word, as one token or from the first to the last of its characters."""
+
+    text: str
+    start: int
+    """Its first output step."""
+    end: int
+    """The output step after its last."""
+    confidence: float
+    """Mean over its tokens, 0 to 1."""
+
+
+def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Word]:
+    """What a hypothesis says under the vocabulary's label policy."""
+    words = []
+    for word, start, end in word_spans(
+        vocabulary.label_policy, vocabulary.decode(hypothesis.tokens)
+    ):
+        confidence = sum(hypothesis.confidence[start:end]) / (end - start)
+        words.append(Word(word, hypothesis.start[start], hypothesis.end[end - 1], confidence))
+    return words
+
+
+def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
+    """The words alone, sentence by sentence."""
+    return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
+
+
+def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:
+    """Errors of a recogniser that says all a vocabulary can say of the references.
+
+    Their WER is the floor of every model with this vocabulary.
+    """
+    policy = vocabulary.label_policy
+    sayable = [
+        [token for token in spelled(policy, words) if token in vocabulary] for words in references
+    ]
+    spoken = [[span.word for span in word_spans(policy, tokens)] for tokens in sayable]
+    return sum(score(references, spoken), Counts())

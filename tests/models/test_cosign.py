@@ -1,0 +1,91 @@
+"""Points are nodes, views are complementary."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from models_helpers import LAYOUTS, SMALL, make, random_batch, run
+
+from slr_accel.corpus.named_layouts import HAND_POINTS
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.models.build import make_model
+from slr_accel.models.cosign import divergence, two_views
+from slr_accel.models.graph import adjacency
+from slr_accel.models.settings import CoSignSettings
+
+
+def test_a_finger_reaches_its_neighbours_and_nothing_else() -> None:
+    edges = adjacency(HAND_POINTS)
+    reached = {HAND_POINTS[i] for i in edges[HAND_POINTS.index("index_pip")].nonzero()[:, 0]}
+    assert reached == {"index_mcp", "index_dip"}
+    torch.testing.assert_close(edges.sum(dim=1), torch.ones(21))
+
+
+def test_points_of_an_unknown_skeleton_have_no_edges() -> None:
+    assert not adjacency(("0", "1", "wrist")).any()
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (("position", "shape"), "none for pose, left_hand, right_hand: add velocity"),
+        (("velocity",), "one of position, relative, shape for .*: add position"),
+        (("position", "velocity", "distances"), "distances.*: leave them out"),
+    ],
+)
+def test_groups_that_do_not_serve_both_streams_are_refused(groups, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        make("cosign", LAYOUTS["pose and hands"], groups=groups)
+
+
+def test_a_block_without_points_is_left_out() -> None:
+    transform = FeatureTransform(
+        LAYOUTS["holistic"], FeatureSettings(exclude_points=("face.*",)), 25.0
+    )
+    model = make_model("cosign", transform, CoSignSettings(**SMALL["cosign"]), 7).eval()
+    batch = random_batch(LAYOUTS["holistic"], [9])
+    changed = batch.features.clone()
+    changed[..., LAYOUTS["holistic"].slices["face"]] += 1
+    assert torch.equal(
+        run(model, batch).log_probs,
+        model(changed, batch.presence, batch.lengths).log_probs,
+    )
+
+
+def test_what_one_view_hides_the_other_shows() -> None:
+    shown = two_views(torch.zeros(50, 31, 4, 1), share=0.3, span=3)
+    assert shown.shape == (2, 50, 31, 4, 1)
+    assert shown.any(dim=0).all()
+    hidden = (~shown).float().mean(dim=(1, 2, 3, 4))
+    torch.testing.assert_close(hidden, torch.full((2,), 0.3), atol=0.03, rtol=0)
+    spans = shown[:, :, :30].unflatten(2, (10, 3))
+    assert torch.equal(spans.all(dim=3), spans.any(dim=3))
+
+
+def test_with_half_hidden_each_view_shows_just_what_the_other_hides() -> None:
+    first, second = two_views(torch.zeros(50, 30, 4, 1), share=0.5, span=6)
+    assert torch.equal(first, ~second)
+
+
+def test_training_gives_two_views_with_a_head_for_each_stream() -> None:
+    model = make("cosign", LAYOUTS["tracks"])
+    batch = random_batch(LAYOUTS["tracks"], [30, 12])
+    output = run(model.train(), batch)
+    assert [head.weight for head in output.auxiliary] == [1.0, 0.5, 0.5, 0.5, 0.5]
+    assert not torch.equal(output.log_probs, output.auxiliary[0].log_probs)
+    assert output.consistency is not None and (output.consistency > 0).all()
+    alone = run(model.eval(), batch)
+    assert alone.auxiliary == () and alone.consistency is None
+
+
+def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:
+    first, second = torch.randn(2, 3, 5, 4).log_softmax(dim=-1)
+    lengths = torch.tensor([5, 2, 1])
+    there, back = divergence(first, second, lengths), divergence(second, first, lengths)
+    torch.testing.assert_close(there, back)
+    assert not divergence(first, first, lengths).any()
+    kl = torch.nn.functional.kl_div
+    expected = kl(first[1, :2], second[1, :2], log_target=True, reduction="sum")
+    expected += kl(second[1, :2], first[1, :2], log_target=True, reduction="sum")
+    torch.testing.assert_close(there[1], expected / 4)

@@ -1,0 +1,48 @@
+"""Corpora made as `slr-accel prepare` makes them, without its progress bars."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from slr_accel.corpus.importers.build import build_corpus
+from slr_accel.corpus.importers.listing import Listing
+from slr_accel.corpus.importers.merge import list_parts
+from slr_accel.corpus.importers.share import Share
+from slr_accel.corpus.reader import Corpus, open_corpus
+
+T = TypeVar("T")
+
+
+def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+    return items
+
+
+def built(listing: Listing, out: Path, **options) -> Corpus:
+    """The corpus of a listing, opened."""
+    build_corpus(listing, out, track=untracked, **options)
+    return open_corpus(out)
+
+
+def assert_shards_join(listing: Listing, folder: Path) -> None:
+    """What three machines make of a listing, merged, is byte for byte what one makes of it."""
+    whole = built(listing, folder / "whole")
+    for index in range(3):
+        build_corpus(listing, folder / "shared", share=Share(index, 3), track=untracked)
+    merged = built(list_parts(folder / "shared"), folder / "shared")
+    assert merged.info == whole.info
+    for path in whole.folder.iterdir():
+        assert (merged.folder / path.name).read_bytes() == path.read_bytes()
+
+
+def points_of(corpus: Corpus, row: int, block: str) -> np.ndarray:
+    """[T, points, axes] of a block, float64."""
+    of_block = corpus.layout.block(block)
+    values = corpus.features(row)[:, corpus.layout.slices[block]].astype(np.float64)
+    return values.reshape(len(values), len(of_block.points), len(of_block.axes))
+
+
+def half_step(values: np.ndarray, dtype: str) -> np.ndarray:
+    """The largest error that storing values in a floating dtype may make."""
+    return np.spacing(np.abs(values).astype(dtype)).astype(np.float64) / 2
