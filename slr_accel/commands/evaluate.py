@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from slr_accel.commands.run_arguments import add_run_arguments, open_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, open_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    opened = open_run(args)
+    with open_run(args) as opened:
+        _evaluate(opened, args)
+    return 0
 
+
+def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from slr_accel.scoring.ctm import write_ctm
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     rows = evaluation_rows(corpus, args.split)
     transcript = opened.transcribe(rows)
     if not opened.is_main:
-        return 0
+        return
     expected = references(corpus, rows, vocabulary.label_policy)
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     sequences = [
@@ -54,9 +58,8 @@ def run(args: argparse.Namespace) -> int:
     write_html(folder / "report.html", figures, sequences)
     if args.json:
         print(text)
-        return 0
+        return
     console = Console(highlight=False)
     print_summary(console, figures, sequences)
     opened.warn(transcript.health)
     print(f"\nreport: {folder / 'report.html'}")
-    return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.run_arguments import add_run_arguments, open_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, open_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,17 +13,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    opened = open_run(args)
+    with open_run(args) as opened:
+        _predict(opened, args.split)
+    return 0
 
+
+def _predict(opened: OpenedRun, split: str) -> None:
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
-    rows = corpus.rows.of_split(args.split)
+    rows = corpus.rows.of_split(split)
     transcript = opened.transcribe(rows)
     if not opened.is_main:
-        return 0
-    path = opened.output_dir / f"{args.split}.jsonl"
+        return
+    path = opened.output_dir / f"{split}.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):
             words = recognised_words(vocabulary, hypothesis)
@@ -33,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
                 "confidence": [round(word.confidence, 4) for word in words],
             }
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    ctm = opened.output_dir / f"{args.split}.ctm"
+    ctm = opened.output_dir / f"{split}.ctm"
     write_ctm(ctm, opened.ctm_rows(rows, transcript.hypotheses))
     opened.warn(transcript.health)
     print(f"{len(rows)} sequences: {path}, {ctm}")
-    return 0

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,8 +114,13 @@ class OpenedRun:
             print(f"warning: {text}", file=sys.stderr)
 
 
-def open_run(args: argparse.Namespace) -> OpenedRun:
-    """Opens what the arguments name. Raises ValueError where model and corpus do not fit."""
+@contextmanager
+def open_run(args: argparse.Namespace) -> Iterator[OpenedRun]:
+    """Opens what the arguments name, and leaves the other processes in order at the end.
+
+    Raises:
+        ValueError: model and corpus do not fit.
+    """
     folder = RunFolder(Path(args.run))
     for name in ("batch_size", "shard_window"):
         number = getattr(args, name)
@@ -146,20 +152,24 @@ def open_run(args: argparse.Namespace) -> OpenedRun:
     # Motion is per second: another frame rate than the one trained on means the same.
     if corpus.info.frames_per_second is not None:
         model.features.frames_per_second = corpus.info.frames_per_second
-    accelerator = make_accelerator(None)
     output_dir = args.output_dir or folder.path / args.output
     output_dir.mkdir(parents=True, exist_ok=True)
-    return OpenedRun(
-        corpus=corpus,
-        model=model.to(accelerator.device).eval(),
-        vocabulary=vocabulary,
-        checkpoint=checkpoint.resolve(),
-        output_dir=output_dir,
-        accelerator=accelerator,
-        batch_size=args.batch_size,
-        max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
-        shard_window=shard_window,
-    )
+    accelerator = make_accelerator(None)
+    try:
+        yield OpenedRun(
+            corpus=corpus,
+            model=model.to(accelerator.device).eval(),
+            vocabulary=vocabulary,
+            checkpoint=checkpoint.resolve(),
+            output_dir=output_dir,
+            accelerator=accelerator,
+            batch_size=args.batch_size,
+            max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
+            shard_window=shard_window,
+        )
+    finally:
+        # gloo's threads abort a process that exits before they are joined.
+        accelerator.end_training()
 
 
 def _hint(folder: RunFolder) -> str:
