@@ -121,17 +121,18 @@ def test_a_saved_model_scores_as_its_run_and_its_card_says_so(
 @pytest.mark.distributed
 def test_two_processes_score_as_one_does(run: Path, tmp_path: Path) -> None:
     command("evaluate", run, "--output_dir", tmp_path / "one")
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
             *("--config_file", "accelerate_configs/cpu_2proc.yaml", "--main_process_port", "0"),
             *("-m", "slr_accel.cli", "evaluate", str(run), "--output_dir", str(tmp_path / "two")),
         ],
         cwd=Path(__file__).parents[2],
-        check=True,
         capture_output=True,
+        text=True,
         timeout=120,
     )
+    assert done.returncode == 0, done.stderr
     for name in ("dev.json", "dev.ctm"):
         assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
 
