@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from slr_accel.features.frames import frame_mask, frames_at
+from slr_accel.models.norms import make_norm
+from slr_accel.models.settings import Normalisation
 
 
 class MaskedConv(nn.Module):
@@ -57,7 +59,7 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV3's block (Howard et al. 2019) over time: widen, depthwise, narrow.
 
-    Normalisation is per frame (layer norm): no statistics cross frames, sequences or processes.
+    Normalisation crosses neither sequences nor processes.
     """
 
     def __init__(
@@ -68,14 +70,15 @@ class InvertedResidual(nn.Module):
         expansion: int,
         stride: int,
         squeeze_excitation: bool,
+        normalisation: Normalisation,
         dropout: float,
     ) -> None:
         super().__init__()
         width = channels * expansion
-        self.norm = nn.LayerNorm(channels)
+        self.norm = make_norm(normalisation, channels)
         self.widen = nn.Linear(channels, width)
         self.depthwise = MaskedConv(width, width, kernel_size, stride, groups=width)
-        self.depthwise_norm = nn.LayerNorm(width)
+        self.depthwise_norm = make_norm(normalisation, width)
         self.excitation = SqueezeExcitation(width) if squeeze_excitation else None
         self.narrow = nn.Linear(width, channels)
         self.activation = nn.Hardswish()
@@ -84,9 +87,9 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T, C], [B] -> [B, ceil(T / stride), C] and its lengths."""
-        y = self.activation(self.widen(self.norm(x)))
+        y = self.activation(self.widen(self.norm(x, lengths)))
         y, new_lengths = self.depthwise(y, lengths)
-        y = self.activation(self.depthwise_norm(y))
+        y = self.activation(self.depthwise_norm(y, new_lengths))
         if self.excitation is not None:
             y = self.excitation(y, new_lengths)
         return pooled(x, lengths, self.stride) + self.dropout(self.narrow(y)), new_lengths

@@ -14,6 +14,9 @@ def _as_number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
+Normalisation = Literal["frame", "sequence"]
+SEQUENCE_GROUPS = 8
+"""Groups of channels that normalisation `sequence` has."""
 Stride = Annotated[Literal[1, 2, 4], BeforeValidator(_as_number)]
 
 
@@ -36,6 +39,8 @@ class StudentSettings(BaseModel):
     """Width inside an inverted residual block over its outside."""
     squeeze_excitation: bool = False
     """Let a block weigh its channels by the whole sequence."""
+    normalisation: Normalisation = "frame"
+    """Of each frame by itself, or of groups of channels over the whole sequence."""
     reduction: Stride = 4
     """Input frames a step of the recurrent part."""
     output_stride: Stride = 4
@@ -58,6 +63,11 @@ class StudentSettings(BaseModel):
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
         found = _even_kernels(self, "kernel_size", "encoder_kernel_size", "face_kernel_size")
+        if self.normalisation == "sequence" and self.channels % SEQUENCE_GROUPS:
+            found.append(
+                f"channels {self.channels} cannot be split into the {SEQUENCE_GROUPS} groups of "
+                "normalisation sequence"
+            )
         halvings = self.reduction.bit_length() - 1
         if self.conv_blocks < halvings:
             found.append(

@@ -9,6 +9,7 @@ from torch.nn import functional
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, ChannelDropout, InvertedResidual, Upsampling
 from slr_accel.models.encoders import BlockEncoders
+from slr_accel.models.norms import make_norm
 from slr_accel.models.recogniser import (
     Head,
     Output,
@@ -32,7 +33,7 @@ class Student(Recogniser):
         self.encoders = BlockEncoders(
             features, width, settings.encoder_kernel_size, settings.face_kernel_size
         )
-        self.encoder_norm = nn.LayerNorm(width)
+        self.encoder_norm = make_norm(settings.normalisation, width)
         strides = _strides(settings.reduction, settings.conv_blocks)
         self.blocks = nn.ModuleList(
             InvertedResidual(
@@ -41,11 +42,12 @@ class Student(Recogniser):
                 expansion=settings.expansion,
                 stride=stride,
                 squeeze_excitation=settings.squeeze_excitation,
+                normalisation=settings.normalisation,
                 dropout=dropout,
             )
             for stride in strides
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = make_norm(settings.normalisation, width)
         self.dropout = nn.Dropout(dropout)
         self.lstm = BiLSTM(width, settings.lstm_hidden, settings.lstm_layers, dropout)
         self.upsampling = Upsampling(
@@ -62,10 +64,10 @@ class Student(Recogniser):
         x = self.input_dropout(self.features(features, presence, lengths))
         # The sum of the encoders is one convolution over all blocks, each with weights of its own.
         encoded = torch.stack(self.encoders(x)).sum(dim=0)
-        x = self.dropout(functional.hardswish(self.encoder_norm(encoded)))
+        x = self.dropout(functional.hardswish(self.encoder_norm(encoded, lengths)))
         for block in self.blocks:
             x, lengths = checkpointed(self, block, x, lengths)
-        x = self.dropout(self.norm(x))
+        x = self.dropout(self.norm(x, lengths))
         auxiliary: tuple[Head, ...] = ()
         if self.training and self.auxiliary_head is not None:
             early = log_probs(self.auxiliary_head, x)

@@ -16,7 +16,7 @@ from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import take_presence
 from slr_accel.corpus.layout import MISSING_MARKERS, Layout, generic_layout
 from slr_accel.corpus.named_layouts import NAMED_LAYOUTS, LayoutFile, read_layout
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.record import Segment, Sequence
 
 DESCRIPTION = """\
 Makes a corpus from arrays on disk. INDEX is a .jsonl file with one sequence a line:
@@ -29,9 +29,14 @@ labels    glosses, as a text with spaces or a list; needed in the split `train`
 split     train and dev are what training uses; others (test) are for evaluate and predict
 also      signer, fps (frames per second), text, segments ([[start_frame, end_frame, gloss], ...])
 
+Where each sequence is joined of as many arrays as it has labels, they are taken as its signs: their
+limits become its segments.
+
 A .csv with these column names works too (a list of features with `;` between). A layout.json beside
 the index says what the columns mean; without one they are generic numbers.
 """
+
+PARTS_ARE_SIGNS = "every sequence has one array a label: the limits of the arrays became segments"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +68,8 @@ class _Source:
     divisors: np.ndarray
     files: tuple[Path, ...]
     """The layout's, where it comes from one."""
+    parts_are_signs: bool
+    """Each array of a sequence is the sign of one label."""
 
 
 def list_manifest(
@@ -95,7 +102,12 @@ def list_manifest(
         layout=_stored_layout(source),
         frames_per_second=one_rate(rows, fps, problems),
         items=[_item(row, source) for row in rows],
-        source={"missing": source.missing, "divided_by_frame_size": source.frame_size},
+        source={
+            "missing": source.missing,
+            "divided_by_frame_size": source.frame_size,
+            "parts_are_signs": source.parts_are_signs,
+        },
+        notes=[PARTS_ARE_SIGNS] if source.parts_are_signs else [],
         files=(index, *source.files),
         root=index.parent,
         problems=problems,
@@ -124,7 +136,24 @@ def _find_source(
     markers = {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks}
     divisors = _divisors(found.layout, found.frame_size)
     files = (Path(layout),) if layout is not None and Path(layout).is_file() else ()
-    return _Source(index.parent, found.layout, origin, markers, found.frame_size, divisors, files)
+    return _Source(
+        index.parent,
+        found.layout,
+        origin,
+        markers,
+        found.frame_size,
+        divisors,
+        files,
+        parts_are_signs=_parts_are_signs(rows),
+    )
+
+
+def _parts_are_signs(rows: list[IndexRow]) -> bool:
+    """All labelled rows agree, and none says otherwise: in a few this could be chance."""
+    labelled = [row for row in rows if row.labels]
+    return any(len(row.parts) > 1 for row in labelled) and all(
+        len(row.parts) == len(row.labels) and not row.segments for row in labelled
+    )
 
 
 def _first_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int]:
@@ -146,6 +175,9 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     # Annotations often count the last frame in; one frame over is cut off, more is a mistake.
     frames = len(features)
     segments = [s._replace(end=frames) if s.end == frames + 1 else s for s in row.segments]
+    if source.parts_are_signs and row.labels:
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+        segments = list(map(Segment, [0, *ends[:-1]], ends, row.labels))
     return Sequence(
         row.id, row.split, row.signer, features, presence, row.labels, segments, row.text
     )

@@ -212,6 +212,34 @@ def test_a_segment_may_count_its_last_frame_in(folder):
     assert corpus.record(0)["segments"] == [{"start": 0, "end": 6, "label": "HELLO"}]
 
 
+def test_one_array_a_label_says_where_the_signs_are(folder):
+    np.save(folder / "short.npy", array(4))
+    joined = row(0, features=["s0.npy", "short.npy"])
+    wild = row(2, split="wild", labels=None, features=["s0.npy", "s1.npy", "s2.npy"])
+    corpus = prepare(index_of(folder, joined, row(1, labels="HELLO"), wild))
+    assert corpus.record(0)["segments"] == [
+        {"start": 0, "end": 6, "label": "HELLO"},
+        {"start": 6, "end": 10, "label": "WORLD"},
+    ]
+    assert corpus.record(1)["segments"] == [{"start": 0, "end": 6, "label": "HELLO"}]
+    assert corpus.record(2)["segments"] == []
+    assert any("became segments" in note for note in corpus.info.source["notes"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        row(1, features=["s1.npy", "s2.npy"], labels="ONE"),
+        row(1),
+        row(1, labels="ONE", segments=[[0, 3, "ONE"]]),
+    ],
+    ids=["more arrays than labels", "fewer", "segments given"],
+)
+def test_arrays_are_no_signs_where_one_sequence_says_otherwise(folder, other):
+    corpus = prepare(index_of(folder, row(0, features=["s0.npy", "s1.npy"]), other))
+    assert corpus.record(0)["segments"] == []
+
+
 def test_provenance_names_what_was_read(folder, tmp_path):
     (folder / "layout.json").write_text(json.dumps(LAYOUT))
     corpus = prepare(index_of(folder, row(0), row(1)))
