@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -47,8 +46,8 @@ CHANGES: dict[str, Change] = {
     "no cutting and joining": {"crop_probability": "0", "join_probability": "0"},
     "no augmentation in time": {"time_stretch": "1", "time_warp": "0"},
     "no augmentation in space": {
-        **{name: "0" for name in ("rotation", "zoom", "shear", "jitter")},
-        **{name: "0" for name in ("block_shift", "block_rotation")},
+        **dict.fromkeys(("rotation", "zoom", "shear", "jitter"), "0"),
+        **dict.fromkeys(("block_shift", "block_rotation"), "0"),
     },
     "nothing made absent": {"time_masks": "0", "block_dropout": "0"},
 }
@@ -129,19 +128,13 @@ def dev_tokens(data_dir: Path) -> int:
 
 
 def table(names: list[str], seeds: int, results: dict[tuple[str, int], dict[str, float]]) -> str:
-    def over_seeds(name: str, figure: Callable[[int], float]) -> list[float]:
-        return [figure(seed) for seed in range(1, seeds + 1)]
-
-    base = names[0]
     lines = ["| changed | dev WER | spread | difference | time |", "|---|---|---|---|---|"]
+    base = [results[names[0], seed] for seed in range(1, seeds + 1)]
     for name in names:
-        wers = over_seeds(name, lambda seed: 100 * results[name, seed]["wer"])
-        gaps = over_seeds(
-            name, lambda seed: 100 * (results[name, seed]["wer"] - results[base, seed]["wer"])
-        )
-        times = over_seeds(
-            name, lambda seed: results[name, seed]["seconds"] / results[base, seed]["seconds"]
-        )
+        changed = [results[name, seed] for seed in range(1, seeds + 1)]
+        wers = [100 * run["wer"] for run in changed]
+        gaps = [wer - 100 * run["wer"] for wer, run in zip(wers, base, strict=True)]
+        times = [ours["seconds"] / run["seconds"] for ours, run in zip(changed, base, strict=True)]
         spread = statistics.stdev(wers) if seeds > 1 else 0.0
         lines.append(
             f"| {name} | {statistics.mean(wers):.1f} % | {spread:.1f} | "

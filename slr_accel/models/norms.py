@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from slr_accel.features.frames import frame_mask
 from slr_accel.models.settings import SEQUENCE_GROUPS, Normalisation
@@ -16,11 +17,16 @@ def make_norm(kind: Normalisation, channels: int) -> FrameNorm | MaskedGroupNorm
     return MaskedGroupNorm(channels, SEQUENCE_GROUPS)
 
 
-class FrameNorm(nn.LayerNorm):
+class FrameNorm(nn.Module):
     """Layer norm (Ba et al. 2016) of each frame by itself."""
 
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        return super().forward(x)
+        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias)
 
 
 class MaskedGroupNorm(nn.Module):
