@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 CACHE_GB = 50.0
+SPLICING = ("crop_probability", "exchange_probability", "join_probability")
+"""Settings that make sentences anew."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -25,6 +27,8 @@ class LoadingSettings(BaseModel):
     """Train on this many sequences, evenly spread over the train split."""
     crop_probability: Probability = 0.0
     """Replace a sequence by a run of its signs, where the corpus has segments."""
+    exchange_probability: Probability = 0.0
+    """Replace each sign by another recording of the same gloss, where the corpus has segments."""
     join_probability: Probability = 0.0
     """Join another train sequence to the end of one."""
     curriculum_epochs: NonNegativeInt = 0
@@ -42,11 +46,12 @@ class LoadingSettings(BaseModel):
         found = []
         if self.dynamic_truncation and self.max_frames is None:
             found.append("dynamic_truncation needs max_frames, the frames to keep")
-        if self.max_frames is not None and (self.crop_probability or self.join_probability):
-            found.append("max_frames does not go with crop_probability or join_probability")
-        if self.shard_window is not None and (self.crop_probability or self.join_probability):
+        spliced = [name for name in SPLICING if getattr(self, name)]
+        if spliced and self.max_frames is not None:
+            found.append(f"max_frames does not go with {' or '.join(spliced)}")
+        if spliced and self.shard_window is not None:
             found.append(
-                "shard_window does not go with crop_probability or join_probability, which take "
-                "signs from the whole corpus"
+                f"shard_window does not go with {' or '.join(spliced)}: signs are taken from the "
+                "whole corpus"
             )
         return found

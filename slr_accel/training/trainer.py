@@ -230,8 +230,10 @@ class Trainer:
         for reason in data.dropped:
             say(f"warning: {reason}")
         self._announce_floor()
-        if self.settings.loading.crop_probability and not any(s.segments for s in data.sources):
-            say("warning: crop_probability has no effect, no sequence has a segment for each token")
+        loading = self.settings.loading
+        for name in ("crop_probability", "exchange_probability"):
+            if getattr(loading, name) and not data.takes:
+                say(f"warning: {name} has no effect, no sequence has a segment for each token")
         if self.settings.loading.cache_dir is not None and not self.corpus.is_remote:
             say("warning: cache_dir has no effect, the corpus is a folder of this machine")
         say(
