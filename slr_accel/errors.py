@@ -12,6 +12,10 @@ class RunError(Exception):
     """A run that cannot go on; its text says why and what to try."""
 
 
+class Interrupted(Exception):
+    """Work given up between two batches, by all processes, because one was told to stop."""
+
+
 class FetchError(RunError):
     """A file of a remote corpus that cannot be had."""
 

@@ -6,7 +6,6 @@ set-up, then optimizer steps with validations and checkpoints between.
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -45,19 +44,24 @@ def train(settings: Settings) -> int:
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         trainer.announce()
 
-        # 3. Epochs of optimizer steps.
-        while not trainer.is_over:
+        # 3. A validation that a signal cut short, then epochs of optimizer steps.
+        stopped = False
+        if trainer.state.owes_validation:
+            stopped = not trainer.validate(stop)
+            trainer.save()
+        while not stopped and not trainer.is_over:
             for work in trainer.rest_of_epoch():
                 result = trainer.step(work, stop_requested=stop.signal is not None)
+                stopped = result.stop_requested
                 if trainer.validation_is_due:
-                    trainer.validate()
+                    stopped = not trainer.validate(stop)
                     trainer.save()
-                elif result.stop_requested or trainer.save_is_due:
+                elif stopped or trainer.save_is_due:
                     trainer.save()
-                if result.stop_requested:
-                    return trainer.stopped_by(stop.signal or signal.SIGTERM)
-                if trainer.is_over:
+                if stopped or trainer.is_over:
                     break
+        if stopped:
+            return trainer.stopped_by(stop)
 
         # 4. The best checkpoint stands; say where.
         return trainer.finish()

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.files import write_whole
 from slr_accel.models.hub import find_model
 from slr_accel.settings import Settings, read_yaml
 
@@ -137,9 +138,7 @@ def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     # Absolute, so that `evaluate` finds the corpus from anywhere.
     values = settings.flat() | {"data_dir": corpus.absolute_address}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    temporary = run.path / (CONFIG_FILE + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(run.path / CONFIG_FILE)
+    write_whole(run.path / CONFIG_FILE, text)
 
 
 @contextmanager
@@ -175,9 +174,7 @@ def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> 
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(data, indent=1) + "\n")
 
 
 def _commit() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,12 @@ def validate(
     corpus: Corpus,
     rows: np.ndarray,
     vocabulary: Vocabulary,
+    stops: Callable[[], bool],
 ) -> tuple[dict[str, Any], str | None]:
-    """Figures of the rows for the log, and what looks wrong with the hypotheses."""
+    """Figures of the rows for the log, and what looks wrong with the hypotheses.
+
+    Raises Interrupted where `stops` says so between two batches, which it must on all processes.
+    """
     transcript = transcribe(
         accelerator,
         model,
@@ -36,6 +41,7 @@ def validate(
         batch_frames=settings.loading.batch_frames,
         max_frames=settings.loading.max_frames,
         shard_window=settings.loading.shard_window,
+        stops=stops,
     )
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     expected = references(corpus, rows, vocabulary.label_policy)
