@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,3 +42,6 @@ def _tell(error: Exception) -> None:
     # by any one of them.
     if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, FetchError):
         print(f"error: {error}", file=sys.stderr)
+    else:
+        # torchrun ends all as soon as one has ended: let the first one finish its sentence.
+        time.sleep(5)

@@ -35,7 +35,15 @@ PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "nump
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
-    *("save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project", "mixed_precision"),
+    *(
+        "save_steps",
+        "keep_last",
+        "log_steps",
+        "wandb_mode",
+        "wandb_project",
+        "wandb_group",
+        "mixed_precision",
+    ),
     *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its

@@ -75,6 +75,8 @@ class Trainer:
     """The last step was the last of its epoch."""
     in_trouble: bool = field(default=False, init=False)
     """The last validation warned: the same is not said again and again."""
+    hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
+    """Of the last validation since this start, for a table."""
 
     @property
     def is_over(self) -> bool:
@@ -139,7 +141,9 @@ class Trainer:
             state.skipped_in_a_row = 0
             return
         state.skipped_in_a_row += 1
-        self.report.say(f"step {state.step}: a gradient is not finite, the weights stay")
+        self.report.alert(
+            "not finite", f"step {state.step}: a gradient is not finite, the weights stay"
+        )
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
                 f"{MOST_SKIPPED} steps in a row had a gradient that is not finite; lower "
@@ -171,7 +175,7 @@ class Trainer:
         state.owes_validation = True
         try:
             with evaluated_weights(self.raw_model, self.average):
-                figures, trouble = validate(
+                found = validate(
                     self.accelerator,
                     self.raw_model,
                     self.settings,
@@ -183,11 +187,13 @@ class Trainer:
         except Interrupted:
             return False
         state.owes_validation = False
+        figures, trouble, self.hypotheses = found.figures, found.trouble, found.hypotheses
         before = math.inf if state.best_wer is None else state.best_wer
         gained, is_best = figures["wer"] < before, figures["wer"] <= before
         state.validations_without_gain = 0 if gained else state.validations_without_gain + 1
         if is_best:  # of equal ones the later, which has learned more
             state.best_wer, state.best_step = figures["wer"], state.step
+            self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
         spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
         self.report.say(
@@ -196,7 +202,7 @@ class Trainer:
             f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
         )
         if trouble is not None and not self.in_trouble:
-            self.report.say(f"warning: {trouble}")
+            self.report.alert("collapse", f"warning: {trouble}")
         self.in_trouble = trouble is not None
         return True
 
@@ -287,6 +293,7 @@ class Trainer:
     def finish(self) -> int:
         """Draws the curves and says where the results are; returns the exit code."""
         curves = self.report.draw()
+        self.report.hypotheses(self.hypotheses)
         state = self.state
         if state.best_wer is not None:
             self.report.say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,17 @@ from slr_accel.scoring.wer import Counts, score
 from slr_accel.scoring.words import recognised_texts
 from slr_accel.settings import Settings
 from slr_accel.training.data import references
+from slr_accel.training.wandb_run import MOST_HYPOTHESES
+
+
+@dataclass(frozen=True)
+class Validation:
+    figures: dict[str, Any]
+    """For the log."""
+    trouble: str | None
+    """What looks wrong with the hypotheses."""
+    hypotheses: list[tuple[str, str, str, float]]
+    """(id, reference, hypothesis, WER) of the first sequences."""
 
 
 def validate(
@@ -27,8 +39,8 @@ def validate(
     rows: np.ndarray,
     vocabulary: Vocabulary,
     stops: Callable[[], bool],
-) -> tuple[dict[str, Any], str | None]:
-    """Figures of the rows for the log, and what looks wrong with the hypotheses.
+) -> Validation:
+    """Transcribes the rows and scores them.
 
     Raises Interrupted where `stops` says so between two batches, which it must on all processes.
     """
@@ -45,7 +57,8 @@ def validate(
     )
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     expected = references(corpus, rows, vocabulary.label_policy)
-    total = sum(score(expected, hypotheses), Counts())
+    counts = score(expected, hypotheses)
+    total = sum(counts, Counts())
     health = transcript.health
     figures = {
         "wer": total.wer,
@@ -58,4 +71,10 @@ def validate(
     }
     if vocabulary.label_policy == "characters":
         figures["cer"] = character_error_rate(expected, hypotheses)
-    return figures, warning(health)
+    shown = [
+        (corpus.rows.id(row), " ".join(reference), " ".join(hypothesis), own.wer)
+        for row, reference, hypothesis, own in zip(
+            *(part[:MOST_HYPOTHESES] for part in (rows, expected, hypotheses, counts)), strict=True
+        )
+    ]
+    return Validation(figures, warning(health), shown)
