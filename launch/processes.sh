@@ -26,7 +26,7 @@ split_words() {
         fi
         position=$((position + 1))
     done
-    gpus=$(nvidia-smi --list-gpus 2>/dev/null | wc -l)
+    gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
     if [ "$gpus" -gt 1 ]; then
         options=(--config_file "$root/accelerate_configs/multi_gpu.yaml" --num_processes "$gpus")
     elif [ "$gpus" = 1 ]; then

@@ -97,7 +97,7 @@ def test_a_bad_setting_ends_the_trial_at_once_with_its_reason_in_the_summary(
     assert run_trial(values, "bad", tmp_path, monkeypatch) != 0
     (folder,) = offline_runs(tmp_path)  # of one process, not of both
     reason = summary(wandb_records(folder))["error"]
-    assert "dropout" in reason and "did you mean learning_rate?" in reason
+    assert "dropout" in reason and "did you mean --learning_rate?" in reason
     assert not (tmp_path / "runs").exists()
 
 
