@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 def chaos(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), *words],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
