@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: makes .venv with the pinned, tested versions, once.
 # A change of constraints.txt or pyproject.toml installs again.
 # VENV, CONSTRAINTS and EXTRAS may name another environment.

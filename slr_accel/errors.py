@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class RunError(Exception):
     """A run that cannot go on; its text says why and what to try."""
+
+
+class Interrupted(Exception):
+    """Work given up between two batches, by all processes, because one was told to stop."""
 
 
 class FetchError(RunError):
@@ -37,3 +42,6 @@ def _tell(error: Exception) -> None:
     # by any one of them.
     if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, FetchError):
         print(f"error: {error}", file=sys.stderr)
+    else:
+        # torchrun ends all as soon as one has ended: let the first one finish its sentence.
+        time.sleep(5)

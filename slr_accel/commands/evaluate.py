@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, open_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,14 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_run(args) as opened:
-        _evaluate(opened, args)
-    return 0
+    return with_run(args, _evaluate)
 
 
 def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from slr_accel.files import replaced, write_whole
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
@@ -53,9 +52,11 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     )
     folder: Path = opened.output_dir
     text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / f"{args.split}.json").write_text(text + "\n", encoding="utf-8")
-    write_ctm(folder / f"{args.split}.ctm", opened.ctm_rows(rows, transcript.hypotheses))
-    write_html(folder / "report.html", figures, sequences)
+    write_whole(folder / f"{args.split}.json", text + "\n")
+    with replaced(folder / f"{args.split}.ctm") as path:
+        write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
+    with replaced(folder / "report.html") as path:
+        write_html(path, figures, sequences)
     if args.json:
         print(text)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, open_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,22 +13,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with open_run(args) as opened:
-        _predict(opened, args.split)
-    return 0
+    return with_run(args, _predict)
 
 
-def _predict(opened: OpenedRun, split: str) -> None:
+def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
+    from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
 
+    split: str = args.split
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = corpus.rows.of_split(split)
     transcript = opened.transcribe(rows)
     if not opened.is_main:
         return
     path = opened.output_dir / f"{split}.jsonl"
-    with path.open("w", encoding="utf-8") as file:
+    with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):
             words = recognised_words(vocabulary, hypothesis)
             record = {
@@ -38,6 +38,7 @@ def _predict(opened: OpenedRun, split: str) -> None:
             }
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
     ctm = opened.output_dir / f"{split}.ctm"
-    write_ctm(ctm, opened.ctm_rows(rows, transcript.hypotheses))
+    with replaced(ctm) as unfinished:
+        write_ctm(unfinished, opened.ctm_rows(rows, transcript.hypotheses))
     opened.warn(transcript.health)
     print(f"{len(rows)} sequences: {path}, {ctm}")

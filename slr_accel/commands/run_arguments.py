@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.errors import Interrupted
 from slr_accel.models.hub import find_model
 from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
+    from slr_accel.training.preemption import StopRequest
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
@@ -64,13 +66,14 @@ class OpenedRun:
     batch_size: int
     max_frames: int | None
     shard_window: int | None
+    stop: StopRequest
 
     @property
     def is_main(self) -> bool:
         return bool(self.accelerator.is_main_process)
 
     def transcribe(self, rows: np.ndarray) -> Transcript:
-        """Hypotheses of rows, with a progress bar on a terminal."""
+        """Hypotheses of rows, with a progress bar on a terminal. Interrupted upon a signal."""
         from rich.console import Console
         from rich.progress import Progress
 
@@ -90,6 +93,7 @@ class OpenedRun:
                 max_frames=self.max_frames,
                 shard_window=self.shard_window,
                 advance=lambda sequences: progress.advance(task, sequences),
+                stops=lambda: self.stop.is_anywhere(self.accelerator),
             )
 
     def ctm_rows(self, rows: np.ndarray, hypotheses: list[Hypothesis]) -> Iterator[CtmRow]:
@@ -114,8 +118,28 @@ class OpenedRun:
             print(f"warning: {text}", file=sys.stderr)
 
 
+def with_run(
+    args: argparse.Namespace, work: Callable[[OpenedRun, argparse.Namespace], None]
+) -> int:
+    """Does the work on what the arguments name; returns the exit code.
+
+    After a signal the work either ends between two batches, before it wrote anything, or is past
+    them and writes all.
+    """
+    from slr_accel.training.preemption import StopRequest
+
+    with StopRequest() as stop, open_run(args, stop) as opened:
+        try:
+            work(opened, args)
+        except Interrupted:
+            if opened.is_main:
+                print(f"{stop.name}: ended, nothing was written", file=sys.stderr)
+            return stop.exit_code
+    return 0
+
+
 @contextmanager
-def open_run(args: argparse.Namespace) -> Iterator[OpenedRun]:
+def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]:
     """Opens what the arguments name, and leaves the other processes in order at the end.
 
     Raises:
@@ -166,6 +190,7 @@ def open_run(args: argparse.Namespace) -> Iterator[OpenedRun]:
             batch_size=args.batch_size,
             max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
             shard_window=shard_window,
+            stop=stop,
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -106,7 +106,7 @@ def read_ahead(
     max_frames: int | None = None,
     pieces: dict[int, tuple[Piece, ...]] | None = None,
     windows: Sequence[np.ndarray] = (),
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yields the batches in order; the next one is read while this one is worked on.
 
     A thread is enough, and no worker process has to be started, signalled or killed: reading is

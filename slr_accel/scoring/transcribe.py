@@ -13,6 +13,7 @@ from torch import nn
 from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decode import Hypothesis, greedy_decode
 from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
+from slr_accel.errors import Interrupted
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import evaluation_plan, evaluation_windows
 
@@ -40,6 +41,7 @@ def transcribe(
     max_frames: int | None = None,
     shard_window: int | None = None,
     advance: Callable[[int], None] = lambda sequences: None,
+    stops: Callable[[], bool] = lambda: False,
 ) -> Transcript:
     """Greedy hypotheses of `rows`, each made by exactly one process.
 
@@ -49,6 +51,10 @@ def transcribe(
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
         advance: told the number of sequences done on this process.
+        stops: asked before every batch, as often on every process; must answer alike on all.
+
+    Raises:
+        Interrupted: `stops` said so.
     """
     was_training = model.training
     model.eval()
@@ -70,16 +76,23 @@ def transcribe(
     )
     found: dict[int, Hypothesis] = {}
     blank_frames, frames = 0, 0
-    for positions, batch in zip(own, batches, strict=True):
-        batch = batch.to(accelerator.device)
-        output = model(batch.features, batch.presence, batch.lengths)
-        decoded = greedy_decode(output.log_probs, output.lengths)
-        found.update(zip(positions.tolist(), decoded, strict=True))
-        blanks, valid = count_blank_frames(output.log_probs, output.lengths)
-        blank_frames, frames = blank_frames + blanks, frames + valid
-        advance(len(positions))
-    model.train(was_training)
-    corpus.let_go()  # before others are waited for, who may need the room
+    try:
+        for turn in range(-(-len(plan) // accelerator.num_processes)):
+            if stops():
+                raise Interrupted
+            if turn == len(own):  # the last batches do not go round
+                break
+            positions, batch = own[turn], next(batches).to(accelerator.device)
+            output = model(batch.features, batch.presence, batch.lengths)
+            decoded = greedy_decode(output.log_probs, output.lengths)
+            found.update(zip(positions.tolist(), decoded, strict=True))
+            blanks, valid = count_blank_frames(output.log_probs, output.lengths)
+            blank_frames, frames = blank_frames + blanks, frames + valid
+            advance(len(positions))
+    finally:
+        batches.close()
+        model.train(was_training)
+        corpus.let_go()  # before others are waited for, who may need the room
     hypotheses = _merge(accelerator, found, len(rows))
     counts = accelerator.reduce(
         torch.tensor([blank_frames, frames], device=accelerator.device), reduction="sum"

@@ -47,6 +47,8 @@ class TrainState:
     best_wer: float | None = None
     best_step: int = 0
     validations_without_gain: int = 0
+    owes_validation: bool = False
+    """The validation of this step was cut short by a signal; the next start makes up for it."""
     loss_sum: float = 0.0
     """Since the last line of metrics."""
     num_targets: int = 0

@@ -1,20 +1,29 @@
-"""Signals that ask a run to stop: remembered, and acted upon between two steps."""
+"""Signals that ask for an end: remembered, and acted upon by all processes together."""
 
 from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+RETRY = 75
+"""Exit code after SIGTERM or SIGUSR1: the same command continues (EX_TEMPFAIL of sysexits.h)."""
 
 
 class StopRequest:
-    """While entered, SIGTERM and Ctrl-C only set `signal`; a second Ctrl-C ends at once."""
+    """While entered, SIGTERM, SIGUSR1 and Ctrl-C only set `signal`; a second Ctrl-C ends at once.
+
+    SIGUSR1 is what SLURM is asked to send before a job's time is up.
+    """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopRequest:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             self._previous[number] = signal.signal(number, self._remember)
         return self
 
@@ -31,3 +40,16 @@ class StopRequest:
         if self.signal is signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+
+    @property
+    def name(self) -> str:
+        return "another process was stopped" if self.signal is None else self.signal.name
+
+    @property
+    def exit_code(self) -> int:
+        return 130 if self.signal is signal.SIGINT else RETRY
+
+    def is_anywhere(self, accelerator: Any) -> bool:
+        """Whether some process was asked to stop; all must call this together."""
+        own = torch.tensor([float(self.signal is not None)], device=accelerator.device)
+        return bool(accelerator.reduce(own, reduction="sum").item())

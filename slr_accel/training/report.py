@@ -9,13 +9,8 @@ from typing import Any
 from slr_accel.settings import Settings
 from slr_accel.training.checkpoint import TrainState
 from slr_accel.training.run import RunFolder
-from slr_accel.training.tracking import (
-    Display,
-    MetricsFile,
-    draw_curves,
-    read_metrics,
-    start_wandb,
-)
+from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
+from slr_accel.training.wandb_run import WandbRun, start_wandb
 
 
 class Report:
@@ -34,6 +29,7 @@ class Report:
         self._is_main = is_main
         self.wandb_id = state.wandb_id
         self._frames, self._seconds, self._last = 0, 0.0, time.monotonic()
+        self._wandb: WandbRun | None = None
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
@@ -46,17 +42,35 @@ class Report:
             self._display.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
         if not self._is_main:
             return
         self._display.__exit__()
         self._metrics.close()
         if self._wandb is not None:
-            self._wandb.finish(exit_code=0 if kind is None else 1)
+            self._wandb.finish(error)
 
     def say(self, text: str) -> None:
         if self._is_main:
             self._display.line(text)
+
+    def alert(self, title: str, text: str) -> None:
+        """Says it here, and lets wandb send it; the same title once a start."""
+        self.say(text)
+        if self._wandb is not None:
+            self._wandb.alert(title, text)
+
+    def best(self, wer: float, step: int) -> None:
+        """Notes the best validation so far."""
+        if self._wandb is not None:
+            self._wandb.summarise({"best_wer": wer, "best_step": step})
+
+    def hypotheses(self, rows: list[tuple[str, str, str, float]]) -> None:
+        """Shows (id, reference, hypothesis, WER) of the last validation at wandb."""
+        if self._wandb is not None and rows:
+            self._wandb.show_hypotheses(rows)
 
     def step(self, step: int, epoch: int, frames: int) -> None:
         """Notes that a step over `frames` valid frames is done."""

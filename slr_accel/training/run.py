@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.files import write_whole
 from slr_accel.models.hub import find_model
 from slr_accel.settings import Settings, read_yaml
 
@@ -34,7 +35,15 @@ PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "nump
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
-    *("save_steps", "keep_last", "log_steps", "wandb_mode", "wandb_project", "mixed_precision"),
+    *(
+        "save_steps",
+        "keep_last",
+        "log_steps",
+        "wandb_mode",
+        "wandb_project",
+        "wandb_group",
+        "mixed_precision",
+    ),
     *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its
@@ -137,9 +146,7 @@ def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     # Absolute, so that `evaluate` finds the corpus from anywhere.
     values = settings.flat() | {"data_dir": corpus.absolute_address}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    temporary = run.path / (CONFIG_FILE + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(run.path / CONFIG_FILE)
+    write_whole(run.path / CONFIG_FILE, text)
 
 
 @contextmanager
@@ -175,9 +182,7 @@ def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> 
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(data, indent=1) + "\n")
 
 
 def _commit() -> str | None:

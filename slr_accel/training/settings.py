@@ -89,6 +89,8 @@ class TrainingSettings(BaseModel):
     """Default: online with a key, else disabled; never asks."""
     wandb_project: str = "slr_accel"
     """Project at wandb."""
+    wandb_group: str | None = None
+    """Group at wandb, for runs that belong together, e.g. a teacher and its students."""
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -38,6 +38,7 @@ from slr_accel.training.data import (
     statistics_rows,
     train_data,
 )
+from slr_accel.training.peers import LONGEST_SILENCE, lost_peers_explained
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
 from slr_accel.training.step import parameter_groups
@@ -64,7 +65,7 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         # Without cpu=True, accelerate lets each of several CPU processes train alone, silently.
         cpu=not has_gpu,
         mixed_precision=mixed_precision,
-        kwargs_handlers=[fixed_buckets],
+        kwargs_handlers=[fixed_buckets, InitProcessGroupKwargs(timeout=LONGEST_SILENCE)],
     )
 
 
@@ -228,6 +229,7 @@ def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Train
         stack.callback(accelerator.end_training)
         if accelerator.is_main_process:
             stack.enter_context(locked(run))
+        stack.enter_context(lost_peers_explained())
         yield stack.enter_context(_trainer(accelerator, settings, corpus, run))
         accelerator.wait_for_everyone()
 

@@ -1,4 +1,4 @@
-"""Where figures go while a run trains: metrics.jsonl, wandb, curves.png, the terminal."""
+"""Where figures go on this machine while a run trains: metrics.jsonl, curves.png, the terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from slr_accel.settings import Settings
 
 
 class MetricsFile:
@@ -96,45 +94,6 @@ class Display:
         spent = time.monotonic() - self._started
         seconds = int(spent / max(1, step - self._first) * (self._total - step))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def wandb_mode(settings: Settings) -> str:
-    """Never asks: without a key wandb is off unless a mode is given. ValueError if it cannot be."""
-    mode = settings.training.wandb_mode or os.environ.get("WANDB_MODE")
-    if mode == "online" and not _has_wandb_key():
-        raise ValueError("wandb_mode online needs a key: run `wandb login`, or use offline")
-    return mode or ("online" if _has_wandb_key() else "disabled")
-
-
-def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> Any | None:
-    """A wandb run, or None where wandb is off."""
-    mode: Any = wandb_mode(settings)
-    if mode == "disabled":
-        return None
-    import wandb
-
-    run = wandb.init(
-        project=settings.training.wandb_project,
-        dir=folder,
-        id=run_id,
-        resume="allow",
-        mode=mode,
-        config=settings.flat(),
-        settings=wandb.Settings(silent=True),
-    )
-    # A step taken again after a crash would be dropped on wandb's own axis.
-    run.define_metric("*", step_metric="step")
-    return run
-
-
-def _has_wandb_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    try:
-        return "api.wandb.ai" in netrc.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
 
 
 def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:

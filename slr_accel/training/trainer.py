@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.errors import RunError
+from slr_accel.errors import Interrupted, RunError
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.scoring.words import unavoidable_errors
@@ -31,6 +30,7 @@ from slr_accel.training.checkpoint import (
 from slr_accel.training.data import TrainData, make_epoch, references
 from slr_accel.training.describe import describe_batch
 from slr_accel.training.feed import StepWork, epoch_work
+from slr_accel.training.preemption import StopRequest
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder
 from slr_accel.training.schedules import warmup_cosine
@@ -75,12 +75,15 @@ class Trainer:
     """The last step was the last of its epoch."""
     in_trouble: bool = field(default=False, init=False)
     """The last validation warned: the same is not said again and again."""
+    hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
+    """Of the last validation since this start, for a table."""
 
     @property
     def is_over(self) -> bool:
         patience = self.settings.training.early_stopping_patience
         impatient = patience is not None and self.state.validations_without_gain >= patience
-        return impatient or self.state.step >= self.last_step
+        over = impatient or self.state.step >= self.last_step
+        return over and not self.state.owes_validation
 
     def rest_of_epoch(self) -> Iterator[StepWork]:
         """The steps of the current epoch that are not yet taken."""
@@ -138,7 +141,9 @@ class Trainer:
             state.skipped_in_a_row = 0
             return
         state.skipped_in_a_row += 1
-        self.report.say(f"step {state.step}: a gradient is not finite, the weights stay")
+        self.report.alert(
+            "not finite", f"step {state.step}: a gradient is not finite, the weights stay"
+        )
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
                 f"{MOST_SKIPPED} steps in a row had a gradient that is not finite; lower "
@@ -161,23 +166,34 @@ class Trainer:
         due = self.epoch_ended if every is None else self.state.step % every == 0
         return due or self.state.step >= self.last_step
 
-    def validate(self) -> None:
-        """Scores the validation split with the averaged weights, where there are some."""
+    def validate(self, stop: StopRequest) -> bool:
+        """Scores the validation split with the averaged weights, where there are some.
+
+        False where a signal cut it short: then it is owed, and nothing else has changed.
+        """
         state = self.state
-        with evaluated_weights(self.raw_model, self.average):
-            figures, trouble = validate(
-                self.accelerator,
-                self.raw_model,
-                self.settings,
-                self.corpus,
-                self.eval_rows,
-                self.vocabulary,
-            )
+        state.owes_validation = True
+        try:
+            with evaluated_weights(self.raw_model, self.average):
+                found = validate(
+                    self.accelerator,
+                    self.raw_model,
+                    self.settings,
+                    self.corpus,
+                    self.eval_rows,
+                    self.vocabulary,
+                    stops=lambda: stop.is_anywhere(self.accelerator),
+                )
+        except Interrupted:
+            return False
+        state.owes_validation = False
+        figures, trouble, self.hypotheses = found.figures, found.trouble, found.hypotheses
         before = math.inf if state.best_wer is None else state.best_wer
         gained, is_best = figures["wer"] < before, figures["wer"] <= before
         state.validations_without_gain = 0 if gained else state.validations_without_gain + 1
         if is_best:  # of equal ones the later, which has learned more
             state.best_wer, state.best_step = figures["wer"], state.step
+            self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
         spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
         self.report.say(
@@ -186,8 +202,9 @@ class Trainer:
             f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
         )
         if trouble is not None and not self.in_trouble:
-            self.report.say(f"warning: {trouble}")
+            self.report.alert("collapse", f"warning: {trouble}")
         self.in_trouble = trouble is not None
+        return True
 
     @property
     def save_is_due(self) -> bool:
@@ -211,6 +228,8 @@ class Trainer:
         )
         if state.best_step == state.step:
             point_to(self.run.best, folder)
+        if state.owes_validation:  # this checkpoint will be written again: one more stays till then
+            return
         prune_checkpoints(
             self.run.checkpoints,
             keep_last=self.settings.training.keep_last,
@@ -250,7 +269,7 @@ class Trainer:
                 f"epochs were {self.epochs_before} and are {self.settings.training.epochs} now: "
                 f"the learning rate follows the cosine over {self.total_steps} steps from here"
             )
-        if self.state.step >= self.last_step:
+        if self.is_over and self.state.step >= self.last_step:
             limit = "epochs" if self.last_step == self.total_steps else "max_steps"
             say(f"this run is complete; raise {limit} to train it further")
         elif self.is_over:
@@ -267,17 +286,16 @@ class Trainer:
                 "be said in its vocabulary"
             )
 
-    def stopped_by(self, number: signal.Signals) -> int:
+    def stopped_by(self, stop: StopRequest) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""
         self.report.draw()
-        self.report.say(
-            f"{number.name}: saved at step {self.state.step}; the same command continues"
-        )
-        return 130 if number is signal.SIGINT else 0
+        self.report.say(f"{stop.name}: saved at step {self.state.step}; the same command continues")
+        return stop.exit_code
 
     def finish(self) -> int:
         """Draws the curves and says where the results are; returns the exit code."""
         curves = self.report.draw()
+        self.report.hypotheses(self.hypotheses)
         state = self.state
         if state.best_wer is not None:
             self.report.say(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,17 @@ from slr_accel.scoring.wer import Counts, score
 from slr_accel.scoring.words import recognised_texts
 from slr_accel.settings import Settings
 from slr_accel.training.data import references
+from slr_accel.training.wandb_run import MOST_HYPOTHESES
+
+
+@dataclass(frozen=True)
+class Validation:
+    figures: dict[str, Any]
+    """For the log."""
+    trouble: str | None
+    """What looks wrong with the hypotheses."""
+    hypotheses: list[tuple[str, str, str, float]]
+    """(id, reference, hypothesis, WER) of the first sequences."""
 
 
 def validate(
@@ -25,8 +38,12 @@ def validate(
     corpus: Corpus,
     rows: np.ndarray,
     vocabulary: Vocabulary,
-) -> tuple[dict[str, Any], str | None]:
-    """Figures of the rows for the log, and what looks wrong with the hypotheses."""
+    stops: Callable[[], bool],
+) -> Validation:
+    """Transcribes the rows and scores them.
+
+    Raises Interrupted where `stops` says so between two batches, which it must on all processes.
+    """
     transcript = transcribe(
         accelerator,
         model,
@@ -36,10 +53,12 @@ def validate(
         batch_frames=settings.loading.batch_frames,
         max_frames=settings.loading.max_frames,
         shard_window=settings.loading.shard_window,
+        stops=stops,
     )
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     expected = references(corpus, rows, vocabulary.label_policy)
-    total = sum(score(expected, hypotheses), Counts())
+    counts = score(expected, hypotheses)
+    total = sum(counts, Counts())
     health = transcript.health
     figures = {
         "wer": total.wer,
@@ -52,4 +71,10 @@ def validate(
     }
     if vocabulary.label_policy == "characters":
         figures["cer"] = character_error_rate(expected, hypotheses)
-    return figures, warning(health)
+    shown = [
+        (corpus.rows.id(row), " ".join(reference), " ".join(hypothesis), own.wer)
+        for row, reference, hypothesis, own in zip(
+            *(part[:MOST_HYPOTHESES] for part in (rows, expected, hypotheses, counts)), strict=True
+        )
+    ]
+    return Validation(figures, warning(health), shown)

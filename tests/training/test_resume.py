@@ -72,14 +72,17 @@ def test_killed_during_a_save_equals_uninterrupted(
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
-def test_sigterm_saves_at_the_next_step_and_exits_0(
-    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)]
+)
+def test_a_signal_saves_at_the_next_step_and_exits_with_its_code(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     process = train.start(tmp_path / "run", ema_decay=0.9)
     wait_for(lambda: lines(tmp_path / "run") >= 4, process)
-    output = kill(process, signal.SIGTERM)
-    assert process.returncode == 0, output
-    assert "the same command continues" in output
+    output = kill(process, number)
+    assert process.returncode == code, output
+    assert f"{number.name}: saved at step" in output and "the same command continues" in output
     saved = max((tmp_path / "run" / "checkpoints").glob("step_????????"))
     assert int(saved.name.removeprefix("step_")) == metrics(tmp_path / "run")[-1]["step"]
     train.run(tmp_path / "run", ema_decay=0.9)

@@ -1,0 +1,89 @@
+# Sourced by the scripts beside it: finds the environment, starts processes, passes signals on.
+# After USR1 or TERM a run saves and ends; what ends so answers 75, and the same command continues it.
+# shellcheck shell=bash disable=SC2034 # options, settings are for who sources this
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Uses the active environment where it has slr_accel, else .venv of the clone.
+find_environment() {
+    if command -v slr-accel >/dev/null && command -v accelerate >/dev/null; then return; fi
+    local here=$PWD
+    cd "$root" || return
+    # shellcheck source=launch/environment.sh
+    . launch/environment.sh
+    cd "$here" || return
+}
+
+# options=(...) of `accelerate launch`: words before `--` if there is one, else what the machine has.
+# settings=(...): the other words.
+split_words() {
+    options=() settings=("$@")
+    local position=0 word gpus
+    for word in "$@"; do
+        if [ "$word" = -- ]; then
+            options=("${@:1:position}") settings=("${@:position+2}")
+            return
+        fi
+        position=$((position + 1))
+    done
+    gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
+    if [ "$gpus" -gt 1 ]; then
+        options=(--config_file "$root/accelerate_configs/multi_gpu.yaml" --num_processes "$gpus")
+    elif [ "$gpus" = 1 ]; then
+        options=(--config_file "$root/accelerate_configs/single_gpu.yaml")
+    else
+        options=(--config_file "$root/accelerate_configs/cpu_2proc.yaml" --main_process_port 0)
+    fi
+}
+
+# A trapped signal ends `wait` as well. The traps set `interrupted`; `code` is the exit code of $1.
+wait_for() {
+    while :; do
+        interrupted='' code=0
+        wait "$1" || code=$?
+        [ -n "$interrupted" ] || return 0
+    done
+}
+
+# launch WORDS: runs `accelerate launch WORDS` to its end and returns its exit code.
+# Signals go to the processes it started and not to it, which would kill them after 30 seconds. They
+# are repeated, since a process that is still starting ignores them.
+launch() {
+    local code ended_by='' launcher
+    (
+        trap '' USR1
+        exec accelerate launch "$@"
+    ) &
+    launcher=$!
+    trap 'interrupted=yes; [ -n "$ended_by" ] || { ended_by=75; signal_processes "$launcher" & }' USR1 TERM
+    trap 'interrupted=yes; ended_by=130' INT
+    wait_for "$launcher"
+    trap - USR1 TERM INT
+    # The launcher has exit codes of its own.
+    [ "$code" = 0 ] || [ -z "$ended_by" ] || code=$ended_by
+    return "$code"
+}
+
+signal_processes() {
+    while kill -0 "$1" 2>/dev/null; do
+        # shellcheck disable=SC2046
+        kill -USR1 $(cat "/proc/$1/task/"*/children 2>/dev/null) 2>/dev/null || true
+        sleep 2
+    done
+}
+
+# requeue_if_ended COMMAND: runs it; passes USR1 and TERM on; upon 75 gives the job back to SLURM.
+requeue_if_ended() {
+    local code pid
+    "$@" &
+    pid=$!
+    trap 'interrupted=yes; kill -USR1 "$pid" 2>/dev/null' USR1 TERM
+    wait_for "$pid"
+    trap - USR1 TERM
+    if [ "$code" = 75 ]; then
+        echo "requeued: job $SLURM_JOB_ID continues where it saved"
+        scontrol requeue "$SLURM_JOB_ID"
+        return 0
+    fi
+    return "$code"
+}

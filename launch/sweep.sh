@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Starts a wandb sweep and an agent for it on this machine; or an agent for a sweep that exists.
+#   ./launch/sweep.sh [FILE.yaml] [OPTIONS OF wandb agent]        without FILE: launch/sweep.yaml
+#   ./launch/sweep.sh OWNER/PROJECT/SWEEP [OPTIONS OF wandb agent]
+# Run it where `wandb login` was done, never under `accelerate launch` or srun with several tasks:
+# each trial starts its processes itself. WANDB_PROJECT names the project [slr_accel].
+set -euo pipefail
+case "${1:-}" in -h | --help)
+    sed -n '2,6s/^# //p' "$0"
+    exit 0
+    ;;
+esac
+if [ -n "${LOCAL_RANK:-}" ]; then
+    echo "error: the agent was started by torchrun; start launch/sweep.sh by itself" >&2
+    exit 2
+fi
+cd "$(dirname "$0")/.."
+# shellcheck source=launch/processes.sh
+. launch/processes.sh
+find_environment
+
+what=launch/sweep.yaml
+case "${1:-}" in
+    '' | -*) ;;
+    *)
+        what=$1
+        shift
+        ;;
+esac
+case "$what" in
+    *.yaml | *.yml)
+        said=$(wandb sweep --project "${WANDB_PROJECT:-slr_accel}" "$what" 2>&1) || {
+            echo "$said" >&2
+            exit 1
+        }
+        echo "$said"
+        sweep=$(sed -n 's/.*wandb agent \([^ ]*\).*/\1/p' <<<"$said")
+        ;;
+    *) sweep=$what ;;
+esac
+exec wandb agent "$@" "$sweep"

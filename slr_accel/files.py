@@ -1,0 +1,24 @@
+"""Files that are whole or not there: written beside their place, then moved to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yields where to write; at the end that file takes the place of `path`, after an error not."""
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes UTF-8 text; a reader sees the old file or the new one."""
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
