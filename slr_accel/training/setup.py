@@ -53,7 +53,10 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         ValueError: fp16 without a GPU, or a way of running that is not supported.
     """
     if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
-        raise ValueError("FSDP is not supported; accelerate_configs/deepspeed_zero3.yaml shards too")
+        raise ValueError(
+            "FSDP is not supported yet; accelerate_configs/deepspeed_zero3.yaml spreads the "
+            "weights too, and multi_gpu.yaml is enough for models of this size"
+        )
     has_gpu = _gpu_for_each_process()
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:

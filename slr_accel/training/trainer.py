@@ -63,7 +63,7 @@ class Trainer:
     model: nn.Module
     optimizer: Any
     sharded: Zero | None
-    """Under DeepSpeed; `model` is its engine, and `raw_model` is whole but for what it learned since
+    """Under DeepSpeed; `model` is its engine then, and `raw_model` as it was at the last
     `sharded.gather()`."""
     augmentation: Augmentation
     average: dict[str, Tensor] | None
@@ -169,8 +169,8 @@ class Trainer:
         rows = np.concatenate([work.rows[i] for i in wrong] if wrong else work.rows)
         names = [self.corpus.rows.id(int(row)) for row in rows[:MOST_NAMED]]
         return (
-            f"step {self.state.step}: a {'loss' if wrong else 'gradient'} is not finite, the weights "
-            f"stay; {len(rows)} sequences: {', '.join(names)}"
+            f"step {self.state.step}: a {'loss' if wrong else 'gradient'} is not finite, the "
+            f"weights stay; {len(rows)} sequences: {', '.join(names)}"
             + (", ..." if len(rows) > len(names) else "")
         )
 

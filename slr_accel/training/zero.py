@@ -1,8 +1,9 @@
-"""DeepSpeed ZeRO: a run whose optimizer (1), gradients (2) and weights (3) are spread over processes.
+"""DeepSpeed ZeRO: the optimizer (1), gradients (2) and weights (3) are spread over the processes.
 
-What is spread is put together again where it is written or scored, so a checkpoint is the same plain
-safetensors as that of any run, and may be continued at another stage or number of processes.
-Everything here is a collective: all processes call it, or none.
+Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054. What is spread is put together again
+where it is written or scored: a checkpoint is plain safetensors as that of any run, and may be
+continued at another stage or on another number of processes. All processes call what is here, or
+none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from slr_accel.models.recogniser import Recogniser
@@ -77,7 +79,8 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
     if training.compile and stage(config) == 3:
         problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
     if problems:
-        raise ValueError("DeepSpeed's config does not fit the settings:\n  " + "\n  ".join(problems))
+        text = "\n  ".join(problems)
+        raise ValueError(f"DeepSpeed's config does not fit the settings:\n  {text}")
 
 
 def stage(config: dict[str, Any]) -> int:
@@ -118,6 +121,9 @@ class Zero:
     @torch.no_grad()
     def gather(self) -> None:
         """Brings `whole` up to date."""
+        # Running statistics follow each process' own batches; DDP too has those of the first.
+        for ours, trained in zip(self.whole.buffers(), self._model.buffers(), strict=True):
+            ours.copy_(broadcast(trained))
         if not self._is_stage_3:
             return
         import deepspeed
@@ -173,8 +179,8 @@ class Zero:
         safe_set_local_optimizer_state(parameter, own, key)
 
     def _link(self) -> None:
-        """Tells each weight where its optimizer state is. DeepSpeed (0.19.8) does so after its first
-        step for the first parameter group alone."""
+        """Tells each weight where its optimizer state is. DeepSpeed (0.19.8) does so for the first
+        parameter group alone, after its first step."""
         if self._is_stage_3:
             return
         for weights, partition in zip(self._inner.bit16_groups, self._partitions, strict=True):
