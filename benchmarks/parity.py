@@ -91,6 +91,7 @@ def spread_config(folder: Path) -> Path:
     deepspeed = {
         "zero_optimization": {"stage": 3, **keep},
         "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
     }
     (folder / "deepspeed.json").write_text(json.dumps(deepspeed))
     config["deepspeed_config"] = {"deepspeed_config_file": str(folder / "deepspeed.json")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_helpers import TrainCommand, last_weights, metrics
 
-pytestmark = pytest.mark.distributed
+pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
 
 def test_a_killed_process_is_started_again_and_the_run_goes_on(

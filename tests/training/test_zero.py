@@ -32,6 +32,7 @@ def spread_config(folder: Path) -> Path:
             "stage3_model_persistence_threshold": 0,
         },
         "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
         "gradient_clipping": "auto",
     }
     (folder / "deepspeed.json").write_text(json.dumps(deepspeed))
