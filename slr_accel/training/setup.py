@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, distributed
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import BLANK, Vocabulary
@@ -69,6 +69,8 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     if zero.is_asked_for():
         zero.make_ready(has_gpu=has_gpu)
         handlers += [] if has_gpu else [InitProcessGroupKwargs(backend="gloo")]
+    if not has_gpu:
+        _join_after_restart()
     return Accelerator(
         # Without cpu=True, accelerate lets each of several CPU processes train alone, silently.
         # Told so, it would leave DeepSpeed out; with that it finds out by itself.
@@ -76,6 +78,19 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         mixed_precision=mixed_precision,
         kwargs_handlers=handlers,
     )
+
+
+def _join_after_restart() -> None:
+    """Lets processes that torchrun started again (--max_restarts) find each other.
+
+    All attempts share one store (torch 2.13), in which gloo would read where the dead ones were.
+    """
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt == "0":
+        return
+    store, rank, world_size = next(distributed.rendezvous("env://"))
+    own = distributed.PrefixStore(f"restart_{attempt}", store)
+    distributed.init_process_group("gloo", store=own, rank=rank, world_size=world_size)
 
 
 def _gpu_for_each_process() -> bool:

@@ -18,7 +18,7 @@ def test_a_killed_process_is_started_again_and_the_run_goes_on(
     output = train.run(
         tmp_path / "run",
         program=("tests/training/sabotage.py", str(tmp_path / "killed"), "1", "4", "5"),
-        launch=("--max_restarts", "1", "--rdzv_backend", "c10d"),
+        launch=("--max_restarts", "1", "--monitor_interval", "0.5"),
         **settings,
     )
     assert (tmp_path / "killed").exists()
