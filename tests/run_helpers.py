@@ -68,18 +68,25 @@ class TrainCommand:
         run: Path,
         *,
         processes: int = 1,
+        config: Path | str = "cpu_2proc",
+        launch: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("-m", "slr_accel.train"),
         preexec: Callable[[], None] | None = None,
         **changed: Any,
     ) -> subprocess.Popen[str]:
+        """`config` (of accelerate_configs, or a path) and `launch` are for several processes;
+        `program` with its own arguments stands in for the train command."""
         settings = {"data_dir": self.corpus, "output_dir": run, **SMALL, **changed}
         words = [f"--{name}={value}" for name, value in settings.items() if value is not None]
-        launcher = [sys.executable, "-m", "slr_accel.train"]
+        launcher = [sys.executable, *program]
         if processes > 1:
             launcher = [
                 *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
-                *("--config_file", "accelerate_configs/cpu_2proc.yaml"),
+                *("--config_file", str(Path("accelerate_configs", f"{config}.yaml"))),
                 *("--num_processes", str(processes), "--main_process_port", "0"),
-                *("-m", "slr_accel.train"),
+                *("--mixed_precision", "no"),
+                *launch,
+                *program,
             ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(

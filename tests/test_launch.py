@@ -22,9 +22,43 @@ def test_accelerate_accepts_every_config(path: Path) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 
     config = load_config_from_file(str(path))
-    processes = {"cpu": 1, "cpu_2proc": 2, "single_gpu": 1, "multi_gpu": 8}
-    assert config.num_processes == processes[path.stem]
+    processes = {"cpu": 1, "cpu_2proc": 2, "single_gpu": 1, "multi_node": 16}
+    assert config.num_processes == processes.get(path.stem, 8)
     assert config.use_cpu == path.stem.startswith("cpu")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_accelerate_launch_makes_of_every_config_what_its_name_says(path: Path) -> None:
+    """What `accelerate launch` passes on to each process; nothing is started."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils.launch import (
+        prepare_deepspeed_cmd_env,
+        prepare_multi_gpu_env,
+        prepare_simple_launcher_cmd_env,
+    )
+
+    words = ["--config_file", str(path), "-m", "slr_accel.train"]
+    args, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
+    name = path.stem
+    assert args.use_deepspeed == name.startswith("deepspeed")
+    assert bool(args.use_fsdp) == name.startswith("fsdp")
+    if args.use_deepspeed:
+        args.deepspeed_fields_from_accelerate_config = []
+        _, environment = prepare_deepspeed_cmd_env(args)
+        assert environment["ACCELERATE_DEEPSPEED_ZERO_STAGE"] == name[len("deepspeed_zero")]
+        offload = environment.get("ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE", "none")
+        assert offload == ("cpu" if name.endswith("offload") else "none")
+        # Left out, so that they follow the settings.
+        assert "ACCELERATE_GRADIENT_ACCUMULATION_STEPS" not in environment
+        assert "ACCELERATE_GRADIENT_CLIPPING" not in environment
+    elif args.multi_gpu or args.use_fsdp:
+        environment = prepare_multi_gpu_env(args)
+        if args.use_fsdp:
+            assert environment["FSDP_VERSION"] == "2"
+    else:
+        _, environment = prepare_simple_launcher_cmd_env(args)
+    expected = "no" if name.startswith("cpu") else "bf16"
+    assert environment["ACCELERATE_MIXED_PRECISION"] == expected
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -54,6 +54,9 @@ class TrainState:
     num_targets: int = 0
     """Since the last line of metrics."""
     skipped_in_a_row: int = 0
+    """Steps."""
+    skipped_losses: int = 0
+    """Of these, the steps that had a loss that is not finite."""
     metrics_bytes: int = 0
     """Length of metrics.jsonl: what is beyond belongs to steps taken again."""
     grad_scaler: dict[str, float] = field(default_factory=dict)
@@ -69,11 +72,11 @@ def save_checkpoint(
     *,
     model: Recogniser,
     vocabulary: Vocabulary,
-    optimizer: torch.optim.Optimizer,
+    optimizer: dict[str, Tensor],
     average: dict[str, Tensor] | None,
     state: TrainState,
 ) -> Path:
-    """Writes the checkpoint of `state.step`.
+    """Writes the checkpoint of `state.step`; `optimizer` is what `optimizer_tensors` gives.
 
     Raises:
         OSError: it could not be written (disk full); earlier checkpoints stay as they are.
@@ -87,7 +90,7 @@ def save_checkpoint(
         save_model(folder, model, vocabulary, average or weights)
         if average is not None:
             save_tensors(weights, folder / TRAINING_WEIGHTS_FILE)
-        save_tensors(optimizer_tensors(model, optimizer), folder / OPTIMIZER_FILE)
+        save_tensors(optimizer, folder / OPTIMIZER_FILE)
         meta = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **asdict(state)}
         (folder / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
         for path in folder.iterdir():

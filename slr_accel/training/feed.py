@@ -29,12 +29,19 @@ class StepWork:
     micro_batches: list[MicroBatch]
     num_targets: int
     """Tokens in the micro-batches of all processes."""
-    num_micro_batches: int
-    """Of all processes."""
+    rows: list[np.ndarray]
+    """Of each micro-batch of all processes, in the plan's order."""
+    first: int
+    """Position of the first of them in the epoch's plan."""
     num_frames: int
     """Of all processes, padding left out."""
     is_last: bool
     """The epoch ends with this step."""
+
+    @property
+    def num_micro_batches(self) -> int:
+        """Of all processes."""
+        return len(self.rows)
 
 
 def epoch_work(
@@ -70,7 +77,8 @@ def epoch_work(
         yield StepWork(
             [MicroBatch(next(batches), index, counts) for index, counts in own],
             num_targets=sum(len(epoch.targets[row]) for row in rows),
-            num_micro_batches=len(everyone),
+            rows=everyone,
+            first=step * per_step,
             num_frames=sum(epoch.frames[row] for row in rows),
             is_last=step == steps[-1],
         )

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, distributed
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import BLANK, Vocabulary
@@ -23,6 +23,7 @@ from slr_accel.models.folder import load_model, save_tensors
 from slr_accel.models.hub import VOCABULARY_FILE, find_model
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
+from slr_accel.training import zero
 from slr_accel.training.average import start_average
 from slr_accel.training.checkpoint import (
     TrainState,
@@ -51,8 +52,11 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     Raises:
         ValueError: fp16 without a GPU, or a way of running that is not supported.
     """
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED") or os.environ.get("ACCELERATE_USE_FSDP"):
-        raise ValueError("DeepSpeed and FSDP are not supported yet; launch with DDP (multi_gpu)")
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
+        raise ValueError(
+            "FSDP is not supported yet; accelerate_configs/deepspeed_zero3.yaml spreads the "
+            "weights too, and multi_gpu.yaml is enough for models of this size"
+        )
     has_gpu = _gpu_for_each_process()
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:
@@ -61,12 +65,33 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
     # three CPU processes or more would then round differently; this keeps the order, and warns.
     many = int(os.environ.get("WORLD_SIZE", "1")) > 2
     fixed_buckets = DistributedDataParallelKwargs(find_unused_parameters=many and not has_gpu)
+    group = InitProcessGroupKwargs(timeout=LONGEST_SILENCE)
+    if zero.is_asked_for():
+        zero.make_ready(has_gpu=has_gpu)
+        if not has_gpu:
+            group.backend = "gloo"
+    if not has_gpu:
+        _join_after_restart()
     return Accelerator(
         # Without cpu=True, accelerate lets each of several CPU processes train alone, silently.
-        cpu=not has_gpu,
+        # Told so, it would leave DeepSpeed out; with that it finds out by itself.
+        cpu=not has_gpu and not zero.is_asked_for(),
         mixed_precision=mixed_precision,
-        kwargs_handlers=[fixed_buckets, InitProcessGroupKwargs(timeout=LONGEST_SILENCE)],
+        kwargs_handlers=[fixed_buckets, group],
     )
+
+
+def _join_after_restart() -> None:
+    """Lets processes that torchrun started again (--max_restarts) find each other.
+
+    All attempts share one store (torch 2.13), in which gloo would read where the dead ones were.
+    """
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt == "0":
+        return
+    store, rank, world_size = next(distributed.rendezvous("env://"))
+    own = distributed.PrefixStore(f"restart_{attempt}", store)
+    distributed.init_process_group("gloo", store=own, rank=rank, world_size=world_size)
 
 
 def _gpu_for_each_process() -> bool:
@@ -241,6 +266,9 @@ def _trainer(
     is_main = accelerator.is_main_process
     epochs_before = run.config().get("epochs") if run.exists else None
     per_step = micro_batches_per_step(settings, run, accelerator.num_processes)
+    accumulation = accumulation_for(per_step, accelerator.num_processes)
+    if zero.is_asked_for():
+        zero.check(accelerator, settings, accumulation)
     vocabulary = start_run(accelerator, settings, corpus, run, per_step)
     data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
     statistics = load_statistics(run)
@@ -255,7 +283,12 @@ def _trainer(
     )
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
-    model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
+    if zero.is_asked_for():
+        sharded = zero.Zero(accelerator, settings, raw_model, raw_optimizer, accumulation)
+        raw_model, model, optimizer = sharded.whole, sharded.engine, sharded.optimizer
+    else:
+        sharded = None
+        model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
     if accelerator.scaler is not None and state.grad_scaler:
         accelerator.scaler.load_state_dict(state.grad_scaler)
     total_steps = count_steps(settings, data, per_step)
@@ -283,6 +316,7 @@ def _trainer(
             raw_optimizer=raw_optimizer,
             model=model,
             optimizer=optimizer,
+            sharded=sharded,
             augmentation=augmentation.to(accelerator.device),
             average=average,
             state=state,

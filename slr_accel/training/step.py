@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from torch import Tensor, nn
 
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.loader import Batch
 from slr_accel.training.feed import StepWork
+from slr_accel.training.zero import ZeroPasses
 
 
 @dataclass(frozen=True)
 class StepResult:
-    loss_sum: float
-    """CTC loss summed over the step's sequences, on all processes."""
+    losses: list[float]
+    """CTC loss of each micro-batch of all processes, summed over its sequences."""
     grad_norm: float
-    """Before clipping."""
+    """Before clipping; not finite where the loss was not."""
     took_step: bool
-    """False where a gradient was not finite; the weights are unchanged then."""
+    """False where a loss or a gradient was not finite; the weights are unchanged then."""
     stop_requested: bool
     """Some process was asked to stop."""
 
@@ -44,30 +48,78 @@ def train_step(
 
     The loss is summed over sequences and divided once, by the number of targets in all
     micro-batches of all processes. So it does not matter how they are spread.
+
+    Before the last backward, the one that exchanges gradients, the processes tell each other their
+    losses. Where one is not finite, all leave the step out.
     """
     model.train()
-    loss_sum = torch.zeros((), device=accelerator.device)
+    passes = _passes(accelerator, model, optimizer, max_grad_norm)
+    # All processes add up one vector a step: a place for each micro-batch, and one for the stop.
+    shared = torch.zeros(work.num_micro_batches + 1, device=accelerator.device)
+    shared[-1] = float(stop_requested)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
-        # Only the last backward of the step exchanges gradients.
-        with nullcontext() if is_last else accelerator.no_sync(model):
+        with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
             torch.manual_seed(seed_of(seed, epoch, micro_batch.index))
             loss, further = _losses(model, batch)
-            weight = float(micro_batch.counts)
-            # DDP takes the mean over processes; the sum is wanted.
-            scale = weight * accelerator.num_processes / work.num_targets
-            accelerator.backward((loss + further) * scale)
-            loss_sum += loss.detach() * weight
-    norm = accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
-    # Gradients are the same on all processes here, so all decide alike.
-    took_step = bool(torch.isfinite(norm))
-    if took_step or accelerator.scaler is not None:
-        optimizer.step()  # with fp16 the scaler skips it by itself, and lowers its scale
-    optimizer.zero_grad()
-    shared = torch.stack([loss_sum, loss_sum.new_tensor(float(stop_requested))])
-    total, stops = accelerator.reduce(shared, reduction="sum").tolist()
-    return StepResult(total, float(norm), took_step, stops > 0)
+            if micro_batch.counts:
+                # What the model adds is not reported, but has to be finite too.
+                shared[micro_batch.index - work.first] = loss.detach() + 0 * further.detach()
+            # The mean over processes is taken of gradients; the sum is wanted.
+            scale = float(micro_batch.counts) * accelerator.num_processes / work.num_targets
+            scaled = (loss + further) * scale
+            if not is_last:
+                passes.backward(scaled)
+                continue
+            *losses, stops = accelerator.reduce(shared, reduction="sum").tolist()
+            if not all(map(math.isfinite, losses)):
+                passes.give_up(scaled)
+                return StepResult(losses, math.nan, False, stops > 0)
+            passes.backward(scaled)
+    norm, took_step = passes.update()
+    return StepResult(losses, norm, took_step, stops > 0)
+
+
+def _passes(
+    accelerator: Any, model: nn.Module, optimizer: Any, max_grad_norm: float
+) -> PlainPasses | ZeroPasses:
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        return ZeroPasses(model)
+    return PlainPasses(accelerator, model, optimizer, max_grad_norm)
+
+
+@dataclass(frozen=True)
+class PlainPasses:
+    """How a step's gradients are made and used, on one process or with DDP."""
+
+    accelerator: Any
+    model: nn.Module
+    optimizer: Any
+    max_grad_norm: float
+
+    @contextmanager
+    def micro_batch(self, *, is_last: bool) -> Iterator[None]:
+        """Holds a forward and its backward. Only the last of a step exchanges gradients."""
+        with nullcontext() if is_last else self.accelerator.no_sync(self.model):
+            yield
+
+    def backward(self, loss: Tensor) -> None:
+        self.accelerator.backward(loss)
+
+    def give_up(self, loss: Tensor) -> None:
+        """In place of the last backward and the update: the weights stay."""
+        self.optimizer.zero_grad()
+
+    def update(self) -> tuple[float, bool]:
+        """Gradient norm before clipping, and whether the weights changed."""
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+        # Gradients are the same on all processes here, so all decide alike.
+        is_finite = bool(torch.isfinite(norm))
+        if is_finite or self.accelerator.scaler is not None:
+            self.optimizer.step()  # with fp16 the scaler skips it by itself, and lowers its scale
+        self.optimizer.zero_grad()
+        return float(norm), is_finite
 
 
 def _losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:

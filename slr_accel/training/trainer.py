@@ -23,6 +23,7 @@ from slr_accel.settings import Settings
 from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import (
     TrainState,
+    optimizer_tensors,
     point_to,
     prune_checkpoints,
     save_checkpoint,
@@ -36,10 +37,13 @@ from slr_accel.training.run import RunFolder
 from slr_accel.training.schedules import warmup_cosine
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.validation import validate
+from slr_accel.training.zero import Zero
 
 MOST_SKIPPED = 20
 """Steps in a row without a finite gradient after which a run stops; fp16 may need 16 of them to
 bring its loss scale down from 2**16."""
+MOST_NAMED = 8
+"""Sequences named where a step is skipped."""
 
 
 @dataclass
@@ -58,6 +62,9 @@ class Trainer:
     raw_optimizer: torch.optim.Optimizer
     model: nn.Module
     optimizer: Any
+    sharded: Zero | None
+    """Under DeepSpeed; `model` is its engine then, and `raw_model` as it was at the last
+    `sharded.gather()`."""
     augmentation: Augmentation
     average: dict[str, Tensor] | None
     state: TrainState
@@ -121,12 +128,17 @@ class Trainer:
             stop_requested=stop_requested,
         )
         if self.average is not None and result.took_step:
+            self._gather()
             update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
         self._count(work, result)
         self.report.step(state.step, state.epoch, work.num_frames)
         if state.step % options.log_steps == 0:
             self._log_training(learning_rate, result.grad_norm)
         return result
+
+    def _gather(self) -> None:
+        if self.sharded is not None:
+            self.sharded.gather()
 
     def _count(self, work: StepWork, result: StepResult) -> None:
         state = self.state
@@ -136,19 +148,34 @@ class Trainer:
         if work.is_last:
             state.epoch, state.micro_batches = state.epoch + 1, 0
         if result.took_step:
-            state.loss_sum += result.loss_sum
+            state.loss_sum += sum(result.losses)
             state.num_targets += work.num_targets
-            state.skipped_in_a_row = 0
+            state.skipped_in_a_row = state.skipped_losses = 0
             return
         state.skipped_in_a_row += 1
-        self.report.alert(
-            "not finite", f"step {state.step}: a gradient is not finite, the weights stay"
-        )
+        self.report.alert("not finite", self._why_skipped(work, result))
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
-                f"{MOST_SKIPPED} steps in a row had a gradient that is not finite; lower "
-                "learning_rate, or look for extreme values with `slr-accel inspect`"
+                f"{MOST_SKIPPED} steps in a row had a loss or a gradient that is not finite, "
+                f"{state.skipped_losses} of them a loss. "
+                + (
+                    "Look for extreme values in the sequences named above: `slr-accel inspect`"
+                    if state.skipped_losses
+                    else "The losses were finite, so lower learning_rate or max_grad_norm"
+                )
             )
+
+    def _why_skipped(self, work: StepWork, result: StepResult) -> str:
+        """Which loss is not finite, else that a gradient is not, and the sequences it is of."""
+        wrong = [i for i, loss in enumerate(result.losses) if not math.isfinite(loss)]
+        self.state.skipped_losses += bool(wrong)
+        rows = np.concatenate([work.rows[i] for i in wrong] if wrong else work.rows)
+        names = [self.corpus.rows.id(int(row)) for row in rows[:MOST_NAMED]]
+        return (
+            f"step {self.state.step}: a {'loss' if wrong else 'gradient'} is not finite, the "
+            f"weights stay; {len(rows)} sequences: {', '.join(names)}"
+            + (", ..." if len(rows) > len(names) else "")
+        )
 
     def _log_training(self, learning_rate: float, grad_norm: float) -> None:
         state = self.state
@@ -173,6 +200,7 @@ class Trainer:
         """
         state = self.state
         state.owes_validation = True
+        self._gather()
         try:
             with evaluated_weights(self.raw_model, self.average):
                 found = validate(
@@ -214,6 +242,11 @@ class Trainer:
     def save(self) -> None:
         """Writes a checkpoint (one process does) and removes those that are not kept."""
         state, scaler = self.state, self.accelerator.scaler
+        self._gather()
+        if self.sharded is not None:
+            optimizer = self.sharded.optimizer_tensors()
+        else:
+            optimizer = optimizer_tensors(self.raw_model, self.raw_optimizer)
         if not self.accelerator.is_main_process:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
@@ -222,7 +255,7 @@ class Trainer:
             self.run.checkpoints,
             model=self.raw_model,
             vocabulary=self.vocabulary,
-            optimizer=self.raw_optimizer,
+            optimizer=optimizer,
             average=self.average,
             state=state,
         )

@@ -1,0 +1,162 @@
+"""Is a step the same however it is spread over processes?
+
+    python benchmarks/parity.py
+
+Trains the same 20 optimizer steps of 4 micro-batches (AdamW, fp32, augmentation and dropout on) of
+a synthetic corpus through the train command: on one process, on two with DDP, and on two with
+DeepSpeed ZeRO 1, 2 and 3; "3, spread" is ZeRO-3 with every weight spread, also the small ones
+that it keeps whole by default. Prints the largest difference from one process in loss and in
+gradient norm over the steps, and in the weights at the end. Exits 1 if a loss or gradient norm
+differs by more than 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.numpy import load_file
+
+from slr_accel.corpus.importers.build import build_corpus
+from slr_accel.corpus.importers.synthetic import list_synthetic
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "accelerate_configs"
+RESULTS = Path(__file__).with_name("RESULTS.md")
+LARGEST = 1e-4
+"""Difference in loss and gradient norm that still counts as the same."""
+SETTINGS = {
+    "micro_batches_per_step": 4,
+    "batch_size": 4,
+    "channels": 64,
+    "lstm_hidden": 64,
+    "block_dropout": 0.1,
+    "learning_rate": 1e-3,
+    "epochs": 100,
+    "eval_steps": 1000,
+    "log_steps": 1,
+    "wandb_mode": "disabled",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=20, help="optimizer steps [20]")
+    parser.add_argument("--model", default="student", help="as of slr-accel train [student]")
+    args = parser.parse_args()
+    if args.steps < 1:
+        parser.error("--steps must be at least 1")
+    with tempfile.TemporaryDirectory(prefix="parity-benchmark-") as name:
+        folder = Path(name)
+        build_corpus(list_synthetic(64, 8, 0), folder / "corpus", track=untracked)
+        ways = {
+            "one process": None,
+            "DDP": CONFIGS / "cpu_2proc.yaml",
+            **{f"ZeRO-{n}": CONFIGS / f"deepspeed_zero{n}.yaml" for n in (1, 2, 3)},
+            "ZeRO-3, spread": spread_config(folder),
+        }
+        runs = {}
+        for way, config in ways.items():
+            print(f"training: {way}", flush=True)
+            runs[way] = folder / way
+            settings = {**SETTINGS, "model": args.model, "max_steps": args.steps}
+            train(runs[way], folder / "corpus", config, settings)
+        rows, is_same = compare(runs)
+    text = "\n".join([heading(args.model, args.steps), *rows]) + "\n"
+    print(text)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write("\n" + text)
+    return 0 if is_same else 1
+
+
+def untracked(items, description, total):
+    return items
+
+
+def spread_config(folder: Path) -> Path:
+    """As deepspeed_zero3.yaml, for weights of any size."""
+    config = yaml.safe_load((CONFIGS / "deepspeed_zero3.yaml").read_text())
+    del config["mixed_precision"]  # accelerate wants it in the other file
+    keep = {f"stage3_{what}_persistence_threshold": 0 for what in ("param", "model")}
+    deepspeed = {
+        "zero_optimization": {"stage": 3, **keep},
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+    }
+    (folder / "deepspeed.json").write_text(json.dumps(deepspeed))
+    config["deepspeed_config"] = {"deepspeed_config_file": str(folder / "deepspeed.json")}
+    (folder / "spread.yaml").write_text(yaml.safe_dump(config))
+    return folder / "spread.yaml"
+
+
+def train(run: Path, corpus: Path, config: Path | None, settings: dict[str, object]) -> None:
+    """On one process, or on two as the accelerate config says."""
+    launcher = [sys.executable]
+    if config is not None:
+        launcher += ["-m", "accelerate.commands.accelerate_cli", "launch"]
+        launcher += ["--config_file", str(config), "--num_processes", "2"]
+        launcher += ["--main_process_port", "0", "--mixed_precision", "no"]
+    settings = {"data_dir": corpus, "output_dir": run, **settings}
+    words = [f"--{name}={value}" for name, value in settings.items()]
+    done = subprocess.run(
+        [*launcher, "-m", "slr_accel.train", *words],
+        cwd=ROOT,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{done.stderr}\n{run.name} failed")
+
+
+def compare(runs: dict[str, Path]) -> tuple[list[str], bool]:
+    """Rows of the table, and whether all are the same."""
+    rows = ["| way | loss | gradient norm | weights |", "|---|---|---|---|"]
+    first, *others = runs
+    steps, weights = steps_of(runs[first]), weights_of(runs[first])
+    is_same = True
+    for way in others:
+        theirs = steps_of(runs[way])
+        loss, norm = (
+            max(abs(mine[key] - its[key]) for mine, its in zip(steps, theirs, strict=True))
+            for key in ("loss", "grad_norm")
+        )
+        is_same &= max(loss, norm) <= LARGEST
+        other = weights_of(runs[way])
+        weight = max(float(abs(other[name] - weights[name]).max()) for name in weights)
+        rows.append(f"| {way} | {loss:.1e} | {norm:.1e} | {weight:.1e} |")
+    return rows, is_same
+
+
+def steps_of(run: Path) -> list[dict[str, float]]:
+    records = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [record for record in records if "loss" in record]
+
+
+def weights_of(run: Path) -> dict[str, object]:
+    return load_file(max((run / "checkpoints").glob("step_*")) / "model.safetensors")
+
+
+def heading(model: str, steps: int) -> str:
+    from importlib.metadata import version
+
+    return (
+        f"## parity, {date.today().isoformat()}\n\nTwo CPU processes; torch {torch.__version__}, "
+        f"accelerate {version('accelerate')}, deepspeed {version('deepspeed')}; `{model}`, "
+        f"{steps} steps, largest difference from one process; `benchmarks/parity.py` says what is "
+        "compared.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

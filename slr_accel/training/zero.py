@@ -1,0 +1,253 @@
+"""DeepSpeed ZeRO: the optimizer (1), gradients (2) and weights (3) are spread over the processes.
+
+Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054. What is spread is put together again
+where it is written or scored: a checkpoint is plain safetensors as that of any run, and may be
+continued at another stage or on another number of processes. All processes call what is here, or
+none.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.settings import Settings
+
+
+def is_asked_for() -> bool:
+    """`accelerate launch` was told to use DeepSpeed."""
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+
+
+def make_ready(*, has_gpu: bool) -> None:
+    """Before the Accelerator is made.
+
+    Raises:
+        ValueError: DeepSpeed is not installed, or there are GPUs, but not one for each process.
+    """
+    missing = [name for name in ("deepspeed", "transformers") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ValueError(
+            f"DeepSpeed needs {' and '.join(missing)}: pip install 'slr-accel[deepspeed]'"
+        )
+    if not has_gpu:
+        if torch.cuda.is_available():
+            raise ValueError(
+                "DeepSpeed needs a GPU for each process; give --num_processes "
+                f"{torch.cuda.device_count()}, or CUDA_VISIBLE_DEVICES= to train on the CPU"
+            )
+        os.environ["DS_ACCELERATOR"] = "cpu"
+        os.environ.pop("ACCELERATE_USE_CPU", None)
+    import deepspeed
+
+    deepspeed.utils.logger.setLevel(logging.WARNING)
+    # It would be compiled at the start, for minutes, and serves inference only.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # DeepSpeed calls functions of torch 2.13 by their former names.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+
+
+def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
+    """Raises ValueError naming what DeepSpeed's config and the settings cannot have together."""
+    config = accelerator.deepspeed_plugin.deepspeed_config
+    training, problems = settings.training, []
+    for key, ours in (
+        ("gradient_accumulation_steps", accumulation),
+        ("gradient_clipping", training.max_grad_norm),
+        ("train_micro_batch_size_per_gpu", settings.loading.batch_size),
+    ):
+        if config.get(key, "auto") not in ("auto", ours):
+            problems.append(f'{key} is {config[key]} there and {ours} here: write "auto" there')
+    problems += [
+        f"{key} there: slr_accel has its own, leave it out"
+        for key in ("optimizer", "scheduler")
+        if key in config
+    ]
+    if accelerator.mixed_precision == "fp16":
+        problems.append("mixed_precision fp16 has not been tried with DeepSpeed: use bf16 or no")
+    if training.compile and stage(config) == 3:
+        problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
+    if problems:
+        text = "\n  ".join(problems)
+        raise ValueError(f"DeepSpeed's config does not fit the settings:\n  {text}")
+
+
+def stage(config: dict[str, Any]) -> int:
+    return int(config["zero_optimization"]["stage"])
+
+
+class Zero:
+    """The engine that trains, and what is read from and put into its parts.
+
+    Attributes:
+        engine: computes the forward pass in training.
+        optimizer: as accelerate wraps it; its param_groups have the learning rate.
+        whole: a model of whole weights, for scoring and saving: the trained one itself, under
+            ZeRO-3 a copy that `gather` brings up to date.
+    """
+
+    def __init__(
+        self,
+        accelerator: Any,
+        settings: Settings,
+        model: Recogniser,
+        optimizer: torch.optim.Optimizer,
+        accumulation: int,
+    ) -> None:
+        config = accelerator.deepspeed_plugin.deepspeed_config
+        _fill(config, settings, accumulation, accelerator.mixed_precision)
+        accelerator.gradient_accumulation_steps = accumulation
+        self._is_stage_3 = stage(config) == 3
+        self.whole = copy.deepcopy(model) if self._is_stage_3 else model
+        resumed = optimizer_by_name(model, optimizer)
+        optimizer.state.clear()
+        self._model = model
+        self.engine, self.optimizer = accelerator.prepare(model, optimizer)
+        self._inner = self.engine.optimizer
+        if resumed:
+            self._put_optimizer(resumed)
+
+    @torch.no_grad()
+    def gather(self) -> None:
+        """Brings `whole` up to date."""
+        # Running statistics follow each process' own batches; DDP too has those of the first.
+        for ours, trained in zip(self.whole.buffers(), self._model.buffers(), strict=True):
+            ours.copy_(broadcast(trained))
+        if not self._is_stage_3:
+            return
+        import deepspeed
+
+        for ours, trained in zip(self.whole.parameters(), self._model.parameters(), strict=True):
+            with deepspeed.zero.GatheredParameters([trained]):
+                ours.copy_(trained)
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """{"<parameter name>/<state name>": tensor} on the CPU, as of a run without ZeRO."""
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        self._link()
+        state = self._inner.optimizer.state.get(self._partitions[0], {})
+        tensors = {}
+        for name, parameter in self._model.named_parameters():
+            for key, value in state.items():
+                if torch.is_tensor(value) and value.ndim:
+                    value = safe_get_full_optimizer_state(parameter, key).cpu()
+                tensors[f"{name}/{key}"] = torch.as_tensor(value).clone()
+        return tensors
+
+    @torch.no_grad()
+    def _put_optimizer(self, tensors: dict[str, dict[str, Tensor]]) -> None:
+        first = next(iter(tensors.values()))
+        for partition in self._partitions:
+            self._inner.optimizer.state[partition] = {
+                key: torch.zeros_like(partition) if value.ndim else value.clone()
+                for key, value in first.items()
+            }
+        self._link()
+        for name, parameter in self._model.named_parameters():
+            for key, value in tensors[name].items():
+                if value.ndim:
+                    self._put(parameter, key, value)
+
+    def _put(self, parameter: nn.Parameter, key: str, value: Tensor) -> None:
+        from deepspeed import comm
+        from deepspeed.utils import (
+            safe_get_local_optimizer_state,
+            safe_set_full_optimizer_state,
+            safe_set_local_optimizer_state,
+        )
+
+        if not self._is_stage_3:
+            safe_set_full_optimizer_state(parameter, value, key)
+            return
+        # Partitions are of one size, the last is padded; DeepSpeed's own way forgets the padding.
+        size = safe_get_local_optimizer_state(parameter, key).numel()
+        padded = value.new_zeros(size * comm.get_world_size())
+        padded[: value.numel()] = value.flatten()
+        own = padded[size * comm.get_rank() :][:size]
+        safe_set_local_optimizer_state(parameter, own, key)
+
+    def _link(self) -> None:
+        """Tells each weight where its optimizer state is. DeepSpeed (0.19.8) does so for the first
+        parameter group alone, after its first step."""
+        if self._is_stage_3:
+            return
+        for weights, partition in zip(self._inner.bit16_groups, self._partitions, strict=True):
+            for weight in weights:
+                if weight._hp_mapping is not None:
+                    weight._hp_mapping.set_optim_state_fragment(
+                        partition, self._inner.optimizer.state[partition]
+                    )
+
+    @property
+    def _partitions(self) -> list[Tensor]:
+        """This process' flat parts of the weights, which the optimizer sees as its parameters."""
+        if self._is_stage_3:
+            return list(self._inner.fp32_partitioned_groups_flat)
+        return list(self._inner.single_partition_of_fp32_groups)
+
+
+def _fill(
+    config: dict[str, Any], settings: Settings, accumulation: int, mixed_precision: str
+) -> None:
+    """What DeepSpeed's config leaves open follows the settings."""
+    config["gradient_clipping"] = settings.training.max_grad_norm
+    config["gradient_accumulation_steps"] = accumulation
+    # Only its counters use this: a micro-batch may have fewer sequences.
+    config["train_micro_batch_size_per_gpu"] = settings.loading.batch_size
+    config["train_batch_size"] = "auto"
+    # With offload too the optimizer is torch's, so that its numbers are those of any other run.
+    config["zero_force_ds_cpu_optimizer"] = False
+    # DeepSpeed's own bf16 makes all weights bf16, CTC's head among them; autocast does not.
+    config["bf16"] = {"enabled": False}
+    config["torch_autocast"] = {"enabled": mixed_precision == "bf16", "dtype": "bfloat16"}
+
+
+def optimizer_by_name(
+    model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    """{parameter name: {state name: tensor}}; empty before the first step."""
+    return {
+        name: {key: torch.as_tensor(value) for key, value in optimizer.state[parameter].items()}
+        for name, parameter in model.named_parameters()
+        if parameter in optimizer.state
+    }
+
+
+class ZeroPasses:
+    """How an optimizer step's gradients are made and used: see step.PlainPasses.
+
+    DeepSpeed steps and clips by itself. It leaves a step out, on all processes, where a gradient is
+    not finite; so a step is given up by making one so.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def micro_batch(self, *, is_last: bool) -> Iterator[None]:
+        self._engine.set_gradient_accumulation_boundary(is_last)
+        yield
+
+    def backward(self, loss: Tensor) -> None:
+        # The step is normalised as a whole, not by its number of micro-batches.
+        self._engine.backward(loss, scale_wrt_gas=False)
+
+    def give_up(self, loss: Tensor) -> None:
+        self.backward(loss * torch.nan)
+        self.update()
+
+    def update(self) -> tuple[float, bool]:
+        self._engine.step()
+        return float(self._engine.get_global_grad_norm()), self._engine.was_step_applied()
