@@ -53,7 +53,7 @@ def train_step(
         with nullcontext() if is_last else accelerator.no_sync(model):
             batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
             torch.manual_seed(seed_of(seed, epoch, micro_batch.index))
-            loss, further = _losses(model, batch)
+            loss, further = batch_losses(model, batch)
             weight = float(micro_batch.counts)
             # DDP takes the mean over processes; the sum is wanted.
             scale = weight * accelerator.num_processes / work.num_targets
@@ -70,7 +70,7 @@ def train_step(
     return StepResult(total, float(norm), took_step, stops > 0)
 
 
-def _losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+def batch_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """CTC's loss, and what the model adds to it; both summed over sequences."""
     output = model(batch.features, batch.presence, batch.lengths)
     loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)
