@@ -14,7 +14,10 @@ TABLE_ROWS = 40
 
 
 class StepProfiler:
-    """Records `steps` training steps of this start into `folder`; the run then goes on."""
+    """Records `steps` training steps of this start into `folder`; the run then goes on.
+
+    What comes between two of them, such as a validation, is recorded too.
+    """
 
     def __init__(self, folder: Path, steps: int, say: Callable[[str], None]) -> None:
         self._folder, self._steps, self._say = folder, steps, say
