@@ -52,9 +52,16 @@ from slr_accel.training.trainer import Trainer
 
 RECIPE = "phoenix14t_streams"
 PLAIN: dict[str, Any] = {
-    **{"wandb_mode": "disabled", "micro_batches_per_step": 1, "ema_decay": 0.0, "dropout": 0.0},
-    **{"schedule": "constant", "warmup_ratio": 0.0, "learning_rate": 1e-4},
-    **{"time_stretch": 1, "time_warp": 0, "time_masks": 0},
+    "wandb_mode": "disabled",
+    "micro_batches_per_step": 1,
+    "ema_decay": 0.0,
+    "dropout": 0.0,
+    "schedule": "constant",
+    "warmup_ratio": 0.0,
+    "learning_rate": 1e-4,
+    "time_stretch": 1,
+    "time_warp": 0,
+    "time_masks": 0,
     **dict.fromkeys(("rotation", "zoom", "shear", "block_shift", "block_rotation"), 0),
 }
 CHECKED_STEPS = 4
