@@ -28,7 +28,7 @@ LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
 RUN_FILES = (
     *(LAYOUT_FILE, STATISTICS_FILE, ENVIRONMENT_FILE, METRICS_FILE, "vocabulary.json"),
-    *("checkpoints", "best", "eval", "curves.png"),
+    *("checkpoints", "best", "eval", "curves.png", "profile"),
 )
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
 

@@ -79,7 +79,7 @@ class TrainingSettings(BaseModel):
     and no gain was measured on a CPU."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
-    raw weights' WER is logged beside it."""
+    raw weights are scored beside it, so that a validation takes twice as long."""
     average_best: Annotated[int, Field(ge=2)] | None = None
     """At the end, average the weights of this many best checkpoints (kept until then); the average
     becomes the best where its WER is no worse."""

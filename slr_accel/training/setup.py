@@ -280,6 +280,8 @@ def _trainer(
             last_step=last_step,
             epochs_before=epochs_before,
         )
-        if accelerator.device.type == "cuda" and not trainer.is_over:
+        # On a CPU nothing is raised; a sharded model has no backward of its own.
+        tries = accelerator.distributed_type.value in ("NO", "MULTI_GPU")
+        if tries and accelerator.device.type == "cuda" and not trainer.is_over:
             try_largest_batch(settings, corpus, trainer.make_epoch(), raw_model, raw_optimizer)
         yield trainer

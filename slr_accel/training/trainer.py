@@ -206,14 +206,20 @@ class Trainer:
 
     def scores(self) -> tuple[dict[str, Any], str | None]:
         """Figures of the validation split with the model's present weights, and what is wrong."""
-        return validate(
-            self.accelerator,
-            self.raw_model,
-            self.settings,
-            self.corpus,
-            self.eval_rows,
-            self.vocabulary,
-        )
+        try:
+            return validate(
+                self.accelerator,
+                self.raw_model,
+                self.settings,
+                self.corpus,
+                self.eval_rows,
+                self.vocabulary,
+            )
+        except torch.OutOfMemoryError:
+            raise RunError(
+                "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
+                "lower batch_size, or set batch_frames"
+            ) from None
 
     @property
     def save_is_due(self) -> bool:

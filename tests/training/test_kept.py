@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
+from test_saving import content
 
 from slr_accel.training.checkpoint import TrainState
 from slr_accel.training.kept import best_steps, beyond_budget, kept_steps
+from slr_accel.training.run import RunFolder
+from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.settings import TrainingSettings
 
 VALIDATIONS = [(10, 0.5), (20, 0.3), (30, 0.4), (40, 0.3), (50, 0.6)]
@@ -57,25 +60,33 @@ def test_a_run_keeps_every_n_and_what_it_averages(train: TrainCommand, tmp_path:
     assert saved(run) == sorted({4, 8, 12, 16, 18, best})
 
 
-def test_a_limit_removes_old_ones_and_says_so(train: TrainCommand, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    output = train.run(run, epochs=1, keep_every=1, save_total_gb=2e-4)
-    size = sum(path.stat().st_size for path in (run / "checkpoints" / "step_00000009").iterdir())
-    assert len(saved(run)) <= 2e-4 * 1e9 / size
-    assert saved(run)[-1] == 9 and "checkpoints of step 1 removed, for save_total_gb" in output
-    output = train.run(run, epochs=2, keep_every=1, save_total_gb=1e-9)
-    assert "alone take" in output and saved(run)[-1] == 18
+def test_a_limit_removes_old_ones_and_says_so(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def save(step: int, gigabytes: float) -> None:
+        settings = TrainingSettings(keep_every=1, save_total_gb=gigabytes)
+        with CheckpointWriter(RunFolder(tmp_path), settings, said.append) as writer:
+            writer.save(**content(step, best_step=1))
+
+    save(1, 1.0)
+    folder = tmp_path / "checkpoints" / "step_00000001"
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e9
+    for step in (2, 3, 4):
+        save(step, 3.5 * size)
+    assert saved(tmp_path) == [1, 3, 4]
+    assert said == [f"checkpoints of step 2 removed, for save_total_gb {3.5 * size:g}"]
+    save(5, 1e-9)
+    assert saved(tmp_path) == [1, 5] and "alone take" in said[-1]
 
 
 def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
-    train: TrainCommand, tmp_path: Path
+    train: TrainCommand, plain_run: Path, tmp_path: Path
 ) -> None:
     """Also when the run goes on: the average is made anew, and training does not notice it."""
-    whole, run = tmp_path / "whole", tmp_path / "run"
-    train.run(whole, epochs=3)
+    run = tmp_path / "run"
     train.run(run, epochs=3, max_steps=18, average_best=2)
     output = train.run(run, epochs=3, average_best=2)
-    np.testing.assert_equal(last_weights(run), last_weights(whole))
+    np.testing.assert_equal(last_weights(run), last_weights(plain_run))
     *validations, last = [record for record in metrics(run) if "wer" in record]
     assert validations[-1]["step"] == last["step"]
     ranked = sorted(validations, key=lambda record: (record["wer"], -record["step"]))
@@ -95,10 +106,9 @@ def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
 
 
 def test_with_an_average_of_the_weights_both_are_scored(
-    train: TrainCommand, tmp_path: Path
+    train: TrainCommand, plain_run: Path, tmp_path: Path
 ) -> None:
-    train.run(tmp_path / "ema", ema_decay=0.5, epochs=2)
-    train.run(tmp_path / "raw", epochs=2)
+    train.run(tmp_path / "ema", ema_decay=0.5)
     ema = [record for record in metrics(tmp_path / "ema") if "wer" in record]
-    raw = [record for record in metrics(tmp_path / "raw") if "wer" in record]
+    raw = [record for record in metrics(plain_run) if "wer" in record]
     assert [record["wer_raw"] for record in ema] == [record["wer"] for record in raw]

@@ -82,12 +82,8 @@ def test_no_batch_of_the_epoch_is_larger_than_the_one_tried(corpus: Corpus) -> N
 
 @pytest.mark.parametrize("model", ["student", "student_reference"])
 def test_a_dry_run_leaves_no_trace(corpus: Corpus, model: str) -> None:
-    small = {"lstm_hidden": None, "lstm_layers": None} if model == "student_reference" else {}
-    settings = (
-        settings_of(model=model, **small)
-        if not small
-        else build_settings({"data_dir": "c", "output_dir": "r", "model": model, "channels": 8})
-    )
+    values = {"data_dir": "c", "output_dir": "r", "model": model, "channels": 8}
+    settings = build_settings(values)
     epoch, network = epoch_of(corpus, settings), model_of(corpus, settings).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     optimizer, random = make_optimizer(settings, network), torch.get_rng_state()
@@ -181,6 +177,17 @@ def test_out_of_memory_in_a_step_names_the_batch_and_the_way_out(
     assert "Traceback" not in text
 
 
+def test_out_of_memory_in_validation_says_what_to_set(
+    train_here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_memory(*args: object, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("slr_accel.training.trainer.validate", no_memory)
+    assert train_here("--eval_steps=1") == 1
+    assert "out of memory in validation" in capsys.readouterr().err
+
+
 def test_searching_without_a_gpu_is_refused(
     train_here, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,12 +198,13 @@ def test_searching_without_a_gpu_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_gradient_checkpointing_may_come_later(train: TrainCommand, tmp_path: Path) -> None:
+def test_gradient_checkpointing_may_come_later(
+    train: TrainCommand, plain_run: Path, tmp_path: Path
+) -> None:
     """It is what a run that ran out of memory is told to add."""
-    train.run(tmp_path / "whole")
     train.run(tmp_path / "run", max_steps=9)
     train.run(tmp_path / "run", gradient_checkpointing=True)
-    ours, theirs = last_weights(tmp_path / "run"), last_weights(tmp_path / "whole")
+    ours, theirs = last_weights(tmp_path / "run"), last_weights(plain_run)
     for name in ours:
         np.testing.assert_allclose(ours[name], theirs[name], atol=1e-6, err_msg=name)
-    assert len(metrics(tmp_path / "run")) == len(metrics(tmp_path / "whole"))
+    assert len(metrics(tmp_path / "run")) == len(metrics(plain_run))
