@@ -11,7 +11,8 @@ transformers  transformers.Trainer with its defaults, which logs every 10 steps 
 None validates or saves. Recipe phoenix14t_streams with one micro-batch a step, without dropout,
 augmentation and moving average, at a constant learning rate; so all make the same weights, which is
 checked first. One torch thread; a few steps of each in turns. Of transformers the time counts from
-the begin of its first step to the end of its last.
+the begin of its first step to the end of its last. Beside other work the clock says little: the
+processor's time is what to compare.
 
 Bucketing: the same sequences in the plan's batches and in random ones, one of each in turns, by
 the bare step. The padding is of the whole epoch.
