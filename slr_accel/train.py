@@ -68,7 +68,7 @@ def train(settings: Settings, start: TrialStart) -> int:
             return trainer.stopped_by(stop)
 
         # 4. The best checkpoint stands; say where.
-        return trainer.finish()
+        return trainer.finish(stop)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,11 @@ from safetensors.numpy import load_file
 from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.record import Sequence
 
-TIMES = {"frames_per_second"}
+TIMES = {
+    *("frames_per_second", "sequences_per_second"),
+    *("padding_share", "data_wait_share", "peak_memory_gb"),
+}
+"""What differs between equal runs."""
 SMALL = {
     "epochs": 3,
     "batch_size": 2,

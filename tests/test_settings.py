@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slr_accel.cli import COMMANDS
 from slr_accel.models.settings import MODELS
 from slr_accel.settings import (
     RECIPES,
@@ -186,11 +187,14 @@ def test_every_setting_has_a_description(model: str) -> None:
     assert [name for name, field in setting_fields(model).items() if not field.description] == []
 
 
-@pytest.mark.parametrize("module", ["slr_accel.cli", "slr_accel.train"])
-def test_help_is_fast_and_imports_no_torch(module: str) -> None:
+@pytest.mark.parametrize(
+    "module, words",
+    [("slr_accel.train", []), ("slr_accel.cli", []), *(("slr_accel.cli", [c]) for c in COMMANDS)],
+)
+def test_help_is_fast_imports_no_torch_and_warns_of_nothing(module: str, words: list[str]) -> None:
     script = (
         "import json, runpy, sys, time\n"
-        f"sys.argv = ['{module}', '--help']\n"
+        f"sys.argv = {[module, *words, '--help']}\n"
         "try:\n"
         f"    runpy.run_module('{module}', run_name='__main__', alter_sys=True)\n"
         "except SystemExit as end:\n"
@@ -199,7 +203,11 @@ def test_help_is_fast_and_imports_no_torch(module: str) -> None:
         "print(json.dumps([sorted(heavy), time.process_time()]))\n"
     )
     output = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     ).stdout
     heavy, seconds = json.loads(output.splitlines()[-1])
     assert "usage:" in output

@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="save MODEL here, for the Hub: with a card of its RUN/eval figures"
     )
+    parser.add_argument(
+        "--dtype",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="of the weights in --out; the model computes in fp32 either way [fp32]",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
     parser.epilog = (
         f"Defaults are for {NUM_OUTPUTS} outputs on MediaPipe Holistic at 25 frames per second, "
@@ -39,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.model is None and args.out is not None:
         raise ValueError("--out saves a trained model: name it before")
-    rows = _of_every_kind() if args.model is None else [_of_trained(args.model, args.out)]
+    if args.dtype == "fp16" and args.out is None:
+        raise ValueError("--dtype is of what --out saves: give --out FOLDER")
+    if args.model is None:
+        rows = _of_every_kind()
+    else:
+        rows = [_of_trained(args.model, args.out, half=args.dtype == "fp16")]
     if args.json:
         print(json.dumps(rows, indent=1))
         return 0
@@ -71,7 +82,7 @@ def _of_every_kind() -> list[dict[str, Any]]:
     return rows
 
 
-def _of_trained(source: str, out: Path | None) -> dict[str, Any]:
+def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.build import model_name
     from slr_accel.models.folder import load_model
     from slr_accel.models.hub import find_model
@@ -82,7 +93,8 @@ def _of_trained(source: str, out: Path | None) -> dict[str, Any]:
     folder = find_model(source)
     model, vocabulary = load_model(folder)
     if out is not None:
-        save_pretrained(out, model, vocabulary, _evaluations(Path(source), folder))
+        figures = _evaluations(Path(source), folder)
+        save_pretrained(out, model, vocabulary, figures, half=half)
     return _figures(model_name(model), model)
 
 

@@ -71,6 +71,8 @@ class Augmentation(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Batch, *, seed: int, epoch: int) -> Batch:
         """The batch as epoch `epoch` sees it; features become float32."""
+        if self.settings.is_off:
+            return replace(batch, features=batch.features.float())
         rows = batch.rows.tolist()
         randoms = [np.random.default_rng([seed, epoch, row]) for row in rows]
         values, presence, lengths = self._at_other_speed(batch, randoms)

@@ -83,6 +83,12 @@ class AugmentationSettings(BaseModel):
     """Probability that a block is absent, in half of the cases for a span only; the origin's block
     and the last one left stay."""
 
+    @property
+    def is_off(self) -> bool:
+        """Nothing would be changed."""
+        changes = self.model_dump(exclude={"time_stretch", "time_mask_share"})
+        return self.time_stretch == 1 and not any(changes.values())
+
     def problems_with(self, layout: Layout) -> list[str]:
         """What cannot be done, or changes nothing, in sequences of this layout."""
         found = []

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-LENGTH_NOISE = 0.1
+LENGTH_NOISE = 0.05
 SHARDS = 1
 """Sets the order of shards apart from what else is seeded by (seed, epoch)."""
 
@@ -80,7 +80,7 @@ def plan(
 ) -> list[np.ndarray]:
     """Micro-batches of one epoch, every row in exactly one.
 
-    Rows of about the same length share a micro-batch (bucketing), with a tenth of noise on the
+    Rows of about the same length share a micro-batch (bucketing), with a twentieth of noise on the
     lengths so that the company changes from epoch to epoch. With `shard_window` this happens
     within `train_windows`, one after the other.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -17,8 +17,9 @@ class LoadingSettings(BaseModel):
 
     batch_size: PositiveInt = 4
     """Most sequences in a micro-batch."""
-    batch_frames: PositiveInt | None = None
-    """Most padded frames in a micro-batch, counting the longest stretch of augmentation."""
+    batch_frames: PositiveInt | Literal["auto"] | None = None
+    """Most padded frames in a micro-batch, counting the longest stretch of augmentation; auto: what
+    a GPU has room for, tried at the first start (with a large --batch_size)."""
     max_frames: PositiveInt | None = None
     """Longer sequences are refused, or subsampled in time with --dynamic_truncation."""
     dynamic_truncation: bool = False
@@ -40,6 +41,12 @@ class LoadingSettings(BaseModel):
     """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel."""
     cache_gb: PositiveFloat = CACHE_GB
     """Most gigabytes of a remote corpus that are kept; two windows must fit."""
+
+    @property
+    def frame_budget(self) -> int | None:
+        """`batch_frames` as a number, once `auto` is one."""
+        assert self.batch_frames != "auto", "training.setup replaces it"
+        return self.batch_frames
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""

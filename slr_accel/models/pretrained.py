@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import EvalResult, ModelCardData
 
 from slr_accel.corpus.vocabulary import Vocabulary
@@ -43,17 +44,41 @@ def from_pretrained(source: str | Path) -> tuple[Recogniser, Vocabulary]:
 
 
 def save_pretrained(
-    folder: Path, model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, Any]] = ()
+    folder: Path,
+    model: Recogniser,
+    vocabulary: Vocabulary,
+    figures: Sequence[dict[str, Any]] = (),
+    *,
+    half: bool = False,
 ) -> None:
     """Writes config.json, model.safetensors, vocabulary.json and a card, README.md.
 
     Args:
         folder: made where it is missing.
         figures: what `eval/<split>.json` of a run holds; only what was measured is on the card.
+        half: store parameters as float16, in half the space; they are float32 again once loaded.
+
+    Raises:
+        ValueError: a parameter is too large for float16.
     """
+    weights = in_half(model) if half else model.state_dict()
     folder.mkdir(parents=True, exist_ok=True)
-    save_model(folder, model, vocabulary, model.state_dict())
+    save_model(folder, model, vocabulary, weights)
     (folder / CARD_FILE).write_text(card(model, vocabulary, figures), encoding="utf-8")
+
+
+def in_half(model: Recogniser) -> dict[str, torch.Tensor]:
+    """The model's state with its parameters as float16; statistics stay, they may be of any size.
+
+    Raises:
+        ValueError: a parameter is too large for float16.
+    """
+    state = model.state_dict()
+    for name, parameter in model.named_parameters():
+        state[name] = parameter.detach().half()
+        if not torch.isfinite(state[name]).all():
+            raise ValueError(f"{name} has values beyond float16's 65,504; save it as fp32")
+    return state
 
 
 def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class TrainState:
     validations_without_gain: int = 0
     owes_validation: bool = False
     """The validation of this step was cut short by a signal; the next start makes up for it."""
+    validations: list[tuple[int, float]] = field(default_factory=list)
+    """(step, WER) of each, the first one first."""
     loss_sum: float = 0.0
     """Since the last line of metrics."""
     num_targets: int = 0
@@ -67,30 +70,62 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
     return checkpoints / f"step_{step:08d}"
 
 
-def save_checkpoint(
-    checkpoints: Path,
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step_"))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint's content at one moment of training."""
+
+    model: Recogniser
+    """Only its config is written."""
+    vocabulary: Vocabulary
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    optimizer: dict[str, Tensor]
+    state: TrainState
+
+
+def take_snapshot(
     *,
     model: Recogniser,
     vocabulary: Vocabulary,
     optimizer: dict[str, Tensor],
     average: dict[str, Tensor] | None,
     state: TrainState,
-) -> Path:
-    """Writes the checkpoint of `state.step`; `optimizer` is what `optimizer_tensors` gives.
+    copied: bool,
+) -> Snapshot:
+    """What `write_checkpoint` writes; `copied` to the host, it stays as it is while training goes
+    on. `optimizer` is what `optimizer_tensors` gives."""
+    weights = model.state_dict()
+    if copied:
+        weights, optimizer = _on_host(weights), _on_host(optimizer)
+        average = None if average is None else _on_host(average)
+        state = deepcopy(state)
+    return Snapshot(model, vocabulary, weights, average, optimizer, state)
+
+
+def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()}
+
+
+def write_checkpoint(checkpoints: Path, snapshot: Snapshot) -> Path:
+    """Writes the checkpoint of the snapshot's step.
 
     Raises:
         OSError: it could not be written (disk full); earlier checkpoints stay as they are.
     """
+    state, weights = snapshot.state, snapshot.weights
     final = checkpoint_path(checkpoints, state.step)
     folder = final.with_name(final.name + ".tmp")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
-        weights = model.state_dict()
-        save_model(folder, model, vocabulary, average or weights)
-        if average is not None:
+        save_model(folder, snapshot.model, snapshot.vocabulary, snapshot.average or weights)
+        if snapshot.average is not None:
             save_tensors(weights, folder / TRAINING_WEIGHTS_FILE)
-        save_tensors(optimizer, folder / OPTIMIZER_FILE)
+        save_tensors(snapshot.optimizer, folder / OPTIMIZER_FILE)
         meta = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **asdict(state)}
         (folder / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
         for path in folder.iterdir():
@@ -156,9 +191,8 @@ def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimi
         if name not in parameters:
             raise ValueError(f"{path}: holds {key!r}, which this model does not have")
         parameter = parameters[name]
-        # AdamW counts its steps on the CPU.
-        device = parameter.device if tensor.ndim else tensor.device
-        optimizer.state[parameter][state_name] = tensor.to(device)
+        # The fused kernels count their steps where the parameter is.
+        optimizer.state[parameter][state_name] = tensor.to(parameter.device)
 
 
 def read_state(folder: Path) -> TrainState:
@@ -170,7 +204,9 @@ def read_state(folder: Path) -> TrainState:
         meta.pop("torch")
         if version != FORMAT_VERSION:
             raise ValueError(f"format version {version}, this slr_accel reads {FORMAT_VERSION}")
-        return TrainState(**meta)
+        state = TrainState(**meta)
+        state.validations = [(step, wer) for step, wer in state.validations]
+        return state
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a checkpoint's state ({error})") from None
 
@@ -188,16 +224,6 @@ def delete_checkpoint(folder: Path) -> None:
     # Its validity goes first: a half-deleted checkpoint is none.
     (folder / META_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def prune_checkpoints(checkpoints: Path, *, keep_last: int, best_step: int) -> None:
-    """Keeps the last `keep_last` and the best; removes the rest and what a crash left."""
-    for path in all_checkpoints(checkpoints)[:-keep_last]:
-        if path != checkpoint_path(checkpoints, best_step):
-            delete_checkpoint(path)
-    for path in checkpoints.glob("step_*"):
-        if not (path / META_FILE).is_file() or path.suffix == ".tmp":
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def point_to(link: Path, target: Path) -> None:

@@ -243,7 +243,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
         seed=seed,
         epoch=epoch,
         batch_size=loading.batch_size,
-        batch_frames=loading.batch_frames,
+        batch_frames=loading.frame_budget,
         curriculum=epoch < loading.curriculum_epochs,
         shards=data.shards,
         shard_window=loading.shard_window,
@@ -265,7 +265,7 @@ def count_steps(settings: Settings, data: TrainData, per_step: int) -> int:
     rows_of_shard = np.bincount(data.shards)
 
     def micro_batches(epoch: int) -> int:
-        if settings.loading.batch_frames is not None:
+        if settings.loading.frame_budget is not None:
             return len(make_epoch(settings, data, epoch).plan)
         sizes = [rows_of_shard[window].sum() for window in _windows(settings, data, epoch)]
         return sum(-(-int(size) // settings.loading.batch_size) for size in sizes)

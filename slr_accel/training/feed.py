@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,6 +36,12 @@ class StepWork:
     """Position of the first of them in the epoch's plan."""
     num_frames: int
     """Of all processes, padding left out."""
+    num_padded_frames: int
+    """Of all processes, padding counted."""
+    num_sequences: int
+    """Of all processes."""
+    wait_seconds: float
+    """In which this process waited for its batches."""
     is_last: bool
     """The epoch ends with this step."""
 
@@ -42,6 +49,11 @@ class StepWork:
     def num_micro_batches(self) -> int:
         """Of all processes."""
         return len(self.rows)
+
+    @property
+    def largest(self) -> Batch:
+        """Of this process's micro-batches the one with the most padded frames."""
+        return max((m.batch for m in self.micro_batches), key=lambda b: b.presence[..., 0].numel())
 
 
 def epoch_work(
@@ -74,11 +86,19 @@ def epoch_work(
     for step, own in zip(steps, work, strict=True):
         everyone = plan[step * per_step : (step + 1) * per_step]
         rows = np.concatenate(everyone).tolist()
+        start = time.monotonic()
+        micro_batches = [MicroBatch(next(batches), index, counts) for index, counts in own]
+        waited = time.monotonic() - start
         yield StepWork(
-            [MicroBatch(next(batches), index, counts) for index, counts in own],
+            micro_batches,
             num_targets=sum(len(epoch.targets[row]) for row in rows),
             rows=everyone,
             first=step * per_step,
             num_frames=sum(epoch.frames[row] for row in rows),
+            num_padded_frames=sum(
+                len(batch) * max(epoch.frames[row] for row in batch.tolist()) for batch in everyone
+            ),
+            num_sequences=len(rows),
+            wait_seconds=waited,
             is_last=step == steps[-1],
         )

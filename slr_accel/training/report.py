@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 from slr_accel.settings import Settings
 from slr_accel.training.checkpoint import TrainState
+from slr_accel.training.feed import StepWork
 from slr_accel.training.run import RunFolder
+from slr_accel.training.throughput import Throughput
 from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
 from slr_accel.training.wandb_run import WandbRun, start_wandb
 
@@ -28,7 +29,7 @@ class Report:
         self._run = run
         self._is_main = is_main
         self.wandb_id = state.wandb_id
-        self._frames, self._seconds, self._last = 0, 0.0, time.monotonic()
+        self._throughput = Throughput()
         self._wandb: WandbRun | None = None
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
@@ -72,12 +73,9 @@ class Report:
         if self._wandb is not None and rows:
             self._wandb.show_hypotheses(rows)
 
-    def step(self, step: int, epoch: int, frames: int) -> None:
-        """Notes that a step over `frames` valid frames is done."""
-        now = time.monotonic()
-        self._frames += frames
-        self._seconds += now - self._last
-        self._last = now
+    def step(self, step: int, epoch: int, work: StepWork) -> None:
+        """Notes that a step is done."""
+        self._throughput.step(work)
         if self._is_main:
             self._display.step(step, epoch)
 
@@ -86,10 +84,8 @@ class Report:
         if not self._is_main:
             return
         if "loss" in record:
-            speed = self._frames / max(self._seconds, 1e-9)
-            record = {**record, "frames_per_second": round(speed, 1)}
-            self._frames, self._seconds = 0, 0.0
-        self._last = time.monotonic()  # a validation is no training time
+            record = {**record, **self._throughput.figures()}
+        self._throughput.leave_out()
         self._metrics.write(record)
         if self._wandb is not None:
             self._wandb.log(record)

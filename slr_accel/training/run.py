@@ -29,7 +29,7 @@ LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
 RUN_FILES = (
     *(LAYOUT_FILE, STATISTICS_FILE, ENVIRONMENT_FILE, METRICS_FILE, "vocabulary.json"),
-    *("checkpoints", "best", "eval", "curves.png"),
+    *("checkpoints", "best", "eval", "curves.png", "profile"),
 )
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
 
@@ -44,7 +44,9 @@ MAY_CHANGE = {
         "wandb_group",
         "mixed_precision",
     ),
+    *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
     *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
+    "gradient_checkpointing",
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its
 path; the micro-batches of a step to what the first start made of them."""
@@ -179,6 +181,11 @@ def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> 
         }
     )
     _write_json(run.path / ENVIRONMENT_FILE, environment)
+
+
+def record_batch_frames(run: RunFolder, batch_frames: int) -> None:
+    """Fixes what --batch_frames auto found, so that the plan is the same after a resume."""
+    _write_json(run.path / ENVIRONMENT_FILE, {**run.environment(), "batch_frames": batch_frames})
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

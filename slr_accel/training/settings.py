@@ -18,6 +18,8 @@ from pydantic import (
 from slr_accel.corpus.labels import LabelPolicy
 from slr_accel.models.settings import ModelName
 
+Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
+
 
 def _no_is_a_word(value: Any) -> Any:
     """YAML reads a bare `no` as false."""
@@ -49,9 +51,16 @@ class TrainingSettings(BaseModel):
     learning_rate: PositiveFloat = 1e-3
     """Peak, reached after warm-up."""
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of all steps in which the learning rate rises linearly; then it falls as a cosine."""
+    """Share of all steps in which the learning rate rises linearly (one_cycle: always a tenth)."""
+    schedule: Schedule = "cosine"
+    """After the warm-up: fall as a cosine, fall as 1 / sqrt(step), stay constant, or be reduced on
+    a plateau of the validation WER; one_cycle rises tenfold from its start, then falls."""
+    plateau_patience: PositiveInt = 3
+    """With plateau: reduce after this many validations in a row without a better WER."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """With plateau: what the learning rate is multiplied with."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    """AdamW (eps 1e-8), or plain SGD without momentum."""
+    """AdamW (eps 1e-8), or plain SGD without momentum; torch's fused kernels."""
     weight_decay: NonNegativeFloat = 0.01
     """On matrices and kernels; never on biases and norms."""
     max_grad_norm: PositiveFloat = 5.0
@@ -69,7 +78,11 @@ class TrainingSettings(BaseModel):
     """Let torch.compile make kernels of all but the features and the LSTM: minutes at each start,
     and no gain was measured on a CPU."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Evaluate an exponential moving average of the weights with this decay a step; 0 is off."""
+    """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
+    raw weights are scored beside it, so that a validation takes twice as long."""
+    average_best: Annotated[int, Field(ge=2)] | None = None
+    """At the end, average the weights of this many best checkpoints (kept until then); the average
+    becomes the best where its WER is no worse."""
     seed: NonNegativeInt = 1
     """Of weights, data order, dropout and augmentation."""
 
@@ -83,8 +96,16 @@ class TrainingSettings(BaseModel):
     """Save every n optimizer steps, besides after every validation."""
     keep_last: PositiveInt = 2
     """Checkpoints kept besides the best."""
+    keep_every: PositiveInt | None = None
+    """Also keep, of what is saved, each checkpoint at a multiple of this many steps."""
+    save_total_gb: PositiveFloat | None = None
+    """Most gigabytes (10^9 bytes) of checkpoints: the oldest go first, never the last or best."""
+    async_save: bool = False
+    """Write checkpoints in a thread while training goes on; costs their size in memory."""
     log_steps: PositiveInt = 10
     """A line of metrics every n optimizer steps."""
+    profile: PositiveInt | None = None
+    """Record this many steps, after the first few, with torch.profiler into RUN/profile."""
     wandb_mode: Literal["disabled", "offline", "online"] | None = None
     """Default: online with a key, else disabled; never asks."""
     wandb_project: str = "slr_accel"
@@ -104,4 +125,14 @@ class TrainingSettings(BaseModel):
                 "accumulation_steps and micro_batches_per_step say the same thing twice; "
                 "give one of them"
             )
+        return found
+
+    def without_effect(self) -> list[str]:
+        """Settings that were given and change nothing in this combination."""
+        given, found = self.model_fields_set, []
+        if self.schedule != "plateau":
+            names = given & {"plateau_patience", "plateau_factor"}
+            found += [f"{name} has no effect without --schedule plateau" for name in sorted(names)]
+        if self.schedule == "one_cycle" and "warmup_ratio" in given:
+            found.append("warmup_ratio has no effect with --schedule one_cycle")
         return found

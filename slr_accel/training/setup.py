@@ -12,15 +12,15 @@ from safetensors.torch import load_file
 from torch import Tensor, distributed
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.vocabulary import BLANK, Vocabulary
+from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
-from slr_accel.models.build import make_model, model_config
+from slr_accel.models.build import make_model
 from slr_accel.models.compiled import compile_parts
-from slr_accel.models.folder import load_model, save_tensors
-from slr_accel.models.hub import VOCABULARY_FILE, find_model
+from slr_accel.models.folder import save_tensors
+from slr_accel.models.hub import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training import zero
@@ -39,9 +39,17 @@ from slr_accel.training.data import (
     statistics_rows,
     train_data,
 )
+from slr_accel.training.init_from import take_weights
+from slr_accel.training.largest_batch import (
+    found_batch_frames,
+    try_largest_batch,
+    with_batch_frames,
+)
 from slr_accel.training.peers import LONGEST_SILENCE, lost_peers_explained
+from slr_accel.training.profile import StepProfiler
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
+from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
 
@@ -176,45 +184,11 @@ def fresh_model(
     return model
 
 
-def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None:
-    """All weights but the head's, which follows the vocabulary: known tokens keep their rows."""
-    folder = find_model(source)
-    trained, known = load_model(folder)
-    ours, theirs_config = model_config(model), model_config(trained)
-    differing = [
-        key for key in ("model_type", "layout", "features") if ours[key] != theirs_config[key]
-    ]
-    own, theirs = model.state_dict(), trained.state_dict()
-    differing += [
-        name
-        for name in own
-        if not _is_head(name) and (name not in theirs or own[name].shape != theirs[name].shape)
-    ]
-    if differing:
-        raise ValueError(
-            f"init_from {source}: does not fit in {', '.join(differing[:5])}; the layout, the "
-            f"features and the model's settings must be those of {folder / 'config.json'}"
-        )
-    pairs = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
-    to, of = torch.tensor([(BLANK, BLANK), *pairs]).T
-    for name, tensor in theirs.items():
-        if name not in own:
-            continue
-        if _is_head(name):
-            own[name][to] = tensor[of]
-        else:
-            own[name].copy_(tensor)
-
-
-def _is_head(name: str) -> bool:
-    return name.split(".")[0].endswith("head")
-
-
 def make_optimizer(settings: Settings, model: Recogniser) -> torch.optim.Optimizer:
     groups = parameter_groups(model, settings.training.weight_decay)
     if settings.training.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.training.learning_rate)
-    return torch.optim.AdamW(groups, lr=settings.training.learning_rate, eps=1e-8)
+        return torch.optim.SGD(groups, lr=settings.training.learning_rate, fused=True)
+    return torch.optim.AdamW(groups, lr=settings.training.learning_rate, eps=1e-8, fused=True)
 
 
 def resume(
@@ -252,6 +226,8 @@ def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Train
     accelerator = make_accelerator(settings.training.mixed_precision)
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
+        if settings.loading.batch_frames == "auto" and accelerator.device.type != "cuda":
+            raise ValueError("batch_frames auto needs a GPU to try batches on; give a number")
         if accelerator.is_main_process:
             stack.enter_context(locked(run))
         stack.enter_context(lost_peers_explained())
@@ -291,6 +267,11 @@ def _trainer(
         model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
     if accelerator.scaler is not None and state.grad_scaler:
         accelerator.scaler.load_state_dict(state.grad_scaler)
+    if settings.loading.batch_frames == "auto":
+        settings = with_batch_frames(
+            settings,
+            found_batch_frames(accelerator, settings, corpus, run, data, raw_model, raw_optimizer),
+        )
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     if is_main:
@@ -303,8 +284,15 @@ def _trainer(
             world_size=accelerator.num_processes,
         )
     report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
-    with report:
-        yield Trainer(
+    with ExitStack() as stack:
+        stack.enter_context(report)
+        profiler = None
+        if settings.training.profile is not None and is_main:
+            folder = run.path / "profile"
+            profiler = StepProfiler(folder, settings.training.profile, report.say)
+            stack.enter_context(profiler)
+        writer = stack.enter_context(CheckpointWriter(run, settings.training, report.say))
+        trainer = Trainer(
             settings=settings,
             corpus=corpus,
             run=run,
@@ -321,8 +309,15 @@ def _trainer(
             average=average,
             state=state,
             report=report,
+            writer=writer,
+            profiler=profiler,
             micro_batches_per_step=per_step,
             total_steps=total_steps,
             last_step=last_step,
             epochs_before=epochs_before,
         )
+        # On a CPU nothing is raised; a sharded model has no backward of its own.
+        tries = accelerator.distributed_type.value in ("NO", "MULTI_GPU")
+        if tries and accelerator.device.type == "cuda" and not trainer.is_over:
+            try_largest_batch(settings, corpus, trainer.make_epoch(), raw_model, raw_optimizer)
+        yield trainer

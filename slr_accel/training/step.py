@@ -62,7 +62,7 @@ def train_step(
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
             torch.manual_seed(seed_of(seed, epoch, micro_batch.index))
-            loss, further = _losses(model, batch)
+            loss, further = batch_losses(model, batch)
             if micro_batch.counts:
                 # What the model adds is not reported, but has to be finite too.
                 shared[micro_batch.index - work.first] = loss.detach() + 0 * further.detach()
@@ -122,7 +122,7 @@ class PlainPasses:
         return float(norm), is_finite
 
 
-def _losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+def batch_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """CTC's loss, and what the model adds to it; both summed over sequences."""
     output = model(batch.features, batch.presence, batch.lengths)
     loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)

@@ -81,6 +81,10 @@ class Display:
                 ("loss", "loss", ".3f"),
                 ("learning_rate", "lr", ".1e"),
                 ("frames_per_second", "frames/s", ",.0f"),
+                ("sequences_per_second", "sequences/s", ",.1f"),
+                ("padding_share", "padding", ".0%"),
+                ("data_wait_share", "waiting", ".0%"),
+                ("peak_memory_gb", "peak GB", ".2f"),
                 ("wer", "WER", ".1%"),
             )
             if name in record

@@ -18,25 +18,23 @@ from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import Interrupted, RunError
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.settings import Settings
+from slr_accel.training.announcement import announcement
 from slr_accel.training.average import evaluated_weights, update_average
-from slr_accel.training.checkpoint import (
-    TrainState,
-    optimizer_tensors,
-    point_to,
-    prune_checkpoints,
-    save_checkpoint,
-)
-from slr_accel.training.data import TrainData, make_epoch, references
+from slr_accel.training.best_average import try_average_of_best
+from slr_accel.training.checkpoint import TrainState, optimizer_tensors
+from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.describe import describe_batch
 from slr_accel.training.feed import StepWork, epoch_work
+from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.preemption import StopRequest
+from slr_accel.training.profile import StepProfiler
 from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder
-from slr_accel.training.schedules import warmup_cosine
+from slr_accel.training.saving import CheckpointWriter
+from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, train_step
-from slr_accel.training.validation import validate
+from slr_accel.training.validation import Validation, validate
 from slr_accel.training.zero import Zero
 
 MOST_SKIPPED = 20
@@ -69,6 +67,8 @@ class Trainer:
     average: dict[str, Tensor] | None
     state: TrainState
     report: Report
+    writer: CheckpointWriter
+    profiler: StepProfiler | None
     micro_batches_per_step: int
     total_steps: int
     """Of all epochs; the learning rate is planned for these."""
@@ -92,11 +92,15 @@ class Trainer:
         over = impatient or self.state.step >= self.last_step
         return over and not self.state.owes_validation
 
+    def make_epoch(self) -> Epoch:
+        """What the current epoch trains on."""
+        return make_epoch(self.settings, self.data, self.state.epoch)
+
     def rest_of_epoch(self) -> Iterator[StepWork]:
         """The steps of the current epoch that are not yet taken."""
         return epoch_work(
             self.corpus,
-            make_epoch(self.settings, self.data, self.state.epoch),
+            self.make_epoch(),
             first=self.state.micro_batches,
             per_step=self.micro_batches_per_step,
             rank=self.accelerator.process_index,
@@ -111,27 +115,39 @@ class Trainer:
             first = work.micro_batches[0].batch
             self.report.say(describe_batch(first, self.corpus, self.vocabulary))
             self.has_stepped = True
-        learning_rate = options.learning_rate * warmup_cosine(
-            state.step, total_steps=self.total_steps, warmup_ratio=options.warmup_ratio
+        learning_rate = options.learning_rate * learning_rate_factor(
+            options,
+            state.step,
+            total_steps=self.total_steps,
+            wers=[wer for _, wer in state.validations],
         )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        result = train_step(
-            self.accelerator,
-            self.model,
-            self.optimizer,
-            self.augmentation,
-            work,
-            epoch=state.epoch,
-            seed=options.seed,
-            max_grad_norm=options.max_grad_norm,
-            stop_requested=stop_requested,
-        )
+        try:
+            result = train_step(
+                self.accelerator,
+                self.model,
+                self.optimizer,
+                self.augmentation,
+                work,
+                epoch=state.epoch,
+                seed=options.seed,
+                max_grad_norm=options.max_grad_norm,
+                stop_requested=stop_requested,
+            )
+        except torch.OutOfMemoryError:
+            largest = work.largest.features.shape[1]
+            raise out_of_memory(
+                self.settings, self.corpus, work.largest.rows.tolist(), largest
+            ) from None
         if self.average is not None and result.took_step:
             self._gather()
             update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
         self._count(work, result)
-        self.report.step(state.step, state.epoch, work.num_frames)
+        self.report.step(state.step, state.epoch, work)
+        self.writer.check()
+        if self.profiler is not None:
+            self.profiler.step()
         if state.step % options.log_steps == 0:
             self._log_training(learning_rate, result.grad_norm)
         return result
@@ -194,7 +210,7 @@ class Trainer:
         return due or self.state.step >= self.last_step
 
     def validate(self, stop: StopRequest) -> bool:
-        """Scores the validation split with the averaged weights, where there are some.
+        """Scores the validation split; with EMA its weights, and the raw ones beside them.
 
         False where a signal cut it short: then it is owed, and nothing else has changed.
         """
@@ -203,19 +219,22 @@ class Trainer:
         self._gather()
         try:
             with evaluated_weights(self.raw_model, self.average):
-                found = validate(
-                    self.accelerator,
-                    self.raw_model,
-                    self.settings,
-                    self.corpus,
-                    self.eval_rows,
-                    self.vocabulary,
-                    stops=lambda: stop.is_anywhere(self.accelerator),
-                )
+                found = self.scores(stop)
+            raw = self.scores(stop).figures["wer"] if self.average is not None else None
         except Interrupted:
             return False
         state.owes_validation = False
-        figures, trouble, self.hypotheses = found.figures, found.trouble, found.hypotheses
+        self.hypotheses = found.hypotheses
+        self._note_validation(found.figures if raw is None else {**found.figures, "wer_raw": raw})
+        if found.trouble is not None and not self.in_trouble:
+            self.report.alert("collapse", f"warning: {found.trouble}")
+        self.in_trouble = found.trouble is not None
+        return True
+
+    def _note_validation(self, figures: dict[str, Any]) -> None:
+        """Decides whether it is the best, and tells."""
+        state = self.state
+        state.validations.append((state.step, figures["wer"]))
         before = math.inf if state.best_wer is None else state.best_wer
         gained, is_best = figures["wer"] < before, figures["wer"] <= before
         state.validations_without_gain = 0 if gained else state.validations_without_gain + 1
@@ -223,21 +242,40 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
+        raw = f"  raw weights {figures['wer_raw']:.2%}" if "wer_raw" in figures else ""
         spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
         self.report.say(
             f"epoch {state.epoch}  step {state.step}  WER {figures['wer']:.2%}"
-            f"{' (best)' if is_best else ''}{spelling}  blank frames {figures['blank_share']:.0%}"
+            f"{' (best)' if is_best else ''}{raw}{spelling}"
+            f"  blank frames {figures['blank_share']:.0%}"
             f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
         )
-        if trouble is not None and not self.in_trouble:
-            self.report.alert("collapse", f"warning: {trouble}")
-        self.in_trouble = trouble is not None
-        return True
+
+    def scores(self, stop: StopRequest) -> Validation:
+        """The validation split with the model's present weights. Raises Interrupted by a signal."""
+        try:
+            return validate(
+                self.accelerator,
+                self.raw_model,
+                self.settings,
+                self.corpus,
+                self.eval_rows,
+                self.vocabulary,
+                stops=lambda: stop.is_anywhere(self.accelerator),
+            )
+        except torch.OutOfMemoryError:
+            raise RunError(
+                "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
+                "lower batch_size, or set batch_frames"
+            ) from None
 
     @property
     def save_is_due(self) -> bool:
-        every = self.settings.training.save_steps
-        return every is not None and self.state.step % every == 0
+        options = self.settings.training
+        return any(
+            every is not None and self.state.step % every == 0
+            for every in (options.save_steps, options.keep_every)
+        )
 
     def save(self) -> None:
         """Writes a checkpoint (one process does) and removes those that are not kept."""
@@ -251,88 +289,42 @@ class Trainer:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
         state.grad_scaler = {} if scaler is None else scaler.state_dict()
-        folder = save_checkpoint(
-            self.run.checkpoints,
+        self.writer.save(
             model=self.raw_model,
             vocabulary=self.vocabulary,
             optimizer=optimizer,
             average=self.average,
             state=state,
         )
-        if state.best_step == state.step:
-            point_to(self.run.best, folder)
-        if state.owes_validation:  # this checkpoint will be written again: one more stays till then
-            return
-        prune_checkpoints(
-            self.run.checkpoints,
-            keep_last=self.settings.training.keep_last,
-            best_step=state.best_step,
-        )
 
     def announce(self) -> None:
         """Says what is trained on what, and where the run stands."""
-        model, data = self.raw_model, self.data
-        parameters = sum(p.numel() for p in model.parameters())
-        say = self.report.say
-        say(
-            f"{len(data.rows)} train and {len(self.eval_rows)} "
-            f"{self.settings.training.eval_split} sequences, {len(self.vocabulary.tokens)} tokens; "
-            f"layout {self.corpus.layout.signature}"
-        )
-        for reason in data.dropped:
-            say(f"warning: {reason}")
-        self._announce_floor()
-        loading = self.settings.loading
-        for name in ("crop_probability", "exchange_probability"):
-            if getattr(loading, name) and not data.takes:
-                say(f"warning: {name} has no effect, no sequence has a segment for each token")
-        if self.settings.loading.cache_dir is not None and not self.corpus.is_remote:
-            say("warning: cache_dir has no effect, the corpus is a folder of this machine")
-        say(
-            f"{self.settings.training.model} with {parameters / 1e6:.2f} M parameters "
-            f"({parameters * 4 / 1e6:.1f} MB), "
-            f"{model.features.num_features} features a frame; "
-            f"{self.accelerator.num_processes} process(es) on {self.accelerator.device.type}, "
-            f"{self.micro_batches_per_step} micro-batch(es) a step"
-        )
-        if self.state.step and not self.is_over:
-            say(f"continues at step {self.state.step} of {self.last_step}")
-        if self.epochs_before not in (None, self.settings.training.epochs):
-            say(
-                f"epochs were {self.epochs_before} and are {self.settings.training.epochs} now: "
-                f"the learning rate follows the cosine over {self.total_steps} steps from here"
-            )
-        if self.is_over and self.state.step >= self.last_step:
-            limit = "epochs" if self.last_step == self.total_steps else "max_steps"
-            say(f"this run is complete; raise {limit} to train it further")
-        elif self.is_over:
-            say("this run stopped early; raise early_stopping_patience to train it further")
-
-    def _announce_floor(self) -> None:
-        policy, split = self.vocabulary.label_policy, self.settings.training.eval_split
-        expected = references(self.corpus, self.eval_rows, policy)
-        floor = unavoidable_errors(self.vocabulary, expected)
-        if floor.errors:
-            self.report.say(
-                f"label policy {policy}: not even a perfect recogniser gets below {floor.wer:.2%} "
-                f"WER on {split}, where {floor.errors} of {floor.reference_tokens} words cannot "
-                "be said in its vocabulary"
-            )
+        for line in announcement(self):
+            self.report.say(line)
 
     def stopped_by(self, stop: StopRequest) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""
+        self.writer.wait()
         self.report.draw()
         self.report.say(f"{stop.name}: saved at step {self.state.step}; the same command continues")
         return stop.exit_code
 
-    def finish(self) -> int:
+    def finish(self, stop: StopRequest) -> int:
         """Draws the curves and says where the results are; returns the exit code."""
+        self.writer.wait()
+        state, count = self.state, self.settings.training.average_best
+        try:
+            average_wer = None if count is None else try_average_of_best(self, count, stop)
+        except Interrupted:
+            return self.stopped_by(stop)
         curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
-        state = self.state
         if state.best_wer is not None:
+            best = f"{state.best_wer:.2%} at step {state.best_step}"
+            if average_wer is not None:
+                best = f"{average_wer:.2%}, of an average"
             self.report.say(
-                f"best WER {state.best_wer:.2%} at step {state.best_step}: {self.run.best}\n"
+                f"best WER {best}: {self.run.best}\n"
                 f"curves: {curves}\n"
                 f"score it: slr-accel evaluate {shlex.quote(str(self.run.path))} "
                 f"--split {self.settings.training.eval_split}"

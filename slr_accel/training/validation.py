@@ -50,7 +50,7 @@ def validate(
         corpus,
         rows,
         batch_size=4 * settings.loading.batch_size,
-        batch_frames=settings.loading.batch_frames,
+        batch_frames=settings.loading.frame_budget,
         max_frames=settings.loading.max_frames,
         shard_window=settings.loading.shard_window,
         stops=stops,

@@ -77,3 +77,18 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
         main(["models", str(tmp_path / "model"), "--out", str(tmp_path / "model")])
     assert end.value.code == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_model_is_exported_in_half_only_with_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_pretrained(
+        tmp_path / "model", make("student", LAYOUTS["tracks"]), Vocabulary(tuple("ABCDEF"), "raw")
+    )
+    models(capsys, tmp_path / "model", "--out", tmp_path / "half", "--dtype", "fp16")
+    header = (tmp_path / "half" / "model.safetensors").read_bytes()[:4000]
+    assert b'"dtype":"F16"' in header
+    with pytest.raises(SystemExit) as end:
+        main(["models", str(tmp_path / "model"), "--dtype", "fp16"])
+    assert end.value.code == 2
+    assert "give --out" in capsys.readouterr().err

@@ -67,6 +67,20 @@ def test_a_sequence_is_augmented_alike_alone_and_in_any_batch(name: str) -> None
         assert torch.equal(together.presence[i, :length], alone.presence[0])
 
 
+def test_where_all_is_off_nothing_is_computed_and_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    augment, batch = augmentation(LAYOUTS["tracks"]), random_batch(LAYOUTS["tracks"], [31, 12])
+    quick = augment(batch, seed=1, epoch=0)
+    monkeypatch.setattr(AugmentationSettings, "is_off", False)
+    slow = augment(batch, seed=1, epoch=0)
+    assert torch.equal(quick.lengths, slow.lengths)
+    for i, length in enumerate(batch.lengths.tolist()):
+        torch.testing.assert_close(quick.features[i, :length], slow.features[i, :length])
+        assert torch.equal(quick.presence[i, :length], slow.presence[i, :length])
+    assert not AugmentationSettings(**OFF | {"zoom": 0.1}).is_off
+
+
 def test_another_epoch_or_seed_or_row_gives_another_sequence() -> None:
     layout = LAYOUTS["tracks"]
     batch = random_batch(layout, [30])

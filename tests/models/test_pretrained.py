@@ -20,6 +20,7 @@ from models_helpers import LAYOUTS, make, random_batch, run
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.models.hub import MODEL_FILES, find_model
 from slr_accel.models.pretrained import from_pretrained, save_pretrained
+from slr_accel.models.settings import MODELS
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
 FIGURES = {
@@ -47,6 +48,39 @@ def test_a_saved_model_comes_back(saved: Path) -> None:
     expected = run(make("student", LAYOUTS["tracks"]).eval(), batch).log_probs
     assert torch.equal(run(model, batch).log_probs, expected)
     assert vocabulary == VOCABULARY
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_saved_in_half_it_computes_almost_the_same_in_float32(tmp_path: Path, name: str) -> None:
+    layout = LAYOUTS["log-mel" if name == "speech" else "tracks"]
+    whole = make(name, layout).eval()
+    save_pretrained(tmp_path / "whole", whole, VOCABULARY)
+    save_pretrained(tmp_path / "half", whole, VOCABULARY, half=True)
+    sizes = [(tmp_path / kind / "model.safetensors").stat().st_size for kind in ("half", "whole")]
+    assert sizes[0] < 0.75 * sizes[1]
+    model, _ = from_pretrained(tmp_path / "half")
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    batch = random_batch(layout, [30, 17])
+    expected, found = run(whole, batch), run(model, batch)
+    torch.testing.assert_close(found.log_probs, expected.log_probs, atol=2e-2, rtol=0)
+    assert torch.equal(found.log_probs.argmax(-1), expected.log_probs.argmax(-1))
+
+
+def test_statistics_of_any_size_survive_half_and_too_large_weights_are_refused(
+    tmp_path: Path,
+) -> None:
+    model = make("student", LAYOUTS["tracks"])
+    model.features.mean.fill_(1e6)
+    model.features.deviation.fill_(1e-9)
+    save_pretrained(tmp_path / "half", model, VOCABULARY, half=True)
+    loaded, _ = from_pretrained(tmp_path / "half")
+    assert torch.equal(loaded.features.mean, model.features.mean)
+    assert torch.equal(loaded.features.deviation, model.features.deviation)
+    with torch.no_grad():
+        model.head.weight[0, 0] = 1e5
+    with pytest.raises(ValueError, match=r"head\.weight has values beyond float16"):
+        save_pretrained(tmp_path / "more", model, VOCABULARY, half=True)
+    assert not (tmp_path / "more").exists()
 
 
 def test_the_card_states_what_was_measured_and_nothing_else(saved: Path) -> None:

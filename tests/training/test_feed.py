@@ -49,6 +49,10 @@ def test_an_epoch_is_the_plan_in_its_order(corpus, epoch) -> None:
     assert sum(step.num_targets for step in steps) == sum(map(len, epoch.targets.values()))
     assert sum(step.num_micro_batches for step in steps) == len(epoch.plan)
     assert sum(step.num_frames for step in steps) == sum(epoch.frames.values())
+    assert sum(step.num_sequences for step in steps) == len(epoch.frames)
+    read = [m.batch for step in steps for m in step.micro_batches if m.counts]
+    padded = sum(batch.presence.shape[0] * batch.presence.shape[1] for batch in read)
+    assert sum(step.num_padded_frames for step in steps) == padded
 
 
 @pytest.mark.parametrize("first", [0, 2, 4, 6, 8])

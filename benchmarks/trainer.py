@@ -1,0 +1,294 @@
+"""What does the training loop cost beyond the training, and what does bucketing by length save?
+
+    python benchmarks/trainer.py --data_dir corpora/phoenix14t_streams
+
+Loop: the same model, optimizer and batches, made beforehand, in three loops:
+
+ours          Trainer.step: schedule, step, counts, metrics, display; a line of metrics in 10 steps
+bare          forward, loss, backward, clip_grad_norm_, AdamW, zero_grad in plain PyTorch
+transformers  transformers.Trainer with its defaults, which logs every 10 steps too
+
+None validates or saves. Recipe phoenix14t_streams with one micro-batch a step, without dropout,
+augmentation and moving average, at a constant learning rate; so all make the same weights, which is
+checked first. One torch thread; a few steps of each in turns. Of transformers the time counts from
+the begin of its first step to the end of its last. Beside other work the clock says little: the
+processor's time is what to compare.
+
+Bucketing: the same sequences in the plan's batches and in random ones, one of each in turns, by
+the bare step. The padding is of the whole epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import date
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from loading import RESULTS, cpu_model
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.loading.loader import Batch, load_batch
+from slr_accel.loading.plan import plan
+from slr_accel.settings import build_settings, read_recipe
+from slr_accel.training.feed import StepWork
+from slr_accel.training.run import RunFolder
+from slr_accel.training.setup import fresh_model, load_statistics, make_optimizer, set_up
+from slr_accel.training.step import batch_losses
+from slr_accel.training.trainer import Trainer
+
+RECIPE = "phoenix14t_streams"
+PLAIN: dict[str, Any] = {
+    "wandb_mode": "disabled",
+    "micro_batches_per_step": 1,
+    "ema_decay": 0.0,
+    "dropout": 0.0,
+    "schedule": "constant",
+    "warmup_ratio": 0.0,
+    "learning_rate": 1e-4,
+    "time_stretch": 1,
+    "time_warp": 0,
+    "time_masks": 0,
+    **dict.fromkeys(("rotation", "zoom", "shear", "block_shift", "block_rotation"), 0),
+}
+CHECKED_STEPS = 4
+BLOCK = 5
+"""Steps of a loop before it is another's turn."""
+
+Times = dict[str, list[tuple[float, float]]]
+"""Seconds of each round by the clock, and of the processor."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data_dir", default="corpora/phoenix14t_streams", help="[%(default)s]")
+    parser.add_argument("--rounds", type=int, default=15, help="of which the median counts [15]")
+    parser.add_argument("--batches", type=int, default=40, help="to compare the batching on [40]")
+    args = parser.parse_args()
+    if args.rounds < 1 or args.batches < 1:
+        parser.error("--rounds and --batches must be at least 1")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="trainer-benchmark-") as folder:
+        settings = build_settings(
+            {**read_recipe(RECIPE), **PLAIN, "data_dir": args.data_dir, "output_dir": folder}
+        )
+        corpus = open_corpus(args.data_dir)
+        with silent(), set_up(settings, corpus, RunFolder(Path(folder))) as trainer:
+            sections = [loops(trainer, args.rounds), bucketing(trainer, args.batches)]
+    text = "\n".join([heading(args.rounds), *sections])
+    print(text)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write("\n" + text)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    with redirect_stdout(io.StringIO()):
+        yield
+
+
+def loops(trainer: Trainer, rounds: int) -> str:
+    """The table of the three loops."""
+    works = list(islice(trainer.rest_of_epoch(), 8 * BLOCK))
+    models = {name: fresh(trainer) for name in ("bare", "transformers")}
+    bare = BareLoop(*models["bare"])
+    theirs = TheirLoop(*models["transformers"], trainer.run.path)
+    assert trainer.settings.augmentation.is_off
+    takes: dict[str, Callable[[Sequence[StepWork]], tuple[float, float]]] = {
+        "ours": lambda works: timed(lambda: take_ours(trainer, works)),
+        "bare": lambda works: timed(lambda: bare.take(works)),
+        "transformers": theirs.take,
+    }
+    for take in takes.values():
+        take(works[:CHECKED_STEPS])
+    check_same([trainer.raw_model, models["bare"][0], models["transformers"][0]])
+    times: Times = {name: [] for name in takes}
+    endless = cycle(works)
+    for _ in range(rounds):
+        block = list(islice(endless, BLOCK))
+        for name, take in takes.items():
+            times[name].append(take(block))
+    return loop_table(times)
+
+
+def fresh(trainer: Trainer) -> tuple[nn.Module, Optimizer]:
+    """Another model with the weights of the trainer's, and an optimizer like its own."""
+    model = fresh_model(
+        trainer.settings, trainer.corpus, trainer.vocabulary, load_statistics(trainer.run)
+    )
+    return model.train(), make_optimizer(trainer.settings, model)
+
+
+def take_ours(trainer: Trainer, works: Sequence[StepWork]) -> None:
+    for work in works:
+        trainer.step(work, stop_requested=False)
+
+
+def timed(act: Callable[[], None]) -> tuple[float, float]:
+    clock, processor = time.perf_counter(), time.process_time()
+    act()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+class BareLoop:
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+
+    def take(self, works: Sequence[StepWork]) -> None:
+        for work in works:
+            self.step(work.micro_batches[0].batch)
+
+    def step(self, batch: Batch) -> float:
+        loss, further = batch_losses(self.model, batch)
+        ((loss + further) / batch.target_lengths.sum()).backward()
+        clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.item()
+
+
+class TheirLoop(transformers.TrainerCallback):
+    """transformers.Trainer, and its time."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
+        self.model, self.optimizer, self.folder = model, optimizer, folder
+        self.start: tuple[float, float] | None = None
+        self.end = (0.0, 0.0)
+
+    def take(self, works: Sequence[StepWork]) -> tuple[float, float]:
+        arguments = transformers.TrainingArguments(
+            output_dir=str(self.folder / "transformers"),
+            per_device_train_batch_size=1,
+            max_steps=len(works),
+            max_grad_norm=5.0,
+            lr_scheduler_type="constant",
+            logging_steps=10,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+        )
+        self.start = None
+        InOrder(
+            model=self.model,
+            args=arguments,
+            train_dataset=[work.micro_batches[0].batch for work in works],
+            data_collator=lambda items: {"batch": items[0]},
+            optimizers=(self.optimizer, None),
+            callbacks=[self],
+        ).train()
+        assert self.start is not None
+        clock, processor = (end - start for end, start in zip(self.end, self.start, strict=True))
+        return clock, processor
+
+    def on_step_begin(self, *args: Any, **options: Any) -> None:
+        self.start = self.start or (time.perf_counter(), time.process_time())
+
+    def on_step_end(self, *args: Any, **options: Any) -> None:
+        self.end = (time.perf_counter(), time.process_time())
+
+
+class InOrder(transformers.Trainer):
+    """With our loss, over the batches in the order in which they come."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        batch = inputs["batch"]
+        loss, further = batch_losses(model, batch)
+        return (loss + further) / batch.target_lengths.sum()
+
+    def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler:
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+
+def check_same(models: Sequence[nn.Module]) -> None:
+    """Assertion that all loops made the same weights."""
+    first, *others = (model.state_dict() for model in models)
+    for other in others:
+        for name, tensor in first.items():
+            torch.testing.assert_close(other[name], tensor, atol=1e-5, rtol=1e-4)
+
+
+def loop_table(times: Times) -> str:
+    lines = [
+        "| loop | step, ms | quartiles | against bare | of the processor's time |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rounds in times.items():
+        low, middle, high = statistics.quantiles((1e3 * clock / BLOCK for clock, _ in rounds), n=4)
+        by_clock, by_processor = (
+            statistics.median(
+                own[i] / bare[i] for own, bare in zip(rounds, times["bare"], strict=True)
+            )
+            for i in (0, 1)
+        )
+        lines.append(
+            f"| {name} | {middle:,.1f} | {low:,.1f} - {high:,.1f} "
+            f"| {by_clock - 1:+.1%} | {by_processor - 1:+.1%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def bucketing(trainer: Trainer, num_batches: int) -> str:
+    """The padding of the epoch, and the speed on a part of it, batched in both ways."""
+    settings, corpus, data = trainer.settings, trainer.corpus, trainer.data
+    size = settings.loading.batch_size
+    planned = plan(data.frames, seed=1, epoch=0, batch_size=size)
+    shuffled = np.random.default_rng(1).permutation(len(data.frames))
+    at_random = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
+    part = [batch for batch in planned if len(batch) == size][:num_batches]
+    mixed = np.split(np.random.default_rng(2).permutation(np.concatenate(part)), len(part))
+    loop = BareLoop(*fresh(trainer))
+    seconds = {"bucketed": [], "random": []}
+    for pair in zip(part, mixed, strict=True):
+        for name, positions in zip(seconds, pair, strict=True):
+            batch = load_batch(corpus, data.rows[positions], data.targets)
+            start = time.process_time()
+            loop.step(batch)
+            seconds[name].append(time.process_time() - start)
+    rates = {name: size * len(part) / sum(taken) for name, taken in seconds.items()}
+    paddings = [padding(data.frames, batches) for batches in (planned, at_random)]
+    lines = [
+        f"Batches of {size}, {len(planned)} in an epoch; speed over {len(part)} of them, in "
+        "seconds of the processor.\n",
+        "| batches | padding | sequences/s | faster by |",
+        "|---|---|---|---|",
+    ]
+    for (name, rate), share in zip(rates.items(), paddings, strict=True):
+        lines.append(f"| {name} | {share:.1%} | {rate:.1f} | {rate / rates['random']:.2f} x |")
+    return "\n".join(lines) + "\n"
+
+
+def padding(frames: np.ndarray, batches: Sequence[np.ndarray]) -> float:
+    padded = sum(len(batch) * int(frames[batch].max()) for batch in batches)
+    return 1 - int(frames.sum()) / padded
+
+
+def heading(rounds: int) -> str:
+    return (
+        f"## trainer, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores, shared "
+        f"with other work; torch {torch.__version__}, transformers {transformers.__version__}; "
+        f"recipe {RECIPE}; medians of {rounds} rounds of {BLOCK} steps in turns, of ratios within "
+        "a round; `benchmarks/trainer.py` says what is compared.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a run says at its start: what is trained on what, what has no effect, where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from slr_accel.scoring.words import unavoidable_errors
+from slr_accel.training.data import references
+
+if TYPE_CHECKING:
+    from slr_accel.training.trainer import Trainer
+
+
+def announcement(trainer: Trainer) -> Iterator[str]:
+    """Line by line."""
+    yield from _corpus(trainer)
+    yield from _warnings(trainer)
+    yield _model(trainer)
+    yield from _position(trainer)
+
+
+def _corpus(trainer: Trainer) -> Iterator[str]:
+    split, vocabulary = trainer.settings.training.eval_split, trainer.vocabulary
+    yield (
+        f"{len(trainer.data.rows)} train and {len(trainer.eval_rows)} {split} sequences, "
+        f"{len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
+    )
+    for reason in trainer.data.dropped:
+        yield f"warning: {reason}"
+    expected = references(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
+    floor = unavoidable_errors(vocabulary, expected)
+    if floor.errors:
+        yield (
+            f"label policy {vocabulary.label_policy}: not even a perfect recogniser gets below "
+            f"{floor.wer:.2%} WER on {split}, where {floor.errors} of {floor.reference_tokens} "
+            "words cannot be said in its vocabulary"
+        )
+
+
+def _warnings(trainer: Trainer) -> Iterator[str]:
+    loading = trainer.settings.loading
+    for name in ("crop_probability", "exchange_probability"):
+        if getattr(loading, name) and not trainer.data.takes:
+            yield f"warning: {name} has no effect, no sequence has a segment for each token"
+    if loading.cache_dir is not None and not trainer.corpus.is_remote:
+        yield "warning: cache_dir has no effect, the corpus is a folder of this machine"
+    for text in trainer.settings.training.without_effect():
+        yield f"warning: {text}"
+
+
+def _model(trainer: Trainer) -> str:
+    parameters = sum(p.numel() for p in trainer.raw_model.parameters())
+    return (
+        f"{trainer.settings.training.model} with {parameters / 1e6:.2f} M parameters "
+        f"({parameters * 4 / 1e6:.1f} MB), "
+        f"{trainer.raw_model.features.num_features} features a frame; "
+        f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
+        f"{trainer.micro_batches_per_step} micro-batch(es) a step"
+    )
+
+
+def _position(trainer: Trainer) -> Iterator[str]:
+    state, options = trainer.state, trainer.settings.training
+    if state.step and not trainer.is_over:
+        yield f"continues at step {state.step} of {trainer.last_step}"
+    if trainer.epochs_before not in (None, options.epochs):
+        yield (
+            f"epochs were {trainer.epochs_before} and are {options.epochs} now: the learning rate "
+            f"follows the schedule {options.schedule} over {trainer.total_steps} steps from here"
+        )
+    if trainer.is_over and state.step >= trainer.last_step:
+        limit = "epochs" if trainer.last_step == trainer.total_steps else "max_steps"
+        yield f"this run is complete; raise {limit} to train it further"
+    elif trainer.is_over:
+        yield "this run stopped early; raise early_stopping_patience to train it further"

@@ -1,0 +1,96 @@
+"""The average of the best checkpoints' weights, tried once at the end of a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from slr_accel.models.folder import save_model
+from slr_accel.models.hub import WEIGHTS_FILE
+from slr_accel.training.average import evaluated_weights
+from slr_accel.training.checkpoint import checkpoint_path, point_to
+from slr_accel.training.kept import best_steps
+from slr_accel.training.preemption import StopRequest
+
+if TYPE_CHECKING:
+    from slr_accel.training.trainer import Trainer
+
+
+@torch.no_grad()
+def mean_of_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights that were evaluated; counters (whole numbers) are the first's."""
+    mean = load_file(folders[0] / WEIGHTS_FILE)
+    for folder in folders[1:]:
+        weights = load_file(folder / WEIGHTS_FILE)
+        for name, tensor in mean.items():
+            if tensor.is_floating_point():
+                tensor += weights[name]
+    for tensor in mean.values():
+        if tensor.is_floating_point():
+            tensor /= len(folders)
+    return mean
+
+
+def try_average_of_best(trainer: Trainer, count: int, stop: StopRequest) -> float | None:
+    """Scores the average of the `count` best checkpoints; no worse than the best, it becomes it.
+
+    All processes take part. It is no checkpoint: training goes on from the last one, after which
+    the average is made anew.
+
+    Returns:
+        its WER, or None where a checkpoint stays the best.
+
+    Raises:
+        Interrupted: by a signal; nothing has changed.
+    """
+    trainer.writer.wait()
+    trainer.accelerator.wait_for_everyone()
+    state, checkpoints = trainer.state, trainer.run.checkpoints
+    steps = best_steps(state.validations, count)
+    folders = [checkpoint_path(checkpoints, step) for step in steps]
+    found = [(s, f) for s, f in zip(steps, folders, strict=True) if (f / WEIGHTS_FILE).is_file()]
+    if len(found) < 2 or state.best_wer is None:
+        trainer.report.say(f"average_best: {len(found)} scored checkpoint(s), nothing to average")
+        return None
+    mean = mean_of_weights([folder for _, folder in found])
+    with evaluated_weights(trainer.raw_model, mean):
+        figures = trainer.scores(stop).figures
+    wer, single = figures["wer"], state.best_wer
+    is_best = wer <= single
+    averaged = sorted(step for step, _ in found)
+    trainer.report.log(
+        {
+            "step": state.step,
+            "epoch": state.epoch,
+            "wer": min(wer, single),
+            "wer_average_best": wer,
+            "wer_best_checkpoint": single,
+            "averaged_steps": averaged,
+        }
+    )
+    trainer.report.say(
+        f"average of steps {', '.join(map(str, averaged))}: WER {wer:.2%}, the best of them alone "
+        f"{single:.2%}; {'the average' if is_best else f'step {state.best_step}'} is kept as best"
+    )
+    if trainer.accelerator.is_main_process:
+        for old in checkpoints.glob("average_*"):
+            shutil.rmtree(old)
+        if is_best:
+            _keep(trainer, mean)
+    trainer.accelerator.wait_for_everyone()
+    return wer if is_best else None
+
+
+def _keep(trainer: Trainer, mean: dict[str, Tensor]) -> None:
+    folder = trainer.run.checkpoints / f"average_{trainer.state.step:08d}"
+    new = folder.with_name(folder.name + ".tmp")
+    new.mkdir()
+    save_model(new, trainer.raw_model, trainer.vocabulary, mean)
+    new.rename(folder)
+    point_to(trainer.run.best, folder)

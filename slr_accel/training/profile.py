@@ -1,0 +1,56 @@
+"""What a few training steps spend their time on, by torch.profiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+WARM_STEPS = 3
+"""Not recorded: the first steps allocate, choose kernels, and open files."""
+TABLE_ROWS = 40
+
+
+class StepProfiler:
+    """Records `steps` training steps of this start into `folder`; the run then goes on.
+
+    What comes between two of them, such as a validation, is recorded too.
+    """
+
+    def __init__(self, folder: Path, steps: int, say: Callable[[str], None]) -> None:
+        self._folder, self._steps, self._say = folder, steps, say
+        self._done = 0
+        activities = [ProfilerActivity.CPU]
+        if torch.cuda.is_available():
+            activities.append(ProfilerActivity.CUDA)
+        self._profile = profile(activities=activities)
+
+    def __enter__(self) -> StepProfiler:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._done < WARM_STEPS:
+            self._say(f"profile: nothing recorded, the run ended within {WARM_STEPS} steps")
+        elif self._done < WARM_STEPS + self._steps:
+            self._write()
+
+    def step(self) -> None:
+        """A training step is done."""
+        self._done += 1
+        if self._done == WARM_STEPS:
+            self._profile.start()
+        if self._done == WARM_STEPS + self._steps:
+            self._write()
+
+    def _write(self) -> None:
+        self._profile.stop()
+        self._folder.mkdir(exist_ok=True)
+        trace, table = self._folder / "trace.json", self._folder / "table.txt"
+        self._profile.export_chrome_trace(str(trace))
+        by = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+        averages = self._profile.key_averages()
+        table.write_text(averages.table(sort_by=by, row_limit=TABLE_ROWS) + "\n")
+        steps = self._done - WARM_STEPS
+        self._say(f"profile of {steps} steps: {table}, and {trace} for chrome://tracing")
