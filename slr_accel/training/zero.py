@@ -80,7 +80,10 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
         problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
     if stage(config) not in (1, 2, 3):
         problems.append(f"zero_stage is {stage(config)}: use 1, 2 or 3, or DDP (multi_gpu.yaml)")
-    if "nvme" in str(config["zero_optimization"]):
+    offloads = [
+        config["zero_optimization"].get(f"offload_{what}") for what in ("param", "optimizer")
+    ]
+    if any(offload and offload.get("device") == "nvme" for offload in offloads):
         problems.append("offload to nvme has not been tried: use cpu or none")
     if problems:
         text = "\n  ".join(problems)

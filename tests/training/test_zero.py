@@ -175,7 +175,10 @@ def test_deepspeed_s_config_must_not_contradict_the_settings() -> None:
     assert "optimizer there" in text
     assert "mixed_precision fp16" in text
     assert "compile does not go with ZeRO-3" in text
-    assert "use 1, 2 or 3" in problems({"zero_optimization": {"stage": 0}})
+    offload = {"device": "nvme", "nvme_path": "/"}
+    text = problems({"zero_optimization": {"stage": 0, "offload_optimizer": offload}})
+    assert "use 1, 2 or 3" in text
+    assert "offload to nvme" in text
 
 
 def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
