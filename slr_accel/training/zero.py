@@ -78,6 +78,13 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
         problems.append("mixed_precision fp16 has not been tried with DeepSpeed: use bf16 or no")
     if training.compile and stage(config) == 3:
         problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
+    if stage(config) not in (1, 2, 3):
+        problems.append(f"zero_stage is {stage(config)}: use 1, 2 or 3, or DDP (multi_gpu.yaml)")
+    offloads = [
+        config["zero_optimization"].get(f"offload_{what}") for what in ("param", "optimizer")
+    ]
+    if any(offload and offload.get("device") == "nvme" for offload in offloads):
+        problems.append("offload to nvme has not been tried: use cpu or none")
     if problems:
         text = "\n  ".join(problems)
         raise ValueError(f"DeepSpeed's config does not fit the settings:\n  {text}")

@@ -153,7 +153,7 @@ def test_every_model_takes_the_same_step_under_zero_3(tmp_path: Path) -> None:
 def problems(config: dict, mixed_precision: str = "no", **values: object) -> str:
     accelerator = SimpleNamespace(
         deepspeed_plugin=SimpleNamespace(
-            deepspeed_config={"zero_optimization": {"stage": 3}, **config}
+            deepspeed_config={"zero_optimization": {"stage": 3}} | config
         ),
         mixed_precision=mixed_precision,
     )
@@ -175,6 +175,10 @@ def test_deepspeed_s_config_must_not_contradict_the_settings() -> None:
     assert "optimizer there" in text
     assert "mixed_precision fp16" in text
     assert "compile does not go with ZeRO-3" in text
+    offload = {"device": "nvme", "nvme_path": "/"}
+    text = problems({"zero_optimization": {"stage": 0, "offload_optimizer": offload}})
+    assert "use 1, 2 or 3" in text
+    assert "offload to nvme" in text
 
 
 def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
