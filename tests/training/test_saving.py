@@ -13,8 +13,14 @@ from run_helpers import TrainCommand, kill
 from test_resume import assert_same_run, lines, wait_for
 
 from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.models.recogniser import Recogniser
 from slr_accel.training import saving
-from slr_accel.training.checkpoint import TrainState, latest_checkpoint, load_checkpoint
+from slr_accel.training.checkpoint import (
+    TrainState,
+    latest_checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+)
 from slr_accel.training.run import RunFolder
 from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.settings import TrainingSettings
@@ -34,19 +40,28 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
-def content(step: int = 3, best_step: int | None = None) -> dict:
-    """What CheckpointWriter.save takes, of a small model after a step."""
+Stepped = tuple[Recogniser, torch.optim.Optimizer]
+
+
+def stepped() -> Stepped:
+    """A small model after a step, and its optimizer."""
     model = make("student", LAYOUTS["tracks"])
     optimizer = torch.optim.AdamW(model.parameters())
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
+    return model, optimizer
+
+
+def content(step: int = 3, best_step: int | None = None, of: Stepped | None = None) -> dict:
+    """What CheckpointWriter.save takes."""
+    model, optimizer = of or stepped()
     best_step = step if best_step is None else best_step
     state = TrainState(step=step, validations=[(best_step, 0.1)], best_step=best_step, best_wer=0.1)
     return {
         "model": model,
         "vocabulary": Vocabulary(tuple("ABCDEF"), "raw"),
-        "optimizer": optimizer,
+        "optimizer": optimizer_tensors(model, optimizer),
         "average": None,
         "state": state,
     }
@@ -55,8 +70,8 @@ def content(step: int = 3, best_step: int | None = None) -> dict:
 def test_training_on_does_not_change_what_is_being_written(
     tmp_path: Path, gate: threading.Event
 ) -> None:
-    what = content()
-    model, optimizer = what["model"], what["optimizer"]
+    model, optimizer = stepped()
+    what = content(of=(model, optimizer))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with CheckpointWriter(RunFolder(tmp_path), TrainingSettings(async_save=True), print) as writer:
         writer.save(**what)
@@ -66,12 +81,12 @@ def test_training_on_does_not_change_what_is_being_written(
         gate.set()
     folder = latest_checkpoint(tmp_path / "checkpoints")
     assert folder is not None and (tmp_path / "best").resolve() == folder.resolve()
-    fresh = content()
-    state, _ = load_checkpoint(folder, model=fresh["model"], optimizer=fresh["optimizer"])
+    model, optimizer = stepped()
+    state, _ = load_checkpoint(folder, model=model, optimizer=optimizer)
     assert (state.step, state.validations) == (3, [(3, 0.1)])
-    for name, tensor in fresh["model"].state_dict().items():
+    for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
-    assert fresh["optimizer"].state[next(fresh["model"].parameters())]["step"] == 1
+    assert optimizer.state[next(model.parameters())]["step"] == 1
 
 
 def test_the_next_save_waits_for_the_one_before(tmp_path: Path, gate: threading.Event) -> None:

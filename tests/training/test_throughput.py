@@ -22,7 +22,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def work(frames: int, padded: int, sequences: int, waited: float) -> StepWork:
-    return StepWork([], 1, 1, frames, padded, sequences, waited, False)
+    return StepWork(
+        [],
+        num_targets=1,
+        rows=[],
+        first=0,
+        num_frames=frames,
+        num_padded_frames=padded,
+        num_sequences=sequences,
+        wait_seconds=waited,
+        is_last=False,
+    )
 
 
 def test_counts_are_divided_by_the_time_of_training_alone(clock: list[float]) -> None:
