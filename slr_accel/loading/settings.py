@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 CACHE_GB = 50.0
-SPLICING = ("crop_probability", "exchange_probability", "join_probability")
+SPLICING = ("crop_probability", "join_probability")
 """Settings that make sentences anew."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -28,8 +28,6 @@ class LoadingSettings(BaseModel):
     """Train on this many sequences, evenly spread over the train split."""
     crop_probability: Probability = 0.0
     """Replace a sequence by a run of its signs, where the corpus has segments."""
-    exchange_probability: Probability = 0.0
-    """Replace each sign by another recording of the same gloss, where the corpus has segments."""
     join_probability: Probability = 0.0
     """Join another train sequence to the end of one."""
     curriculum_epochs: NonNegativeInt = 0

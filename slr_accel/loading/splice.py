@@ -46,46 +46,24 @@ class Source:
     """[start, end) frames of each target; None where they are not known one for one."""
 
 
-Takes = dict[int, list[Piece]]
-"""Where each target is signed, of all rows."""
-
-
-def find_takes(sources: Sequence[Source]) -> Takes:
-    """Every recording of every target that has a segment."""
-    takes: Takes = {}
-    for source in sources:
-        for target, piece in zip(source.targets, _signs(source), strict=False):
-            if piece.end > piece.start:  # a sign of one frame may lose it to its neighbour
-                takes.setdefault(target, []).append(piece)
-    return takes
-
-
 def splice(
     source: Source,
     others: Sequence[Source],
     random: np.random.Generator,
     *,
-    takes: Takes,
     crop_probability: float,
-    exchange_probability: float,
     join_probability: float,
     output_stride: int,
     separator: list[int],
 ) -> Spliced:
     """What becomes of a row. Always alignable if the row is: else a change is left undone.
 
-    `separator` comes between the targets of rows that are joined; `takes` are what signs may be
-    exchanged for.
+    `separator` comes between the targets of rows that are joined.
     """
-
-    def changed(row: Source) -> Spliced:
-        crop = _cropped(row, random, crop_probability, output_stride)
-        return _exchanged(row, crop, takes, random, exchange_probability, output_stride)
-
-    spliced = changed(source)
+    spliced = _cropped(source, random, crop_probability, output_stride)
     if random.random() < join_probability:
         other = others[int(random.integers(len(others)))]
-        second = changed(other)
+        second = _cropped(other, random, crop_probability, output_stride)
         joined = Spliced(
             spliced.pieces + second.pieces, spliced.targets + separator + second.targets
         )
@@ -106,35 +84,6 @@ def _cropped(
     piece = Piece(source.row, borders[first], borders[end])
     crop = Spliced((piece,), source.targets[first:end])
     return crop if _is_alignable(crop, output_stride) else whole
-
-
-def _exchanged(
-    source: Source,
-    crop: Spliced,
-    takes: Takes,
-    random: np.random.Generator,
-    probability: float,
-    output_stride: int,
-) -> Spliced:
-    """Each sign of a run is replaced by any recording of its target with this probability."""
-    if source.segments is None or not probability:
-        return crop
-    (run,) = crop.pieces
-    pieces = []
-    for target, own in zip(source.targets, _signs(source), strict=True):
-        if run.start <= own.start and own.end <= run.end:
-            choices = takes.get(target, [own])
-            exchange = random.random() < probability
-            pieces.append(choices[int(random.integers(len(choices)))] if exchange else own)
-    exchanged = Spliced(tuple(pieces), crop.targets)
-    return exchanged if _is_alignable(exchanged, output_stride) else crop
-
-
-def _signs(source: Source) -> list[Piece]:
-    """A piece for each target; none where there are no segments."""
-    if source.segments is None:
-        return []
-    return [Piece(source.row, start, end) for start, end in pairwise(_borders(source))]
 
 
 def _borders(source: Source) -> list[int]:

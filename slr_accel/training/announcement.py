@@ -39,10 +39,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
 
 
 def _warnings(trainer: Trainer) -> Iterator[str]:
-    loading = trainer.settings.loading
-    for name in ("crop_probability", "exchange_probability"):
-        if getattr(loading, name) and not trainer.data.takes:
-            yield f"warning: {name} has no effect, no sequence has a segment for each token"
+    loading, sources = trainer.settings.loading, trainer.data.sources
+    if loading.crop_probability and not any(source.segments for source in sources):
+        yield "warning: crop_probability has no effect, no sequence has a segment for each token"
     if loading.cache_dir is not None and not trainer.corpus.is_remote:
         yield "warning: cache_dir has no effect, the corpus is a folder of this machine"
     for text in trainer.settings.training.without_effect():

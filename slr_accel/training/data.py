@@ -18,7 +18,7 @@ from slr_accel.loading.plan import (
     steps_per_epoch,
     train_windows,
 )
-from slr_accel.loading.splice import Piece, Source, Takes, find_takes, splice
+from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.settings import Settings
 
 SPLICING = 1
@@ -39,8 +39,6 @@ class TrainData:
     """Token ids by row number."""
     sources: list[Source]
     """The same rows, as splicing needs them; segments only where it cuts."""
-    takes: Takes
-    """What signs may be exchanged for."""
     separator: list[int]
     """Token ids that come between sentences joined by splicing."""
     dropped: list[str]
@@ -153,7 +151,7 @@ def train_data(
             int(count),
             targets[int(row)],
             target_segments(corpus, row, len(targets[int(row)]))
-            if settings.loading.crop_probability or settings.loading.exchange_probability
+            if settings.loading.crop_probability
             else None,
         )
         for row, count in zip(rows[fits], frames[fits], strict=True)
@@ -165,7 +163,6 @@ def train_data(
         corpus.rows.shard[kept],
         targets,
         sources,
-        find_takes(sources),
         between,
         dropped,
     )
@@ -219,15 +216,13 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
     loading, seed = settings.loading, settings.training.seed
     targets, frames = data.targets, dict(zip(data.rows.tolist(), data.frames.tolist(), strict=True))
     pieces = {}
-    if loading.crop_probability or loading.join_probability or loading.exchange_probability:
+    if loading.crop_probability or loading.join_probability:
         spliced = {
             source.row: splice(
                 source,
                 data.sources,
                 np.random.default_rng([seed, epoch, source.row, SPLICING]),
-                takes=data.takes,
                 crop_probability=loading.crop_probability,
-                exchange_probability=loading.exchange_probability,
                 join_probability=loading.join_probability,
                 output_stride=settings.model.output_stride,
                 separator=data.separator,
