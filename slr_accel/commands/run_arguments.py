@@ -164,7 +164,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     corpus.rows.of_split(args.split)
 
     from slr_accel.models.folder import load_model
-    from slr_accel.training.setup import make_accelerator
+    from slr_accel.training.processes import make_accelerator
 
     model, vocabulary = load_model(checkpoint)
     wanted = model.features.layout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.features.frames import frame_mask
@@ -28,3 +30,14 @@ def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
     name = corpus.rows.id(int(batch.rows[0]))
     lines.append(f"  {name}: {' '.join(vocabulary.decode(targets))}  (ids {targets})")
     return "\n".join(lines)
+
+
+def describe_validation(epoch: int, step: int, figures: dict[str, Any], *, is_best: bool) -> str:
+    """One line of a validation's figures."""
+    raw = f"  raw weights {figures['wer_raw']:.2%}" if "wer_raw" in figures else ""
+    spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
+    return (
+        f"epoch {epoch}  step {step}  WER {figures['wer']:.2%}{' (best)' if is_best else ''}{raw}"
+        f"{spelling}  blank frames {figures['blank_share']:.0%}"
+        f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
+    )

@@ -24,9 +24,15 @@ from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.best_average import try_average_of_best
 from slr_accel.training.checkpoint import TrainState, optimizer_tensors
 from slr_accel.training.data import Epoch, TrainData, make_epoch
-from slr_accel.training.describe import describe_batch
+from slr_accel.training.describe import describe_batch, describe_validation
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.largest_batch import out_of_memory
+from slr_accel.training.not_finite import (
+    MOST_SKIPPED,
+    too_many_skipped,
+    why_skipped,
+    wrong_losses,
+)
 from slr_accel.training.preemption import StopRequest
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.report import Report
@@ -36,12 +42,6 @@ from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.validation import Validation, validate
 from slr_accel.training.zero import Zero
-
-MOST_SKIPPED = 20
-"""Steps in a row without a finite gradient after which a run stops; fp16 may need 16 of them to
-bring its loss scale down from 2**16."""
-MOST_NAMED = 8
-"""Sequences named where a step is skipped."""
 
 
 @dataclass
@@ -169,29 +169,11 @@ class Trainer:
             state.skipped_in_a_row = state.skipped_losses = 0
             return
         state.skipped_in_a_row += 1
-        self.report.alert("not finite", self._why_skipped(work, result))
+        state.skipped_losses += bool(wrong_losses(result))
+        why = why_skipped(work, result, self.corpus)
+        self.report.alert("not finite", f"step {state.step}: {why}")
         if state.skipped_in_a_row >= MOST_SKIPPED:
-            raise RunError(
-                f"{MOST_SKIPPED} steps in a row had a loss or a gradient that is not finite, "
-                f"{state.skipped_losses} of them a loss. "
-                + (
-                    "Look for extreme values in the sequences named above: `slr-accel inspect`"
-                    if state.skipped_losses
-                    else "The losses were finite, so lower learning_rate or max_grad_norm"
-                )
-            )
-
-    def _why_skipped(self, work: StepWork, result: StepResult) -> str:
-        """Which loss is not finite, else that a gradient is not, and the sequences it is of."""
-        wrong = [i for i, loss in enumerate(result.losses) if not math.isfinite(loss)]
-        self.state.skipped_losses += bool(wrong)
-        rows = np.concatenate([work.rows[i] for i in wrong] if wrong else work.rows)
-        names = [self.corpus.rows.id(int(row)) for row in rows[:MOST_NAMED]]
-        return (
-            f"step {self.state.step}: a {'loss' if wrong else 'gradient'} is not finite, the "
-            f"weights stay; {len(rows)} sequences: {', '.join(names)}"
-            + (", ..." if len(rows) > len(names) else "")
-        )
+            raise too_many_skipped(state.skipped_losses)
 
     def _log_training(self, learning_rate: float, grad_norm: float) -> None:
         state = self.state
@@ -242,14 +224,7 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        raw = f"  raw weights {figures['wer_raw']:.2%}" if "wer_raw" in figures else ""
-        spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
-        self.report.say(
-            f"epoch {state.epoch}  step {state.step}  WER {figures['wer']:.2%}"
-            f"{' (best)' if is_best else ''}{raw}{spelling}"
-            f"  blank frames {figures['blank_share']:.0%}"
-            f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
-        )
+        self.report.say(describe_validation(state.epoch, state.step, figures, is_best=is_best))
 
     def scores(self, stop: StopRequest) -> Validation:
         """The validation split with the model's present weights. Raises Interrupted by a signal."""

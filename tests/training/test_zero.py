@@ -16,7 +16,7 @@ from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
 
 from slr_accel.settings import build_settings
-from slr_accel.training import setup, zero
+from slr_accel.training import processes, zero
 
 pytest.importorskip("deepspeed")
 ROOT = Path(__file__).parents[2]
@@ -185,10 +185,10 @@ def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
     monkeypatch.setattr(zero.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'slr-accel\[deepspeed\]'"):
-        setup.make_accelerator(None)
+        processes.make_accelerator(None)
 
 
 def test_fsdp_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match=r"deepspeed_zero3\.yaml"):
-        setup.make_accelerator(None)
+        processes.make_accelerator(None)

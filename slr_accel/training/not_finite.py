@@ -1,0 +1,47 @@
+"""What a run says of steps left out because a loss or a gradient is not finite."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.errors import RunError
+from slr_accel.training.feed import StepWork
+from slr_accel.training.step import StepResult
+
+MOST_SKIPPED = 20
+"""Steps in a row without a finite gradient after which a run stops; fp16 may need 16 of them to
+bring its loss scale down from 2**16."""
+MOST_NAMED = 8
+"""Sequences named where a step is left out."""
+
+
+def wrong_losses(result: StepResult) -> list[int]:
+    """Places, within the step, of the micro-batches whose loss is not finite."""
+    return [i for i, loss in enumerate(result.losses) if not math.isfinite(loss)]
+
+
+def why_skipped(work: StepWork, result: StepResult, corpus: Corpus) -> str:
+    """Whether a loss or a gradient is not finite, and the sequences it is of."""
+    wrong = wrong_losses(result)
+    rows = np.concatenate([work.rows[i] for i in wrong] if wrong else work.rows)
+    names = [corpus.rows.id(int(row)) for row in rows[:MOST_NAMED]]
+    return (
+        f"a {'loss' if wrong else 'gradient'} is not finite, the weights stay; "
+        f"{len(rows)} sequences: {', '.join(names)}" + (", ..." if len(rows) > len(names) else "")
+    )
+
+
+def too_many_skipped(losses: int) -> RunError:
+    """The end of a run that only skips; in `losses` of its steps a loss was at fault."""
+    way_out = (
+        "Look for extreme values in the sequences named above: `slr-accel inspect`"
+        if losses
+        else "The losses were finite, so lower learning_rate or max_grad_norm"
+    )
+    return RunError(
+        f"{MOST_SKIPPED} steps in a row had a loss or a gradient that is not finite, "
+        f"{losses} of them a loss. {way_out}"
+    )
