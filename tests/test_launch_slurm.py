@@ -120,6 +120,7 @@ def test_train_exits_with_75_after_a_signal_and_continues(
         assert metrics(run) == metrics(uninterrupted)
 
 
+@pytest.mark.slow
 @pytest.mark.distributed
 @pytest.mark.parametrize("script", ["slurm_single_node.sbatch", "slurm_multi_node.sbatch"])
 def test_a_job_is_requeued_upon_the_signal_and_continues(

@@ -79,6 +79,7 @@ def test_a_limit_removes_old_ones_and_says_so(tmp_path: Path) -> None:
     assert saved(tmp_path) == [1, 5] and "alone take" in said[-1]
 
 
+@pytest.mark.slow
 def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
     train: TrainCommand, plain_run: Path, tmp_path: Path
 ) -> None:

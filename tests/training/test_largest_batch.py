@@ -198,6 +198,7 @@ def test_searching_without_a_gpu_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_may_come_later(
     train: TrainCommand, plain_run: Path, tmp_path: Path
 ) -> None:

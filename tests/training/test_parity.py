@@ -36,6 +36,7 @@ def test_sgd_weights_agree_on_1_2_and_4_processes(train: TrainCommand, tmp_path:
             np.testing.assert_allclose(other[name], one[name], atol=1e-5, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 def test_adamw_loss_and_gradient_norm_agree_on_1_2_and_4_processes(
     train: TrainCommand, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def is_owed(run: Path) -> bool:
     return json.loads(meta.read_text())["owes_validation"]
 
 
+@pytest.mark.slow
 @pytest.mark.distributed
 def test_a_validation_that_a_signal_to_one_process_cut_short_is_repeated(
     train: TrainCommand, tmp_path: Path
@@ -95,6 +96,7 @@ def test_a_transcription_ends_between_two_batches(tiny_corpus: Path) -> None:
     assert model.training
 
 
+@pytest.mark.slow
 @pytest.mark.distributed
 def test_a_killed_process_ends_the_others_and_the_same_command_continues(
     train: TrainCommand, tmp_path: Path

@@ -125,6 +125,7 @@ def test_an_error_of_the_thread_is_raised_at_the_next_occasion(
             pytest.fail("save said nothing")
 
 
+@pytest.mark.slow
 def test_a_run_that_saves_in_a_thread_and_is_killed_equals_one_that_does_not(
     train: TrainCommand, tmp_path: Path
 ) -> None:

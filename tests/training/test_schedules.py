@@ -105,6 +105,7 @@ def test_each_plateau_multiplies_the_learning_rate_once() -> None:
     np.testing.assert_allclose(found, [1, 1, 0.1, 0.01])
 
 
+@pytest.mark.slow
 def test_a_run_killed_on_a_plateau_equals_uninterrupted(train: TrainCommand, tmp_path) -> None:
     """The reductions come from validations before the kill."""
     settings = {"schedule": "plateau", "plateau_patience": 1, "eval_steps": 3, "max_steps": 20}

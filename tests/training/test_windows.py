@@ -74,6 +74,7 @@ def test_a_cache_of_two_windows_gives_the_same_on_one_and_on_two_processes(
         assert 0 < sum(sizes) <= 1e9 * float(str(cache["cache_gb"]))
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_epoch_equals_uninterrupted(
     local: TrainCommand, remote: TrainCommand, s3: S3, cache: dict[str, object], tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_starting_fetches_the_first_windows_and_nothing_else(
     assert 1 <= len(s3.shard_gets()) <= 3
 
 
+@pytest.mark.slow
 def test_a_shard_that_cannot_be_had_ends_the_run_and_names_it(
     remote: TrainCommand, s3: S3, sharded_corpus: Path, cache: dict[str, object], tmp_path: Path
 ) -> None:
