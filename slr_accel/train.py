@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.errors import reported
+from slr_accel.errors import Interrupted, reported
 from slr_accel.settings import Settings, parse_settings
 from slr_accel.training.data import check_splits
 from slr_accel.training.run import RunFolder, check_continues, check_new_run
@@ -41,12 +41,15 @@ def train(settings: Settings, start: TrialStart) -> int:
         check_new_run(run, settings)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
+    from slr_accel.training.announcement import announcement
+    from slr_accel.training.best_average import try_average_of_best
     from slr_accel.training.preemption import StopRequest
     from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         start.over = True
-        trainer.announce()
+        for line in announcement(trainer):
+            trainer.report.say(line)
 
         # 3. A validation that a signal cut short, then epochs of optimizer steps.
         stopped = False
@@ -67,8 +70,12 @@ def train(settings: Settings, start: TrialStart) -> int:
         if stopped:
             return trainer.stopped_by(stop)
 
-        # 4. The best checkpoint stands; say where.
-        return trainer.finish(stop)
+        # 4. An average of the best checkpoints may be better still; then say where the best is.
+        try:
+            average_wer = try_average_of_best(trainer, stop)
+        except Interrupted:
+            return trainer.stopped_by(stop)
+        return trainer.finish(average_wer)
 
 
 if __name__ == "__main__":

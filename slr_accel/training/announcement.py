@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.data import references
-
-if TYPE_CHECKING:
-    from slr_accel.training.trainer import Trainer
+from slr_accel.training.trainer import Trainer
 
 
 def announcement(trainer: Trainer) -> Iterator[str]:

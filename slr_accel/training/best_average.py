@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -17,9 +16,7 @@ from slr_accel.training.average import evaluated_weights
 from slr_accel.training.checkpoint import checkpoint_path, point_to
 from slr_accel.training.kept import best_steps
 from slr_accel.training.preemption import StopRequest
-
-if TYPE_CHECKING:
-    from slr_accel.training.trainer import Trainer
+from slr_accel.training.trainer import Trainer
 
 
 @torch.no_grad()
@@ -37,18 +34,21 @@ def mean_of_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
     return mean
 
 
-def try_average_of_best(trainer: Trainer, count: int, stop: StopRequest) -> float | None:
-    """Scores the average of the `count` best checkpoints; no worse than the best, it becomes it.
+def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
+    """Scores the average of the best checkpoints; no worse than the best, it becomes it.
 
     All processes take part. It is no checkpoint: training goes on from the last one, after which
     the average is made anew.
 
     Returns:
-        its WER, or None where a checkpoint stays the best.
+        its WER, or None where a checkpoint stays the best, or none is asked for.
 
     Raises:
         Interrupted: by a signal; nothing has changed.
     """
+    count = trainer.settings.training.average_best
+    if count is None:
+        return None
     trainer.writer.wait()
     trainer.accelerator.wait_for_everyone()
     state, checkpoints = trainer.state, trainer.run.checkpoints

@@ -19,9 +19,7 @@ from slr_accel.errors import Interrupted, RunError
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
-from slr_accel.training.announcement import announcement
 from slr_accel.training.average import evaluated_weights, update_average
-from slr_accel.training.best_average import try_average_of_best
 from slr_accel.training.checkpoint import TrainState, optimizer_tensors
 from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.describe import describe_batch, describe_validation
@@ -272,11 +270,6 @@ class Trainer:
             state=state,
         )
 
-    def announce(self) -> None:
-        """Says what is trained on what, and where the run stands."""
-        for line in announcement(self):
-            self.report.say(line)
-
     def stopped_by(self, stop: StopRequest) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""
         self.writer.wait()
@@ -284,15 +277,13 @@ class Trainer:
         self.report.say(f"{stop.name}: saved at step {self.state.step}; the same command continues")
         return stop.exit_code
 
-    def finish(self, stop: StopRequest) -> int:
-        """Draws the curves and says where the results are; returns the exit code."""
+    def finish(self, average_wer: float | None) -> int:
+        """Draws the curves and says where the results are; returns the exit code.
+
+        `average_wer` is that of an average of weights, where it is the best.
+        """
         self.writer.wait()
-        state, count = self.state, self.settings.training.average_best
-        try:
-            average_wer = None if count is None else try_average_of_best(self, count, stop)
-        except Interrupted:
-            return self.stopped_by(stop)
-        curves = self.report.draw()
+        state, curves = self.state, self.report.draw()
         self.report.hypotheses(self.hypotheses)
         if state.best_wer is not None:
             best = f"{state.best_wer:.2%} at step {state.best_step}"
