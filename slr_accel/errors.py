@@ -17,8 +17,16 @@ class Interrupted(Exception):
     """Work given up between two batches, by all processes, because one was told to stop."""
 
 
-class FetchError(RunError):
+class OneProcessError(RunError):
+    """What one process alone may meet, so that it tells of it itself."""
+
+
+class FetchError(OneProcessError):
     """A file of a remote corpus that cannot be had."""
+
+
+class OutOfMemory(OneProcessError):
+    """A batch that the device has no room for."""
 
 
 @contextmanager
@@ -38,9 +46,8 @@ def reported() -> Iterator[None]:
 
 
 def _tell(error: Exception) -> None:
-    # Of several processes on a machine that meet the same error, one says so. A shard is fetched
-    # by any one of them.
-    if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, FetchError):
+    # Of several processes on a machine that meet the same error, one says so.
+    if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OneProcessError):
         print(f"error: {error}", file=sys.stderr)
     else:
         # torchrun ends all as soon as one has ended: let the first one finish its sentence.

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from slr_accel.models.folder import save_model
 from slr_accel.models.hub import WEIGHTS_FILE
 from slr_accel.training.average import evaluated_weights
-from slr_accel.training.checkpoint import checkpoint_path, point_to
+from slr_accel.training.checkpoint import average_path, checkpoint_path, point_to
 from slr_accel.training.kept import best_steps
 from slr_accel.training.preemption import StopRequest
 from slr_accel.training.trainer import Trainer
@@ -78,6 +79,8 @@ def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
         f"average of steps {', '.join(map(str, averaged))}: WER {wer:.2%}, the best of them alone "
         f"{single:.2%}; {'the average' if is_best else f'step {state.best_step}'} is kept as best"
     )
+    if is_best:
+        trainer.report.best(wer, state.step)
     if trainer.accelerator.is_main_process:
         for old in checkpoints.glob("average_*"):
             shutil.rmtree(old)
@@ -88,9 +91,16 @@ def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
 
 
 def _keep(trainer: Trainer, mean: dict[str, Tensor]) -> None:
-    folder = trainer.run.checkpoints / f"average_{trainer.state.step:08d}"
+    folder = average_path(trainer.run.checkpoints, trainer.state.step)
     new = folder.with_name(folder.name + ".tmp")
-    new.mkdir()
-    save_model(new, trainer.raw_model, trainer.vocabulary, mean)
-    new.rename(folder)
+    try:
+        new.mkdir()
+        save_model(new, trainer.raw_model, trainer.vocabulary, mean)
+        new.rename(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise OSError(
+            f"{folder}: could not be written ({error}); step {trainer.state.best_step} stays the "
+            "best: free space and give the same command again"
+        ) from None
     point_to(trainer.run.best, folder)

@@ -70,6 +70,11 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
     return checkpoints / f"step_{step:08d}"
 
 
+def average_path(checkpoints: Path, step: int) -> Path:
+    """Weights averaged at the end of a run that ended at `step`: a model, and no checkpoint."""
+    return checkpoints / f"average_{step:08d}"
+
+
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step_"))
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.errors import RunError
+from slr_accel.errors import OutOfMemory
 from slr_accel.loading.loader import Batch
 from slr_accel.settings import Settings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
@@ -103,7 +103,7 @@ def largest_that_fits(fits: Callable[[int], bool], *, least: int, most: int) -> 
 def try_largest_batch(
     settings: Settings, corpus: Corpus, epoch: Epoch, model: nn.Module, optimizer: Optimizer
 ) -> None:
-    """Runs the epoch's largest micro-batch before the first step; raises RunError where it does
+    """Runs the epoch's largest micro-batch before the first step; raises OutOfMemory where it does
     not fit."""
     rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
     if not _fits(corpus, epoch, rows, frames, model, optimizer):
@@ -140,7 +140,7 @@ def found_batch_frames(
     process), then that of environment.json.
 
     Raises:
-        RunError: not even the longest sequence fits by itself.
+        OutOfMemory: not even the longest sequence fits by itself.
     """
     known = run.environment().get("batch_frames")
     if known is not None:
@@ -178,7 +178,9 @@ def with_batch_frames(settings: Settings, batch_frames: int) -> Settings:
     return replace(settings, loading=loading)
 
 
-def out_of_memory(settings: Settings, corpus: Corpus, rows: Sequence[int], frames: int) -> RunError:
+def out_of_memory(
+    settings: Settings, corpus: Corpus, rows: Sequence[int], frames: int
+) -> OutOfMemory:
     """Says which batch did not fit and what to set."""
     names = [corpus.rows.id(row) for row in rows[:MOST_NAMES]]
     names += ["..."] if len(rows) > len(names) else []
@@ -187,8 +189,9 @@ def out_of_memory(settings: Settings, corpus: Corpus, rows: Sequence[int], frame
         ways += [f"batch_frames below {len(rows) * frames}", f"batch_size below {len(rows)}"]
     ways.append(f"dynamic_truncation with max_frames below {frames}")
     if not settings.model.gradient_checkpointing:
-        ways.append("gradient_checkpointing (may be added to this run)")
-    return RunError(
+        ways.append("gradient_checkpointing (may be added to this run, without a new --output_dir)")
+    return OutOfMemory(
         f"out of memory: a micro-batch of {len(rows)} sequences x {frames} frames does not fit "
-        f"({', '.join(names)}); set one of\n  " + "\n  ".join(ways)
+        f"({', '.join(names)}); with a new --output_dir set one "
+        "of\n  " + "\n  ".join(ways)
     )

@@ -73,6 +73,10 @@ class Report:
         if self._wandb is not None and rows:
             self._wandb.show_hypotheses(rows)
 
+    def leave_out(self) -> None:
+        """What happened since the last step is no time of training."""
+        self._throughput.leave_out()
+
     def step(self, step: int, epoch: int, work: StepWork) -> None:
         """Notes that a step is done."""
         self._throughput.step(work)
@@ -85,7 +89,7 @@ class Report:
             return
         if "loss" in record:
             record = {**record, **self._throughput.figures()}
-        self._throughput.leave_out()
+        self.leave_out()
         self._metrics.write(record)
         if self._wandb is not None:
             self._wandb.log(record)

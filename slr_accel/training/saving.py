@@ -39,6 +39,8 @@ class CheckpointWriter:
         self._pool.shutdown()  # what was begun is finished, whatever ended the run
         if kind is None:
             self.wait()
+        elif self._pending is not None and self._pending.exception() is not None:
+            self._say(f"warning: {self._pending.exception()}")
 
     def save(self, **what: Any) -> None:
         """Writes `what` (see take_snapshot); waits for the one before."""

@@ -26,6 +26,7 @@ from slr_accel.training import zero
 from slr_accel.training.average import start_average
 from slr_accel.training.checkpoint import (
     TrainState,
+    average_path,
     checkpoint_path,
     latest_checkpoint,
     load_checkpoint,
@@ -34,6 +35,7 @@ from slr_accel.training.checkpoint import (
 from slr_accel.training.data import (
     count_steps,
     evaluation_rows,
+    make_epoch,
     make_vocabulary,
     statistics_rows,
     train_data,
@@ -98,14 +100,14 @@ def start_run(
             micro_batches_per_step=per_step,
             mixed_precision=accelerator.mixed_precision,
         )
-    if accelerator.is_main_process:
-        write_config(run, settings, corpus)
     accelerator.wait_for_everyone()
     before = run.environment()["mixed_precision"]
     if before != accelerator.mixed_precision:
         raise ValueError(
             f"mixed_precision of {run.path}: {before} then, {accelerator.mixed_precision} now"
         )
+    if accelerator.is_main_process:
+        write_config(run, settings, corpus)
     return Vocabulary.load(run.path / VOCABULARY_FILE)
 
 
@@ -220,7 +222,9 @@ def _trainer(
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     if is_main:
-        if state.best_step:  # a kill may have come between a save and the link to it
+        # A kill may have come between a save and the link to it.
+        of_this_end = run.best.resolve() == average_path(run.checkpoints, state.step).resolve()
+        if state.best_step and not of_this_end:
             point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
         record_start(
             run,
@@ -228,6 +232,11 @@ def _trainer(
             device=str(accelerator.device),
             world_size=accelerator.num_processes,
         )
+    eval_rows = evaluation_rows(corpus, settings.training.eval_split)
+    # On a CPU nothing is raised; a sharded model has no backward of its own.
+    if accelerator.device.type == "cuda" and sharded is None and state.step < last_step:
+        epoch = make_epoch(settings, data, state.epoch)
+        try_largest_batch(settings, corpus, epoch, raw_model, raw_optimizer)
     report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
     with ExitStack() as stack:
         stack.enter_context(report)
@@ -237,14 +246,14 @@ def _trainer(
             profiler = StepProfiler(folder, settings.training.profile, report.say)
             stack.enter_context(profiler)
         writer = stack.enter_context(CheckpointWriter(run, settings.training, report.say))
-        trainer = Trainer(
+        yield Trainer(
             settings=settings,
             corpus=corpus,
             run=run,
             accelerator=accelerator,
             vocabulary=vocabulary,
             data=data,
-            eval_rows=evaluation_rows(corpus, settings.training.eval_split),
+            eval_rows=eval_rows,
             raw_model=raw_model,
             raw_optimizer=raw_optimizer,
             model=model,
@@ -261,8 +270,3 @@ def _trainer(
             last_step=last_step,
             epochs_before=epochs_before,
         )
-        # On a CPU nothing is raised; a sharded model has no backward of its own.
-        tries = accelerator.distributed_type.value in ("NO", "MULTI_GPU")
-        if tries and accelerator.device.type == "cuda" and not trainer.is_over:
-            try_largest_batch(settings, corpus, trainer.make_epoch(), raw_model, raw_optimizer)
-        yield trainer

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.errors import Interrupted, RunError
+from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
@@ -237,9 +237,9 @@ class Trainer:
                 stops=lambda: stop.is_anywhere(self.accelerator),
             )
         except torch.OutOfMemoryError:
-            raise RunError(
+            raise OutOfMemory(
                 "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
-                "lower batch_size, or set batch_frames"
+                "with a new --output_dir lower batch_size, or set batch_frames"
             ) from None
 
     @property
@@ -269,6 +269,7 @@ class Trainer:
             average=self.average,
             state=state,
         )
+        self.report.leave_out()
 
     def stopped_by(self, stop: StopRequest) -> int:
         """Says that the run was saved upon a signal; returns the exit code."""

@@ -76,6 +76,8 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
     ]
     if accelerator.mixed_precision == "fp16":
         problems.append("mixed_precision fp16 has not been tried with DeepSpeed: use bf16 or no")
+    if settings.loading.batch_frames == "auto":
+        problems.append("batch_frames auto does not go with DeepSpeed: give a number")
     if training.compile and stage(config) == 3:
         problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
     if stage(config) not in (1, 2, 3):

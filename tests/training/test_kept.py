@@ -104,6 +104,8 @@ def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
     parts = [load_file(run / "checkpoints" / f"step_{s:08d}" / "model.safetensors") for s in steps]
     for name, tensor in load_file(run / "best" / "model.safetensors").items():
         np.testing.assert_allclose(tensor, (parts[0][name] + parts[1][name]) / 2, atol=1e-6)
+    train.run(run, epochs=3)  # complete, and asked again
+    assert (run / "best").resolve().name == kept
 
 
 def test_with_an_average_of_the_weights_both_are_scored(

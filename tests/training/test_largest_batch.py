@@ -15,6 +15,7 @@ from run_helpers import SMALL, TrainCommand, last_weights, metrics
 
 from slr_accel.cli import main
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.errors import OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.loader import load_batch
 from slr_accel.settings import Settings, build_settings
@@ -127,7 +128,7 @@ def test_a_sequence_that_does_not_fit_alone_is_named(
     settings = settings_of(batch_frames="auto")
     data, model = data_of(corpus, settings), model_of(corpus, settings)
     pretend_memory(monkeypatch, 1)
-    with pytest.raises(tried.RunError, match=r"1 sequences x \d+ frames does not fit \(s\d+\)"):
+    with pytest.raises(OutOfMemory, match=r"1 sequences x \d+ frames does not fit \(s\d+\)"):
         tried.search_batch_frames(settings, corpus, data, model, make_optimizer(settings, model))
 
 
@@ -137,7 +138,7 @@ def test_the_largest_batch_is_tried_before_the_first_step(
     settings = settings_of()
     epoch, model = epoch_of(corpus, settings), model_of(corpus, settings)
     pretend_memory(monkeypatch, 60)
-    with pytest.raises(tried.RunError) as error:
+    with pytest.raises(OutOfMemory) as error:
         tried.try_largest_batch(settings, corpus, epoch, model, make_optimizer(settings, model))
     rows, frames = tried.largest_micro_batch(epoch, settings.augmentation.time_stretch)
     text = str(error.value)
