@@ -244,6 +244,8 @@ def test_after_a_kill_the_same_command_goes_on(ending: signal.Signals, tmp_path:
         [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path), rows],
         env={**os.environ, "PYTHONPATH": paths},
         stderr=subprocess.DEVNULL,
+        # Who starts tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while extracted(tmp_path / "log") < 2 and time.monotonic() < deadline:
