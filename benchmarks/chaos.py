@@ -28,14 +28,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from slr_accel.training.throughput import FIGURES
+
 ROOT = Path(__file__).parents[1]
 WAYS = ("one", "both", "SIGTERM", "SIGUSR1", "in a save", "in a validation", "disk full")
 SAVE_STEPS, EVAL_STEPS = 3, 5
-MEASURED = {
-    *("frames_per_second", "sequences_per_second"),
-    *("padding_share", "data_wait_share", "peak_memory_gb"),
-}
-"""Of metrics, what no two runs share."""
 TOLERANCE = 1e-3
 """Of the loss of a step, when the number of processes changed before it."""
 
@@ -78,7 +75,7 @@ class Chaos:
         path = self.run / "metrics.jsonl"
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         found = [json.loads(line) for line in lines if line.endswith(b"\n")]
-        return [{k: v for k, v in r.items() if k not in MEASURED} for r in found]
+        return [{k: v for k, v in r.items() if k not in FIGURES} for r in found]
 
     @property
     def starts(self) -> int:

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences
+from run_helpers import TrainCommand, tiny_sequences, write_tiny
 from s3_helpers import ENVIRONMENT, S3, s3_server
-
-from slr_accel.corpus.writer import write_corpus
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,16 +21,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """18 train and 6 dev sequences of four words."""
-    out = tmp_path_factory.mktemp("corpora") / "tiny corpus"
-    write_corpus(
-        out,
-        tiny_sequences(24),
-        layout=TINY_LAYOUT,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
-    )
-    return out
+    return write_tiny(tmp_path_factory.mktemp("corpora") / "tiny corpus", tiny_sequences(24))
 
 
 @pytest.fixture(scope="session")
@@ -44,16 +33,7 @@ def train(tiny_corpus: Path) -> TrainCommand:
 def sharded_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `tiny_corpus`, of 80 train and 26 dev sequences in shards of about eight."""
     out = tmp_path_factory.mktemp("corpora") / "sharded"
-    write_corpus(
-        out,
-        tiny_sequences(106),
-        layout=TINY_LAYOUT,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
-        shard_bytes=2800,
-    )
-    return out
+    return write_tiny(out, tiny_sequences(106), shard_bytes=2800)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Corpora made as `slr-accel prepare` makes them, without its progress bars."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,14 @@ from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.reader import Corpus, open_corpus
 
 T = TypeVar("T")
+
+
+def index_of(folder: Path, *rows: dict | str) -> Path:
+    """index.jsonl in `folder`; a text is a line as it is."""
+    lines = [line if isinstance(line, str) else json.dumps(line) for line in rows]
+    path = folder / "index.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.writer import write_corpus
 
 TIMES = {
     *("frames_per_second", "sequences_per_second"),
@@ -59,6 +60,20 @@ def tiny_sequences(count: int, seed: int = 0) -> list[Sequence]:
 TINY_LAYOUT = Layout(
     (Block("left_hand", ("centre",), ("x", "y")), Block("right_hand", ("centre",), ("x", "y")))
 )
+
+
+def write_tiny(folder: Path, sequences: list[Sequence], **options: int) -> Path:
+    """A corpus of the tiny layout."""
+    write_corpus(
+        folder,
+        sequences,
+        layout=TINY_LAYOUT,
+        dtype="float32",
+        frames_per_second=25.0,
+        source={},
+        **options,
+    )
+    return folder
 
 
 class TrainCommand:

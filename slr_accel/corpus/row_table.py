@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,11 @@ class RowTable:
 
     def id(self, row: int) -> str:
         return str(self.ids[row].as_py())
+
+    def names(self, rows: Sequence[int] | np.ndarray, most: int) -> str:
+        """The ids of the first `most` rows, and `...` where there are more; for messages."""
+        shown = [self.id(int(row)) for row in rows[:most]]
+        return ", ".join([*shown, "..."] if len(rows) > len(shown) else shown)
 
     def split(self, row: int) -> str:
         return self.split_names[self.split_codes[row]]

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 CACHE_GB = 50.0
-SPLICING = ("crop_probability", "join_probability")
-"""Settings that make sentences anew."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -51,7 +49,7 @@ class LoadingSettings(BaseModel):
         found = []
         if self.dynamic_truncation and self.max_frames is None:
             found.append("dynamic_truncation needs max_frames, the frames to keep")
-        spliced = [name for name in SPLICING if getattr(self, name)]
+        spliced = [name for name in ("crop_probability", "join_probability") if getattr(self, name)]
         if spliced and self.max_frames is not None:
             found.append(f"max_frames does not go with {' or '.join(spliced)}")
         if spliced and self.shard_window is not None:

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.models.folder import load_weights, save_model, save_tensors
@@ -160,11 +160,22 @@ def _flush_to_disk(path: Path) -> None:
 
 def optimizer_tensors(model: Recogniser, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """{"<parameter name>/<state name>": tensor}, e.g. "head.weight/exp_avg"."""
-    tensors = {}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}/{key}"] = torch.as_tensor(value)
-    return tensors
+    return {
+        f"{name}/{key}": value
+        for name, state in optimizer_by_name(model, optimizer).items()
+        for key, value in state.items()
+    }
+
+
+def optimizer_by_name(
+    model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    """{parameter name: {state name: tensor}}; empty before the first step."""
+    return {
+        name: {key: torch.as_tensor(value) for key, value in optimizer.state[parameter].items()}
+        for name, parameter in model.named_parameters()
+        if parameter in optimizer.state
+    }
 
 
 def load_checkpoint(

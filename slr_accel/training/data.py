@@ -135,7 +135,8 @@ def train_data(
     labelled = required > 0
     fits, too_short = alignable(frames, required, output_stride)
     dropped = [
-        f"{out.sum()} of {len(rows)} sequences left out, {reason}: {_names(corpus, rows[out])}"
+        f"{out.sum()} of {len(rows)} sequences left out, {reason}: "
+        f"{corpus.rows.names(rows[out], most=5)}"
         for out, reason in (
             (~labelled, f"no labels under the label policy {policy}"),
             (labelled & ~fits, too_short),
@@ -158,13 +159,7 @@ def train_data(
     ]
     kept, between = rows[fits], vocabulary.encode(separator(policy))
     return TrainData(
-        kept,
-        frames[fits],
-        corpus.rows.shard[kept],
-        targets,
-        sources,
-        between,
-        dropped,
+        kept, frames[fits], corpus.rows.shard[kept], targets, sources, between, dropped
     )
 
 
@@ -175,11 +170,6 @@ def statistics_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.n
     if settings.loading.shard_window is None:
         return rows
     return rows[np.isin(corpus.rows.shard[rows], _windows(settings, data, epoch=0)[0])]
-
-
-def _names(corpus: Corpus, rows: np.ndarray) -> str:
-    names = [corpus.rows.id(row) for row in rows[:5]]
-    return ", ".join([*names, "..."] if len(rows) > len(names) else names)
 
 
 def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[int, int]] | None:

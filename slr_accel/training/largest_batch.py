@@ -23,7 +23,7 @@ from slr_accel.training.step import batch_losses
 PRECISION = 0.05
 MARGIN = 0.9
 """Of what was found to fit: memory is fragmented, and other epochs have other batches."""
-MOST_NAMES = 8
+MOST_NAMED = 8
 
 
 def largest_micro_batch(epoch: Epoch, stretch: float) -> tuple[np.ndarray, int]:
@@ -182,8 +182,6 @@ def out_of_memory(
     settings: Settings, corpus: Corpus, rows: Sequence[int], frames: int
 ) -> OutOfMemory:
     """Says which batch did not fit and what to set."""
-    names = [corpus.rows.id(row) for row in rows[:MOST_NAMES]]
-    names += ["..."] if len(rows) > len(names) else []
     ways = []
     if len(rows) > 1:
         ways += [f"batch_frames below {len(rows) * frames}", f"batch_size below {len(rows)}"]
@@ -192,6 +190,6 @@ def out_of_memory(
         ways.append("gradient_checkpointing (may be added to this run, without a new --output_dir)")
     return OutOfMemory(
         f"out of memory: a micro-batch of {len(rows)} sequences x {frames} frames does not fit "
-        f"({', '.join(names)}); with a new --output_dir set one "
-        "of\n  " + "\n  ".join(ways)
+        f"({corpus.rows.names(rows, MOST_NAMED)}); with a new --output_dir set one of\n  "
+        + "\n  ".join(ways)
     )

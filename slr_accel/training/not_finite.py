@@ -27,10 +27,9 @@ def why_skipped(work: StepWork, result: StepResult, corpus: Corpus) -> str:
     """Whether a loss or a gradient is not finite, and the sequences it is of."""
     wrong = wrong_losses(result)
     rows = np.concatenate([work.rows[i] for i in wrong] if wrong else work.rows)
-    names = [corpus.rows.id(int(row)) for row in rows[:MOST_NAMED]]
     return (
         f"a {'loss' if wrong else 'gradient'} is not finite, the weights stay; "
-        f"{len(rows)} sequences: {', '.join(names)}" + (", ..." if len(rows) > len(names) else "")
+        f"{len(rows)} sequences: {corpus.rows.names(rows, MOST_NAMED)}"
     )
 
 

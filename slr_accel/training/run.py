@@ -35,15 +35,8 @@ PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "nump
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
-    *(
-        "save_steps",
-        "keep_last",
-        "log_steps",
-        "wandb_mode",
-        "wandb_project",
-        "wandb_group",
-        "mixed_precision",
-    ),
+    *("save_steps", "keep_last", "log_steps", "mixed_precision"),
+    *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
     *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
     "gradient_checkpointing",

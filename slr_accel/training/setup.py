@@ -57,7 +57,7 @@ from slr_accel.training.trainer import Trainer
 
 
 def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:
-    """Fixed by the first start of a run. ValueError where the processes cannot share them."""
+    """Fixed by the first start of a run. ValueError where another number is given later."""
     training = settings.training
     if run.exists:
         per_step = int(run.environment()["micro_batches_per_step"])
@@ -70,7 +70,6 @@ def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) 
         per_step = training.micro_batches_per_step
     else:
         per_step = (training.accumulation_steps or 1) * world_size
-    accumulation_for(per_step, world_size)
     return per_step
 
 

@@ -11,6 +11,11 @@ import torch
 from slr_accel.training.feed import StepWork
 
 GIGABYTE = 1e9
+FIGURES = (
+    *("frames_per_second", "sequences_per_second"),
+    *("padding_share", "data_wait_share", "peak_memory_gb"),
+)
+"""What is measured: no two runs share it."""
 
 
 class Throughput:

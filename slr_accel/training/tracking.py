@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from slr_accel.files import replaced
+
 
 class MetricsFile:
     """Appends a line of JSON for each record; `size` goes into checkpoints."""
@@ -123,7 +125,6 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
             axis.set_ylim(0, None)
     for axis in axes[1]:
         axis.set_xlabel("optimizer step")
-    temporary = path.with_name(".curves.tmp.png")
-    figure.savefig(temporary, dpi=110)
-    temporary.replace(path)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     pyplot.close(figure)

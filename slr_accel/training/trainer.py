@@ -21,7 +21,7 @@ from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training.average import evaluated_weights, update_average
 from slr_accel.training.checkpoint import TrainState, optimizer_tensors
-from slr_accel.training.data import Epoch, TrainData, make_epoch
+from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.describe import describe_batch, describe_validation
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.largest_batch import out_of_memory
@@ -90,15 +90,11 @@ class Trainer:
         over = impatient or self.state.step >= self.last_step
         return over and not self.state.owes_validation
 
-    def make_epoch(self) -> Epoch:
-        """What the current epoch trains on."""
-        return make_epoch(self.settings, self.data, self.state.epoch)
-
     def rest_of_epoch(self) -> Iterator[StepWork]:
         """The steps of the current epoch that are not yet taken."""
         return epoch_work(
             self.corpus,
-            self.make_epoch(),
+            make_epoch(self.settings, self.data, self.state.epoch),
             first=self.state.micro_batches,
             per_step=self.micro_batches_per_step,
             rank=self.accelerator.process_index,

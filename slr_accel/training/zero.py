@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
+from slr_accel.training.checkpoint import optimizer_by_name
 
 
 def is_asked_for() -> bool:
@@ -221,17 +222,6 @@ def _fill(
     # DeepSpeed's own bf16 makes all weights bf16, CTC's head among them; autocast does not.
     config["bf16"] = {"enabled": False}
     config["torch_autocast"] = {"enabled": mixed_precision == "bf16", "dtype": "bfloat16"}
-
-
-def optimizer_by_name(
-    model: nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, dict[str, Tensor]]:
-    """{parameter name: {state name: tensor}}; empty before the first step."""
-    return {
-        name: {key: torch.as_tensor(value) for key, value in optimizer.state[parameter].items()}
-        for name, parameter in model.named_parameters()
-        if parameter in optimizer.state
-    }
 
 
 class ZeroPasses:

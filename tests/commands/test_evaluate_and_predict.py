@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences
+from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
 from slr_accel.corpus.writer import write_corpus
@@ -36,15 +36,7 @@ def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labelled = [replace(s, split="test") for s in tiny_sequences(8, seed=5)]
     labelled[0] = replace(labelled[0], labels=["NEVER", *labelled[0].labels])
     wild = [replace(s, id="w" + s.id, split="wild", labels=[]) for s in tiny_sequences(3, seed=6)]
-    write_corpus(
-        out,
-        [*labelled, *wild],
-        layout=TINY_LAYOUT,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
-    )
-    return out
+    return write_tiny(out, [*labelled, *wild])
 
 
 def command(*words: object) -> int:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences
+from run_helpers import TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.record import Segment, Sequence
-from slr_accel.corpus.writer import write_corpus
 from slr_accel.settings import Settings, build_settings
 from slr_accel.training.data import TrainData, make_epoch, make_vocabulary, references, train_data
 
@@ -33,21 +32,9 @@ def phoenix_like() -> list[Sequence]:
     return sequences
 
 
-def write(folder: Path, sequences: list[Sequence]) -> Path:
-    write_corpus(
-        folder,
-        sequences,
-        layout=TINY_LAYOUT,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
-    )
-    return folder
-
-
 @pytest.fixture(scope="module")
 def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("corpora") / "phoenix", phoenix_like())
+    return write_tiny(tmp_path_factory.mktemp("corpora") / "phoenix", phoenix_like())
 
 
 def data_of(folder: Path, policy: str, **changes: Any) -> tuple[Settings, Corpus, TrainData]:
@@ -76,7 +63,7 @@ def test_sequences_that_a_policy_leaves_without_labels_are_left_out_and_named(
 def test_a_policy_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     marks = [replace(s, labels=["__ON__"]) for s in tiny_sequences(4)]
     with pytest.raises(ValueError, match="no labels under the label policy phoenix2014t"):
-        data_of(write(tmp_path / "c", marks), "phoenix2014t")
+        data_of(write_tiny(tmp_path / "c", marks), "phoenix2014t")
 
 
 def test_references_are_what_a_policy_is_scored_on(phoenix: Path) -> None:
@@ -107,7 +94,7 @@ def test_only_labels_that_are_all_kept_can_be_cut_at_their_segments(tmp_path: Pa
         presence = np.ones((40, 2), bool)
         return Sequence(name, "train", "anna", features, presence, labels, places)
 
-    corpus = write(
+    corpus = write_tiny(
         tmp_path / "c",
         [segmented("kept", ["loc-A", "TAG"]), segmented("cut", ["TAG", "__PU__", "IX"])],
     )
@@ -142,7 +129,7 @@ def test_a_model_of_characters_is_scored_and_read_in_words(
     train: TrainCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     letters = {"A": "AB", "B": "BA", "C": "C", "D": "BC"}
-    corpus = write(
+    corpus = write_tiny(
         tmp_path / "corpus",
         [replace(s, labels=[letters[x] for x in s.labels]) for s in tiny_sequences(24)],
     )

@@ -165,12 +165,13 @@ def train_here(tiny_corpus: Path, tmp_path: Path) -> Iterator:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
+def no_memory(*args: object, **options: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
 def test_out_of_memory_in_a_step_names_the_batch_and_the_way_out(
     train_here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_memory(*args: object, **options: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
     monkeypatch.setattr("slr_accel.training.trainer.train_step", no_memory)
     assert train_here() == 1
     text = capsys.readouterr().err
@@ -181,9 +182,6 @@ def test_out_of_memory_in_a_step_names_the_batch_and_the_way_out(
 def test_out_of_memory_in_validation_says_what_to_set(
     train_here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_memory(*args: object, **options: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
     monkeypatch.setattr("slr_accel.training.trainer.validate", no_memory)
     assert train_here("--eval_steps=1") == 1
     assert "out of memory in validation" in capsys.readouterr().err

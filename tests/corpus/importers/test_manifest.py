@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from prepare_helpers import built
+from prepare_helpers import built, index_of
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 
@@ -42,14 +42,6 @@ def row(number: int, **changes) -> dict:
         "labels": "HELLO WORLD",
     }
     return {key: value for key, value in {**fields, **changes}.items() if value is not None}
-
-
-def index_of(folder: Path, *rows: dict | str) -> Path:
-    """index.jsonl in `folder`; a text is a line as it is."""
-    lines = [line if isinstance(line, str) else json.dumps(line) for line in rows]
-    path = folder / "index.jsonl"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 def prepare(

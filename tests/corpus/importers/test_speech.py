@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kaldi_reference import kaldi_fbank
-from prepare_helpers import built, untracked
+from prepare_helpers import built, index_of, untracked
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
 from slr_accel.corpus.importers import speech
@@ -57,12 +57,6 @@ def row(number: int, **changes) -> dict:
         "labels": "hello World",
     }
     return {key: value for key, value in {**fields, **changes}.items() if value is not None}
-
-
-def index_of(folder: Path, *rows: dict) -> Path:
-    path = folder / "index.jsonl"
-    path.write_text("".join(json.dumps(fields) + "\n" for fields in rows), encoding="utf-8")
-    return path
 
 
 def prepare(index: Path, **options) -> Corpus:

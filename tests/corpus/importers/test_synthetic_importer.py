@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prepare_helpers import built, untracked
+from prepare_helpers import built, index_of, untracked
 
 from slr_accel.cli import main
 from slr_accel.corpus.importers.build import build_corpus
@@ -26,13 +26,6 @@ def row(number: int, **changes) -> dict:
         "si5": "train" if number % 2 else None,
     }
     return fields | changes
-
-
-def index_of(folder: Path, *rows: dict | str) -> Path:
-    path = folder / "index.jsonl"
-    lines = [line if isinstance(line, str) else json.dumps(line) for line in rows]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
 
 
 def test_sentences_have_the_indexs_lengths_raw_glosses_signers_and_splits(tmp_path: Path):
