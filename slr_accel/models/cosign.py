@@ -98,7 +98,8 @@ class BlockGraphs(nn.Module):
                 "points: leave them out"
             )
         points = {
-            block.name: features.columns_of_points(block, groups) for block in features.blocks
+            block.name: features.columns.of_points(block, groups)
+            for block in features.columns.blocks
         }
         without = [name for name, own in points.items() if not all(own.values())]
         if without:
@@ -107,8 +108,8 @@ class BlockGraphs(nn.Module):
                 f"block, and there is none for {', '.join(without)}: add {groups[0]}"
             )
         self.graphs = nn.ModuleList(
-            PointGraph(points[block.name], features.presence_column(block), settings)
-            for block in features.blocks
+            PointGraph(points[block.name], features.columns.presence(block), settings)
+            for block in features.columns.blocks
             if points[block.name]
         )
 

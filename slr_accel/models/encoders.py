@@ -19,8 +19,10 @@ class BlockEncoders(nn.Module):
         self, features: FeatureTransform, channels: int, kernel_size: int, face_kernel_size: int
     ) -> None:
         super().__init__()
-        self._widths = features.block_widths
-        sizes = [face_kernel_size if b.name == "face" else kernel_size for b in features.blocks]
+        self._widths = features.columns.block_widths
+        sizes = [
+            face_kernel_size if b.name == "face" else kernel_size for b in features.columns.blocks
+        ]
         self.convs = nn.ModuleList(
             nn.Conv1d(width, channels, size, padding=size // 2)
             for width, size in zip(self._widths, sizes, strict=True)

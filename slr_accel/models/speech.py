@@ -25,7 +25,7 @@ class Speech(Recogniser):
         channels, stride = settings.conv_channels, settings.output_stride
         self.first = MaskedConv2d(1, channels, settings.kernel_size, min(stride, 2))
         self.second = MaskedConv2d(channels, channels, settings.kernel_size, max(stride // 2, 1))
-        bins = -(-features.num_features // 4)
+        bins = -(-features.columns.num_features // 4)
         self.projection = nn.Linear(channels * bins, 2 * settings.lstm_hidden)
         self.norm = nn.LayerNorm(2 * settings.lstm_hidden)
         self.dropout = nn.Dropout(settings.dropout)

@@ -59,7 +59,7 @@ class StudentReference(Recogniser):
         width = settings.channels
         self._parts = [
             (_encoder_of(block, group), columns)
-            for (block, group), columns in features.group_widths.items()
+            for (block, group), columns in features.columns.group_widths.items()
         ]
         inputs = {
             name: sum(columns for encoder, columns in self._parts if encoder == name)

@@ -35,9 +35,9 @@ class Teacher(Recogniser):
         self.input_dropout = ChannelDropout(settings.input_dropout)
         kernel_size = settings.encoder_kernel_size
         self.encoders = BlockEncoders(features, own, kernel_size, kernel_size)
-        self.encoder_norms = nn.ModuleList(nn.LayerNorm(own) for _ in features.blocks)
+        self.encoder_norms = nn.ModuleList(nn.LayerNorm(own) for _ in features.columns.blocks)
         self.reductions = nn.ModuleList(
-            MaskedConv(own, own, 3, stride=early) for _ in features.blocks
+            MaskedConv(own, own, 3, stride=early) for _ in features.columns.blocks
         )
         self.attention = nn.ModuleList(
             CrossModalAttention(
@@ -48,7 +48,7 @@ class Teacher(Recogniser):
             )
             for _ in range(settings.attention_layers)
         )
-        self.fusion = MaskedConv(own * len(features.blocks), width, 3, stride=late)
+        self.fusion = MaskedConv(own * len(features.columns.blocks), width, 3, stride=late)
         self.inception = nn.ModuleList(
             Inception(width, groups=settings.norm_groups, dropout=settings.dropout)
             for _ in range(settings.inception_blocks)

@@ -50,7 +50,7 @@ def _model(trainer: Trainer) -> str:
     return (
         f"{trainer.settings.training.model} with {parameters / 1e6:.2f} M parameters "
         f"({parameters * 4 / 1e6:.1f} MB), "
-        f"{trainer.raw_model.features.num_features} features a frame; "
+        f"{trainer.raw_model.features.columns.num_features} features a frame; "
         f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
         f"{trainer.micro_batches_per_step} micro-batch(es) a step"
     )

@@ -31,7 +31,7 @@ def transform(layout: Layout, *groups: str, fps: float = 25.0) -> FeatureTransfo
 
 
 def test_four_groups_of_holistic_are_6516_and_a_presence_channel_a_block() -> None:
-    assert transform(mediapipe_holistic(), *ALL_GROUPS).num_features == 4 * 1629 + 4
+    assert transform(mediapipe_holistic(), *ALL_GROUPS).columns.num_features == 4 * 1629 + 4
 
 
 def test_confidence_adds_no_features_to_holistic() -> None:
@@ -154,7 +154,7 @@ def test_shape_and_distances_do_not_change_with_the_size_of_the_hand() -> None:
     presence = torch.ones_like(batch.presence)
     settings = FeatureSettings(groups=("shape", "distances"), blocks=("left_hand",), depth=False)
     made = FeatureTransform(layout, settings, 25.0)
-    assert made.num_features == 2 * 21 + 15 + 1
+    assert made.columns.num_features == 2 * 21 + 15 + 1
     wrist = layout.point_columns("left_hand.wrist", ("x", "y", "z"))
     larger = batch.features.clone()
     hand = larger[..., layout.slices["left_hand"]].unflatten(-1, (21, 3))
@@ -186,7 +186,7 @@ def test_excluded_fingertips_are_in_no_distance() -> None:
             groups=("distances",), blocks=("left_hand",), exclude_points=excluded
         )
         made = FeatureTransform(layout, settings, 25.0)
-        assert made.num_features == made.groups(*arguments)[0].shape[-1] + 1
+        assert made.columns.num_features == made.groups(*arguments)[0].shape[-1] + 1
         return made.groups(*arguments)[0]
 
     arguments = (batch.features, batch.presence, batch.lengths)
@@ -205,7 +205,7 @@ def test_the_reduced_face_is_those_points_of_the_whole() -> None:
     whole = FeatureTransform(layout, FeatureSettings(groups=groups, blocks=("face",)), 25.0)
     settings = FeatureSettings(groups=groups, blocks=("face",), face_points="reduced")
     part = FeatureTransform(layout, settings, 25.0)
-    assert part.num_features == 2 * 3 * 128 + 1
+    assert part.columns.num_features == 2 * 3 * 128 + 1
     kept = torch.tensor([point in REDUCED for point in FACE_POINTS]).repeat_interleave(3).repeat(2)
     assert torch.equal(part.groups(*arguments)[0], whole.groups(*arguments)[0][..., kept])
 
@@ -328,7 +328,7 @@ def test_the_columns_of_a_point_follow_that_point_alone() -> None:
     )
     made = FeatureTransform(layout, settings, 25.0)
     block = layout.block("right_hand")
-    columns = made.columns_of_points(block, ("position", "relative"))
+    columns = made.columns.of_points(block, ("position", "relative"))
     assert list(columns) == [p for p in block.points if not p.startswith("thumb")]
     values = torch.rand(1, 5, layout.columns)
     presence = torch.ones(1, 5, len(layout.blocks), dtype=torch.bool)
@@ -349,5 +349,5 @@ def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
     presence = torch.ones(1, 3, len(layout.blocks), dtype=torch.bool)
     presence[:, 1, layout.block_index("left_hand")] = False
     features = made(torch.rand(1, 3, layout.columns), presence, torch.tensor([3]))
-    assert features[0, :, made.presence_column(layout.block("left_hand"))].tolist() == [1, 0, 1]
-    assert features[0, :, made.presence_column(layout.block("pose"))].tolist() == [1, 1, 1]
+    assert features[0, :, made.columns.presence(layout.block("left_hand"))].tolist() == [1, 0, 1]
+    assert features[0, :, made.columns.presence(layout.block("pose"))].tolist() == [1, 1, 1]

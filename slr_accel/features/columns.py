@@ -1,0 +1,154 @@
+"""Which features are made of which points: the groups that the settings name, block by block."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from slr_accel.corpus.face_mesh import FACE_POINTS, REDUCED
+from slr_accel.corpus.layout import Block, Layout
+from slr_accel.corpus.mirror import other_side
+from slr_accel.features.settings import FeatureSettings
+
+
+class Anchor(NamedTuple):
+    """The points whose mean a block's `relative` group is measured from."""
+
+    block: str
+    points: tuple[str, ...]
+
+
+class FeatureColumns:
+    """The columns of a feature transform's output.
+
+    Block by block, and group by group within a block, come the values of the block's points; then
+    a presence channel for each block.
+
+    Raises:
+        ValueError: the settings name blocks that the layout does not have, ask for a reduced face
+            where there is none, or leave no features.
+    """
+
+    def __init__(self, layout: Layout, settings: FeatureSettings) -> None:
+        self.layout = layout
+        self.settings = settings
+        self.blocks = self._used_blocks()
+        """That features are made of."""
+        self.kept = {block.name: self._kept_points(block) for block in self.blocks}
+        """The points of each block, by number, that become features."""
+        self.shapes = {
+            (block.name, group): self._shape(group, block)
+            for block in self.blocks
+            for group in settings.groups
+        }
+        """(points or pairs of points, values of each) of each (block, group)."""
+        self.num_values = sum(self.group_widths.values())
+        if not self.num_values:
+            raise ValueError(
+                f"groups {list(settings.groups)} make no features of {layout.signature}"
+            )
+        self.num_features = self.num_values + len(self.blocks)
+        anchors = {anchor.block for b in self.blocks if (anchor := self.anchor(b)) is not None}
+        self.read = [b for b in layout.blocks if b in self.blocks or b.name in anchors]
+        """Blocks whose values are needed: used, or measured from."""
+
+    @property
+    def group_widths(self) -> dict[tuple[str, str], int]:
+        """Features of each (block, group), in their order."""
+        return {key: points * axes for key, (points, axes) in self.shapes.items()}
+
+    @property
+    def block_widths(self) -> list[int]:
+        """Features of each of `blocks`, in their order."""
+        groups = self.settings.groups
+        return [sum(self.group_widths[b.name, group] for group in groups) for b in self.blocks]
+
+    def presence(self, block: Block) -> int:
+        """The column that says whether a block is present."""
+        return self.num_values + self.blocks.index(block)
+
+    def of_points(self, block: Block, groups: tuple[str, ...]) -> dict[str, list[int]]:
+        """Which columns are of which point of a block: {point: columns}.
+
+        Only what `groups` make counts; `distances`, which are of pairs, cannot be one of them.
+        Points that the settings leave out are missing. All points have equally many columns, none
+        where the settings or the block have none of the groups.
+        """
+        assert "distances" not in groups
+        columns: list[list[int]] = [[] for _ in self.kept[block.name]]
+        start = 0
+        for (name, group), (points, axes) in self.shapes.items():
+            if name == block.name and group in groups:
+                for i in range(points):
+                    columns[i] += range(start + i * axes, start + (i + 1) * axes)
+            start += points * axes
+        names = [block.points[i] for i in self.kept[block.name]]
+        return dict(zip(names, columns, strict=True))
+
+    def axes(self, block: Block) -> tuple[str, ...]:
+        """The axes of a block that features are made of."""
+        if "value" in block.axes:
+            return ("value",)
+        return tuple(a for a in block.coordinates if self.settings.depth or a != "z")
+
+    def corners(self, block: Block) -> list[int]:
+        """The wrist and the fingertips of a hand, as far as kept; nothing of other blocks."""
+        tips = [i for i, point in enumerate(block.points) if point.endswith("_tip")]
+        if not tips or "wrist" not in block.points:
+            return []
+        kept = self.kept[block.name]
+        return [i for i in (block.points.index("wrist"), *tips) if i in kept]
+
+    def anchor(self, block: Block) -> Anchor | None:
+        """Hands are seen from the wrist, the face from the nose, the pose from the origin.
+
+        A hand that is a single point is seen from the other hand. Blocks without such a point have
+        no relative group.
+        """
+        own_origin = tuple(
+            point
+            for name, _, point in (r.partition(".") for r in self.layout.origin)
+            if name == block.name
+        )
+        for points in (own_origin, ("wrist",), ("nose",)):
+            if points and set(points) <= set(block.points) and len(block.points) > len(points):
+                return Anchor(block.name, points)
+        other = other_side(block.name)
+        has_other = other != block.name and any(b.name == other for b in self.layout.blocks)
+        if len(block.points) == 1 and has_other:
+            return Anchor(other, block.points)
+        return None
+
+    def _used_blocks(self) -> list[Block]:
+        layout, settings = self.layout, self.settings
+        known = [block.name for block in layout.blocks]
+        unknown = [name for name in settings.blocks if name not in known]
+        if unknown:
+            raise ValueError(f"blocks names {unknown}; the layout has {known}")
+        used = [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
+        reduced = settings.face_points == "reduced"
+        if reduced and not any(block.points == FACE_POINTS for block in used):
+            raise ValueError(
+                "face_points reduced needs a block with the 468 points of MediaPipe's face mesh, "
+                "named as in the layout mediapipe_holistic, among the model's blocks: "
+                + ", ".join(f"{block.name} ({len(block.points)} points)" for block in used)
+            )
+        return used
+
+    def _kept_points(self, block: Block) -> list[int]:
+        patterns = self.settings.exclude_points
+        reduced = self.settings.face_points == "reduced" and block.points == FACE_POINTS
+        return [
+            i
+            for i, point in enumerate(block.points)
+            if not any(fnmatchcase(f"{block.name}.{point}", pattern) for pattern in patterns)
+            and (point in REDUCED or not reduced)
+        ]
+
+    def _shape(self, group: str, block: Block) -> tuple[int, int]:
+        if group in ("relative", "shape", "distances") and self.anchor(block) is None:
+            return 0, 1
+        if group == "distances":
+            corners = len(self.corners(block))
+            return corners * (corners - 1) // 2, 1
+        return len(self.kept[block.name]), len(self.axes(block))
