@@ -30,10 +30,6 @@ def transform(layout: Layout, *groups: str, fps: float = 25.0) -> FeatureTransfo
     return FeatureTransform(layout, FeatureSettings(groups=groups), fps)
 
 
-def test_four_groups_of_holistic_are_6516_and_a_presence_channel_a_block() -> None:
-    assert transform(mediapipe_holistic(), *ALL_GROUPS).columns.num_features == 4 * 1629 + 4
-
-
 def test_confidence_adds_no_features_to_holistic() -> None:
     plain, with_confidence = mediapipe_holistic(), mediapipe_holistic(confidence=True)
     batch = random_batch(with_confidence, [6])
@@ -210,15 +206,6 @@ def test_the_reduced_face_is_those_points_of_the_whole() -> None:
     assert torch.equal(part.groups(*arguments)[0], whole.groups(*arguments)[0][..., kept])
 
 
-def test_the_reduced_face_needs_mediapipes_face_mesh() -> None:
-    settings = FeatureSettings(face_points="reduced")
-    with pytest.raises(ValueError, match=r"468 points .* left_hand \(2 points\)"):
-        FeatureTransform(HAND, settings, 25.0)
-    without_face = FeatureSettings(face_points="reduced", blocks=("pose",))
-    with pytest.raises(ValueError, match="468 points"):
-        FeatureTransform(mediapipe_holistic(), without_face, 25.0)
-
-
 def groups_in_numpy(values: np.ndarray, presence: np.ndarray, fps: float) -> np.ndarray:
     """The 6,516 values of one sequence of Holistic, by loops and MediaPipe's numbers: [T, 6516]."""
     points = values.astype(np.float64).reshape(len(values), 543, 3)
@@ -312,42 +299,3 @@ def test_features_of_a_half_precision_corpus_are_those_of_its_values_in_float32(
     ours = made(half, batch.presence, batch.lengths)
     assert torch.equal(ours, made(half.float(), batch.presence, batch.lengths))
     assert torch.equal(half, before), "the batch itself is left alone"
-
-
-def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
-    with pytest.raises(ValueError, match="foot"):
-        FeatureTransform(HAND, FeatureSettings(blocks=("foot",)), 25.0)
-    with pytest.raises(ValueError, match="make no features"):
-        transform(generic_layout(3), "relative")
-
-
-def test_the_columns_of_a_point_follow_that_point_alone() -> None:
-    layout = mediapipe_holistic()
-    settings = FeatureSettings(
-        groups=("distances", "relative", "velocity", "position"), exclude_points=("*.thumb_*",)
-    )
-    made = FeatureTransform(layout, settings, 25.0)
-    block = layout.block("right_hand")
-    columns = made.columns.of_points(block, ("position", "relative"))
-    assert list(columns) == [p for p in block.points if not p.startswith("thumb")]
-    values = torch.rand(1, 5, layout.columns)
-    presence = torch.ones(1, 5, len(layout.blocks), dtype=torch.bool)
-    moved = values.clone()
-    moved[:, 2, layout.point_columns("right_hand.ring_tip", ("x", "y", "z"))] += 0.1
-    lengths = torch.tensor([5])
-    before = made(values, presence, lengths)[0, 2]
-    after = made(moved, presence, lengths)[0, 2]
-    changed = {name for name, own in columns.items() if not torch.equal(before[own], after[own])}
-    assert changed == {"ring_tip"}
-    assert (before[columns["ring_tip"]] != after[columns["ring_tip"]]).all()
-    assert len(columns["ring_tip"]) == 6
-
-
-def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
-    layout = mediapipe_holistic()
-    made = FeatureTransform(layout, FeatureSettings(blocks=("pose", "left_hand")), 25.0)
-    presence = torch.ones(1, 3, len(layout.blocks), dtype=torch.bool)
-    presence[:, 1, layout.block_index("left_hand")] = False
-    features = made(torch.rand(1, 3, layout.columns), presence, torch.tensor([3]))
-    assert features[0, :, made.columns.presence(layout.block("left_hand"))].tolist() == [1, 0, 1]
-    assert features[0, :, made.columns.presence(layout.block("pose"))].tolist() == [1, 1, 1]

@@ -1,0 +1,68 @@
+"""Columns are of the points and blocks that they are said to be of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from slr_accel.corpus.layout import Block, Layout, generic_layout
+from slr_accel.corpus.named_layouts import mediapipe_holistic
+from slr_accel.features.columns import FeatureColumns
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.transform import FeatureTransform
+
+HAND = Layout((Block("left_hand", ("wrist", "thumb_tip"), ("x", "y")),))
+
+
+def test_four_groups_of_holistic_are_6516_and_a_presence_channel_a_block() -> None:
+    groups = ("position", "velocity", "acceleration", "relative")
+    columns = FeatureColumns(mediapipe_holistic(), FeatureSettings(groups=groups))
+    assert columns.num_features == 4 * 1629 + 4
+
+
+def test_the_reduced_face_needs_mediapipes_face_mesh() -> None:
+    settings = FeatureSettings(face_points="reduced")
+    with pytest.raises(ValueError, match=r"468 points .* left_hand \(2 points\)"):
+        FeatureColumns(HAND, settings)
+    without_face = FeatureSettings(face_points="reduced", blocks=("pose",))
+    with pytest.raises(ValueError, match="468 points"):
+        FeatureColumns(mediapipe_holistic(), without_face)
+
+
+def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="foot"):
+        FeatureColumns(HAND, FeatureSettings(blocks=("foot",)))
+    with pytest.raises(ValueError, match="make no features"):
+        FeatureColumns(generic_layout(3), FeatureSettings(groups=("relative",)))
+
+
+def test_the_columns_of_a_point_follow_that_point_alone() -> None:
+    layout = mediapipe_holistic()
+    settings = FeatureSettings(
+        groups=("distances", "relative", "velocity", "position"), exclude_points=("*.thumb_*",)
+    )
+    made = FeatureTransform(layout, settings, 25.0)
+    block = layout.block("right_hand")
+    columns = made.columns.of_points(block, ("position", "relative"))
+    assert list(columns) == [p for p in block.points if not p.startswith("thumb")]
+    values = torch.rand(1, 5, layout.columns)
+    presence = torch.ones(1, 5, len(layout.blocks), dtype=torch.bool)
+    moved = values.clone()
+    moved[:, 2, layout.point_columns("right_hand.ring_tip", ("x", "y", "z"))] += 0.1
+    lengths = torch.tensor([5])
+    before = made(values, presence, lengths)[0, 2]
+    after = made(moved, presence, lengths)[0, 2]
+    changed = {name for name, own in columns.items() if not torch.equal(before[own], after[own])}
+    assert changed == {"ring_tip"}
+    assert (before[columns["ring_tip"]] != after[columns["ring_tip"]]).all()
+    assert len(columns["ring_tip"]) == 6
+
+
+def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
+    layout = mediapipe_holistic()
+    made = FeatureTransform(layout, FeatureSettings(blocks=("pose", "left_hand")), 25.0)
+    presence = torch.ones(1, 3, len(layout.blocks), dtype=torch.bool)
+    presence[:, 1, layout.block_index("left_hand")] = False
+    features = made(torch.rand(1, 3, layout.columns), presence, torch.tensor([3]))
+    assert features[0, :, made.columns.presence(layout.block("left_hand"))].tolist() == [1, 0, 1]
+    assert features[0, :, made.columns.presence(layout.block("pose"))].tolist() == [1, 1, 1]
