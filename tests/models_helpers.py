@@ -57,6 +57,7 @@ WAYS: dict[str, list[dict[str, object]]] = {
         {"reduction": 2, "output_stride": 2, "squeeze_excitation": True},
         {"reduction": 1, "output_stride": 1, "conv_blocks": 0, "lstm_layers": 1},
         {"auxiliary_weight": 0.5, "kernel_size": 9, "normalisation": "sequence"},
+        {"auxiliary_weight": 0.5, "consistency_weight": 4, "mask_frames": 5},
     ],
     "student_reference": [{}],
     "teacher": [

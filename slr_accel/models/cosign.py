@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, ChannelDropout, MaskedConv, output_lengths
 from slr_accel.models.graph import PointGraph
@@ -25,6 +24,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.settings import CoSignSettings
+from slr_accel.models.views import as_one, two_views
 
 POSITIONS = ("position", "relative", "shape")
 """Feature groups of the position stream."""
@@ -63,7 +63,7 @@ class CoSign(Recogniser):
         both = self._recognise(
             (shown * position).flatten(0, 1), (shown * motion).flatten(0, 1), lengths.repeat(2)
         )
-        return _as_one(both, lengths, self.settings.consistency_weight)
+        return as_one(both, self.settings.consistency_weight)
 
     def _recognise(self, position: Tensor, motion: Tensor, lengths: Tensor) -> Output:
         """From blocks to tokens."""
@@ -131,30 +131,3 @@ class StreamConv(nn.Module):
     def forward(self, blocks: Tensor, lengths: Tensor) -> Tensor:
         x, _ = self.conv(self.dropout(blocks.flatten(2)), lengths)
         return self.dropout(functional.hardswish(self.norm(x)))
-
-
-def two_views(blocks: Tensor, share: float, span: int) -> Tensor:
-    """[2, B, T', blocks, 1] bool for [B, T', blocks, C]: False where a view hides a block.
-
-    Each view hides `share` of the blocks' spans of `span` steps, and no span is hidden in both.
-    """
-    batch, steps, count, _ = blocks.shape
-    drawn = torch.rand(batch, -(-steps // span), count, device=blocks.device)
-    shown = torch.stack([drawn >= share, drawn < 1 - share])
-    return shown.repeat_interleave(span, dim=2)[:, :, :steps, :, None]
-
-
-def _as_one(both: Output, lengths: Tensor, weight: float) -> Output:
-    """Two views of a batch, one after the other, as one output: the second is a further head."""
-    first, second = both.log_probs.chunk(2)
-    heads = [Head(second, lengths, 1.0)]
-    for head in both.auxiliary:
-        heads += [Head(view, lengths, head.weight) for view in head.log_probs.chunk(2)]
-    return Output(first, lengths, tuple(heads), weight * divergence(first, second, lengths))
-
-
-def divergence(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
-    """[B] symmetric Kullback-Leibler divergence, the mean over each sequence's own steps."""
-    each = ((first.exp() - second.exp()) * (first - second)).sum(dim=-1) / 2  # (B, T')
-    mask = frame_mask(lengths, each.shape[1])
-    return (each * mask).sum(dim=1) / lengths

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+MaskShare = Annotated[float, Field(gt=0, le=0.5)]
 
 
 def _as_number(value: Any) -> Any:
@@ -57,6 +58,13 @@ class StudentSettings(BaseModel):
     """On feature channels, for a whole sequence at a time."""
     auxiliary_weight: NonNegativeFloat = 0.0
     """Weight of a second CTC loss on the convolutional features, in training only; 0 is off."""
+    consistency_weight: NonNegativeFloat = 0.0
+    """Weight of the divergence between two views with different blocks hidden, in training only; 0
+    is off. Costs nearly twice the time a step."""
+    mask_share: MaskShare = 0.2
+    """Share of blocks and spans hidden in each view; none in both."""
+    mask_frames: PositiveInt = 24
+    """Frames of such a span."""
     gradient_checkpointing: bool = False
     """Recompute the convolutions in backward: less memory, more time."""
 
@@ -178,7 +186,7 @@ class CoSignSettings(BaseModel):
     consistency_weight: NonNegativeFloat = 4.0
     """Weight of the divergence between two views with different blocks hidden, in training only;
     0 is off: one view, nothing hidden."""
-    mask_share: Annotated[float, Field(gt=0, le=0.5)] = 0.2
+    mask_share: MaskShare = 0.2
     """Share of blocks and spans hidden in each view; none in both."""
     mask_frames: PositiveInt = 24
     """Frames of such a span."""

@@ -19,6 +19,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.settings import StudentSettings
+from slr_accel.models.views import as_one, two_views
 
 
 class Student(Recogniser):
@@ -60,11 +61,20 @@ class Student(Recogniser):
         self.auxiliary_head = make_head(width, num_outputs) if settings.auxiliary_weight else None
 
     def forward(self, features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
-        frames = lengths
         x = self.input_dropout(self.features(features, presence, lengths))
+        encoded = torch.stack(self.encoders(x), dim=2)  # (B, T, blocks, C)
+        if not self.training or not self.settings.consistency_weight:
+            return self._recognise(encoded, lengths)
+        shown = two_views(encoded, self.settings.mask_share, self.settings.mask_frames)
+        both = self._recognise((shown * encoded).flatten(0, 1), lengths.repeat(2))
+        return as_one(both, self.settings.consistency_weight)
+
+    def _recognise(self, encoded: Tensor, lengths: Tensor) -> Output:
+        """From encoded blocks to tokens."""
+        frames = lengths
         # The sum of the encoders is one convolution over all blocks, each with weights of its own.
-        encoded = torch.stack(self.encoders(x)).sum(dim=0)
-        x = self.dropout(functional.hardswish(self.encoder_norm(encoded, lengths)))
+        x = self.encoder_norm(encoded.sum(dim=2), lengths)
+        x = self.dropout(functional.hardswish(x))
         for block in self.blocks:
             x, lengths = checkpointed(self, block, x, lengths)
         x = self.dropout(self.norm(x, lengths))

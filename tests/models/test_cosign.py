@@ -1,4 +1,4 @@
-"""Points are nodes, views are complementary."""
+"""Points are nodes, and each view has a head for each stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from slr_accel.corpus.named_layouts import HAND_POINTS
 from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.build import make_model
-from slr_accel.models.cosign import divergence, two_views
 from slr_accel.models.graph import adjacency
 from slr_accel.models.settings import CoSignSettings
 
@@ -53,21 +52,6 @@ def test_a_block_without_points_is_left_out() -> None:
     )
 
 
-def test_what_one_view_hides_the_other_shows() -> None:
-    shown = two_views(torch.zeros(50, 31, 4, 1), share=0.3, span=3)
-    assert shown.shape == (2, 50, 31, 4, 1)
-    assert shown.any(dim=0).all()
-    hidden = (~shown).float().mean(dim=(1, 2, 3, 4))
-    torch.testing.assert_close(hidden, torch.full((2,), 0.3), atol=0.03, rtol=0)
-    spans = shown[:, :, :30].unflatten(2, (10, 3))
-    assert torch.equal(spans.all(dim=3), spans.any(dim=3))
-
-
-def test_with_half_hidden_each_view_shows_just_what_the_other_hides() -> None:
-    first, second = two_views(torch.zeros(50, 30, 4, 1), share=0.5, span=6)
-    assert torch.equal(first, ~second)
-
-
 def test_training_gives_two_views_with_a_head_for_each_stream() -> None:
     model = make("cosign", LAYOUTS["tracks"])
     batch = random_batch(LAYOUTS["tracks"], [30, 12])
@@ -77,15 +61,3 @@ def test_training_gives_two_views_with_a_head_for_each_stream() -> None:
     assert output.consistency is not None and (output.consistency > 0).all()
     alone = run(model.eval(), batch)
     assert alone.auxiliary == () and alone.consistency is None
-
-
-def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:
-    first, second = torch.randn(2, 3, 5, 4).log_softmax(dim=-1)
-    lengths = torch.tensor([5, 2, 1])
-    there, back = divergence(first, second, lengths), divergence(second, first, lengths)
-    torch.testing.assert_close(there, back)
-    assert not divergence(first, first, lengths).any()
-    kl = torch.nn.functional.kl_div
-    expected = kl(first[1, :2], second[1, :2], log_target=True, reduction="sum")
-    expected += kl(second[1, :2], first[1, :2], log_target=True, reduction="sum")
-    torch.testing.assert_close(there[1], expected / 4)

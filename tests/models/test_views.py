@@ -1,0 +1,47 @@
+"""Views are complementary, and pulled together only in training."""
+
+from __future__ import annotations
+
+import torch
+from models_helpers import LAYOUTS, make, random_batch, run
+
+from slr_accel.models.views import divergence, two_views
+
+
+def test_what_one_view_hides_the_other_shows() -> None:
+    shown = two_views(torch.zeros(50, 31, 4, 1), share=0.3, span=3)
+    assert shown.shape == (2, 50, 31, 4, 1)
+    assert shown.any(dim=0).all()
+    hidden = (~shown).float().mean(dim=(1, 2, 3, 4))
+    torch.testing.assert_close(hidden, torch.full((2,), 0.3), atol=0.03, rtol=0)
+    spans = shown[:, :, :30].unflatten(2, (10, 3))
+    assert torch.equal(spans.all(dim=3), spans.any(dim=3))
+
+
+def test_with_half_hidden_each_view_shows_just_what_the_other_hides() -> None:
+    first, second = two_views(torch.zeros(50, 30, 4, 1), share=0.5, span=6)
+    assert torch.equal(first, ~second)
+
+
+def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:
+    first, second = torch.randn(2, 3, 5, 4).log_softmax(dim=-1)
+    lengths = torch.tensor([5, 2, 1])
+    there, back = divergence(first, second, lengths), divergence(second, first, lengths)
+    torch.testing.assert_close(there, back)
+    assert not divergence(first, first, lengths).any()
+    kl = torch.nn.functional.kl_div
+    expected = kl(first[1, :2], second[1, :2], log_target=True, reduction="sum")
+    expected += kl(second[1, :2], first[1, :2], log_target=True, reduction="sum")
+    torch.testing.assert_close(there[1], expected / 4)
+
+
+def test_a_student_reads_two_views_in_training_and_one_after_it() -> None:
+    model = make("student", LAYOUTS["pose and hands"], consistency_weight=4, auxiliary_weight=0.5)
+    batch = random_batch(LAYOUTS["pose and hands"], [30, 12])
+    output = run(model.train(), batch)
+    assert [head.weight for head in output.auxiliary] == [1.0, 0.5, 0.5]
+    assert output.log_probs.shape[0] == 2
+    assert not torch.equal(output.log_probs, output.auxiliary[0].log_probs)
+    assert output.consistency is not None and (output.consistency > 0).all()
+    alone = run(model.eval(), batch)
+    assert alone.auxiliary == () and alone.consistency is None
