@@ -43,6 +43,7 @@ CHANGES: dict[str, Change] = {
         "groups": "position,velocity,acceleration,relative,shape,distances"
     },
     "no auxiliary loss": {"auxiliary_weight": "0"},
+    "one view": {"consistency_weight": "0"},
     "no cutting and joining": {"crop_probability": "0", "join_probability": "0"},
     "no augmentation in time": {"time_stretch": "1", "time_warp": "0"},
     "no augmentation in space": {

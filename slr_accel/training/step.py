@@ -51,8 +51,10 @@ def train_step(
 
     Before the last backward, the one that exchanges gradients, the processes tell each other their
     losses. Where one is not finite, all leave the step out.
+
+    Args:
+        model: in training mode.
     """
-    model.train()
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
     # All processes add up one vector a step: a place for each micro-batch, and one for the stop.
     shared = torch.zeros(work.num_micro_batches + 1, device=accelerator.device)
@@ -61,7 +63,7 @@ def train_step(
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
-            torch.manual_seed(seed_of(seed, epoch, micro_batch.index))
+            _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
             loss, further = batch_losses(model, batch)
             if micro_batch.counts:
                 # What the model adds is not reported, but has to be finite too.
@@ -134,6 +136,14 @@ def batch_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     if output.consistency is not None:
         further = further + output.consistency.sum()
     return loss, further
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """What a forward draws from: the CPU's generator, and that of `device`."""
+    # torch.manual_seed takes the call stack for devices that are not there: most of a millisecond.
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def seed_of(*numbers: int) -> int:
