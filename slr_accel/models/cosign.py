@@ -24,7 +24,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.settings import CoSignSettings
-from slr_accel.models.views import as_one, two_views
+from slr_accel.models.views import read_views
 
 POSITIONS = ("position", "relative", "shape")
 """Feature groups of the position stream."""
@@ -55,15 +55,8 @@ class CoSign(Recogniser):
         x = self.input_dropout(self.features(features, presence, lengths))
         position = checkpointed(self, self.position, x, lengths)  # (B, T', blocks, C)
         motion = checkpointed(self, self.motion, x, lengths)
-        lengths = output_lengths(lengths, self.output_stride)
-        if not self.training or not self.settings.consistency_weight:
-            return self._recognise(position, motion, lengths)
-        span = -(-self.settings.mask_frames // self.output_stride)
-        shown = two_views(position, self.settings.mask_share, span)
-        both = self._recognise(
-            (shown * position).flatten(0, 1), (shown * motion).flatten(0, 1), lengths.repeat(2)
-        )
-        return as_one(both, self.settings.consistency_weight)
+        steps = output_lengths(lengths, self.output_stride)
+        return read_views(self, self._recognise, [position, motion], steps, self.output_stride)
 
     def _recognise(self, position: Tensor, motion: Tensor, lengths: Tensor) -> Output:
         """From blocks to tokens."""

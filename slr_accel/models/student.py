@@ -19,7 +19,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.settings import StudentSettings
-from slr_accel.models.views import as_one, two_views
+from slr_accel.models.views import read_views
 
 
 class Student(Recogniser):
@@ -63,11 +63,7 @@ class Student(Recogniser):
     def forward(self, features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
         x = self.input_dropout(self.features(features, presence, lengths))
         encoded = torch.stack(self.encoders(x), dim=2)  # (B, T, blocks, C)
-        if not self.training or not self.settings.consistency_weight:
-            return self._recognise(encoded, lengths)
-        shown = two_views(encoded, self.settings.mask_share, self.settings.mask_frames)
-        both = self._recognise((shown * encoded).flatten(0, 1), lengths.repeat(2))
-        return as_one(both, self.settings.consistency_weight)
+        return read_views(self, self._recognise, [encoded], lengths, stride=1)
 
     def _recognise(self, encoded: Tensor, lengths: Tensor) -> Output:
         """From encoded blocks to tokens."""

@@ -7,11 +7,38 @@ regularization on CTC for improved speech recognition", ICLR.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 from slr_accel.features.frames import frame_mask
-from slr_accel.models.recogniser import Head, Output
+from slr_accel.models.recogniser import Head, Output, Recogniser
+
+
+def read_views(
+    model: Recogniser,
+    recognise: Callable[..., Output],
+    parts: Sequence[Tensor],
+    lengths: Tensor,
+    stride: int,
+) -> Output:
+    """recognise(*parts, lengths); in training, with a consistency_weight, of two views of them.
+
+    Args:
+        model: in whose settings are consistency_weight, mask_share and mask_frames.
+        recognise: the rest of the model, from blocks to tokens.
+        parts: each [B, T', blocks, C]; a view hides the same of all.
+        lengths: [B] int64 valid steps.
+        stride: frames a step of the parts.
+    """
+    settings = model.settings
+    if not model.training or not settings.consistency_weight:
+        return recognise(*parts, lengths)
+    span = -(-settings.mask_frames // stride)
+    shown = two_views(parts[0], settings.mask_share, span)
+    both = recognise(*((shown * part).flatten(0, 1) for part in parts), lengths.repeat(2))
+    return as_one(both, settings.consistency_weight)
 
 
 def two_views(blocks: Tensor, share: float, span: int) -> Tensor:
