@@ -64,7 +64,7 @@ WAYS: dict[str, list[dict[str, object]]] = {
         {},
         {"output_stride": 1, "attention_layers": 2, "inception_blocks": 1},
         {"output_stride": 2, "attention_clamp": 0, "auxiliary_weight": 0},
-        {"attention_layers": 0, "inception_blocks": 0, "consistency_weight": 4},
+        {"attention_layers": 0, "inception_blocks": 0},
     ],
     "cosign": [
         {},

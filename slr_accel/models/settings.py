@@ -139,13 +139,6 @@ class TeacherSettings(BaseModel):
     """On feature channels, for a whole sequence at a time."""
     auxiliary_weight: NonNegativeFloat = 0.5
     """Weight of a second CTC loss on the convolutional features, in training only; 0 is off."""
-    consistency_weight: NonNegativeFloat = 0.0
-    """Weight of the divergence between two views with different blocks hidden, in training only; 0
-    is off. Costs nearly twice the time a step."""
-    mask_share: MaskShare = 0.2
-    """Share of blocks and spans hidden in each view; none in both."""
-    mask_frames: PositiveInt = 24
-    """Frames of such a span."""
     gradient_checkpointing: bool = False
     """Recompute attention and inception blocks in backward: less memory, more time."""
 

@@ -20,7 +20,6 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.settings import TeacherSettings
-from slr_accel.models.views import read_views
 
 
 class Teacher(Recogniser):
@@ -33,7 +32,6 @@ class Teacher(Recogniser):
         own, width = settings.block_channels, settings.channels
         # The first halving comes before attention, whose cost grows with the square of the steps.
         early, late = (2 if settings.output_stride > 1 else 1), max(settings.output_stride // 2, 1)
-        self._early = early
         self.input_dropout = ChannelDropout(settings.input_dropout)
         kernel_size = settings.encoder_kernel_size
         self.encoders = BlockEncoders(features, own, kernel_size, kernel_size)
@@ -67,12 +65,7 @@ class Teacher(Recogniser):
         reduced = [
             reduce(functional.hardswish(norm(block)), lengths) for block, norm, reduce in encoded
         ]
-        blocks = torch.stack([block for block, _ in reduced], dim=2)  # (B, T', blocks, C)
-        return read_views(self, self._recognise, [blocks], reduced[0][1], self._early)
-
-    def _recognise(self, stacked: Tensor, lengths: Tensor) -> Output:
-        """From blocks to tokens."""
-        blocks = list(stacked.unbind(dim=2))
+        blocks, lengths = [block for block, _ in reduced], reduced[0][1]
         for attention in self.attention:
             blocks = checkpointed(self, attention, blocks, lengths)
         x, lengths = self.fusion(self.dropout(torch.cat(blocks, dim=-1)), lengths)
