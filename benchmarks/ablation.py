@@ -3,7 +3,7 @@
     python benchmarks/ablation.py --data_dir corpora/wlasl50 --recipe wlasl50
 
 Every line is the recipe with one change, trained and scored through the command line, one torch
-thread a run. All but the line of two views learn from one, which takes half the time. The WER is
+thread a run. All but the line of two views learn from one, which takes less time. The WER is
 that of the end of the run on the split `dev`, so nothing is chosen by what it is scored on; the
 spread is the standard deviation over seeds. The difference is paired: the mean over seeds of
 (this line - the recipe).
