@@ -10,9 +10,9 @@ transformers  transformers.Trainer with its defaults, which logs every 10 steps 
 
 None validates or saves. Recipe phoenix14t_streams with one micro-batch a step, without dropout,
 augmentation and moving average, at a constant learning rate; so all make the same weights, which is
-checked first. One torch thread; a few steps of each in changing turns. Of
-transformers the time counts from the begin of its first step to the end of its last. Beside other
-work the clock says little: the processor's time is what to compare.
+checked first. One torch thread; a few steps of each in changing turns. Of transformers the time
+counts from the begin of its first step to the end of its last. Beside other work the clock says
+little: the processor's time is what to compare.
 
 Bucketing: the same sequences in the plan's batches and in random ones, one of each in turns, by
 the bare step. The padding is of the whole epoch.
@@ -26,6 +26,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import date
@@ -120,12 +121,13 @@ def loops(trainer: Trainer, rounds: int) -> str:
     check_same([trainer.raw_model, models["bare"][0], models["transformers"][0]])
     times: Times = {name: [] for name in takes}
     endless = cycle(works)
-    for number in range(rounds):
+    turns = deque(takes.items())
+    for _ in range(rounds):
         block = list(islice(endless, BLOCK))
+        for name, take in turns:
+            times[name].append(take(block))
         # Each goes first, second and third: who follows transformers finds its set-up's traces.
-        for i in range(len(takes)):
-            name = list(takes)[(number + i) % len(takes)]
-            times[name].append(takes[name](block))
+        turns.rotate(-1)
     return loop_table(times)
 
 

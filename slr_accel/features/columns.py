@@ -60,8 +60,8 @@ class FeatureColumns:
     @property
     def block_widths(self) -> list[int]:
         """Features of each of `blocks`, in their order."""
-        groups = self.settings.groups
-        return [sum(self.group_widths[b.name, group] for group in groups) for b in self.blocks]
+        widths, groups = self.group_widths, self.settings.groups
+        return [sum(widths[block.name, group] for group in groups) for block in self.blocks]
 
     def presence(self, block: Block) -> int:
         """The column that says whether a block is present."""

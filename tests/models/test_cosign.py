@@ -1,4 +1,4 @@
-"""Points are nodes, and each view has a head for each stream."""
+"""Points are nodes, and each stream needs a feature group of its own."""
 
 from __future__ import annotations
 
@@ -50,14 +50,3 @@ def test_a_block_without_points_is_left_out() -> None:
         run(model, batch).log_probs,
         model(changed, batch.presence, batch.lengths).log_probs,
     )
-
-
-def test_training_gives_two_views_with_a_head_for_each_stream() -> None:
-    model = make("cosign", LAYOUTS["tracks"])
-    batch = random_batch(LAYOUTS["tracks"], [30, 12])
-    output = run(model.train(), batch)
-    assert [head.weight for head in output.auxiliary] == [1.0, 0.5, 0.5, 0.5, 0.5]
-    assert not torch.equal(output.log_probs, output.auxiliary[0].log_probs)
-    assert output.consistency is not None and (output.consistency > 0).all()
-    alone = run(model.eval(), batch)
-    assert alone.auxiliary == () and alone.consistency is None

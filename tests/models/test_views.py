@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from models_helpers import LAYOUTS, make, random_batch, run
 
@@ -35,11 +36,25 @@ def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:
     torch.testing.assert_close(there[1], expected / 4)
 
 
-def test_two_views_are_read_in_training_and_one_after_it() -> None:
-    model = make("student", LAYOUTS["pose and hands"], consistency_weight=4, auxiliary_weight=0.5)
-    batch = random_batch(LAYOUTS["pose and hands"], [30, 12])
+@pytest.mark.parametrize(
+    ("name", "layout", "settings", "weights"),
+    [
+        (
+            "student",
+            "pose and hands",
+            {"consistency_weight": 4, "auxiliary_weight": 0.5},
+            [1.0, 0.5, 0.5],
+        ),
+        ("cosign", "tracks", {}, [1.0, 0.5, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_training_reads_two_views_with_all_heads_and_nothing_else_does(
+    name, layout, settings, weights
+) -> None:
+    model = make(name, LAYOUTS[layout], **settings)
+    batch = random_batch(LAYOUTS[layout], [30, 12])
     output = run(model.train(), batch)
-    assert [head.weight for head in output.auxiliary] == [1.0, 0.5, 0.5]
+    assert [head.weight for head in output.auxiliary] == weights
     assert output.log_probs.shape[0] == 2
     assert not torch.equal(output.log_probs, output.auxiliary[0].log_probs)
     assert output.consistency is not None and (output.consistency > 0).all()
