@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+PAUSE = 5
+"""Seconds after which a process other than the first tells its error."""
+
+
 class RunError(Exception):
     """A run that cannot go on; its text says why and what to try."""
 
@@ -17,15 +21,11 @@ class Interrupted(Exception):
     """Work given up between two batches, by all processes, because one was told to stop."""
 
 
-class OneProcessError(RunError):
-    """What one process alone may meet, so that it tells of it itself."""
-
-
-class FetchError(OneProcessError):
+class FetchError(RunError):
     """A file of a remote corpus that cannot be had."""
 
 
-class OutOfMemory(OneProcessError):
+class OutOfMemory(RunError):
     """A batch that the device has no room for."""
 
 
@@ -46,9 +46,8 @@ def reported() -> Iterator[None]:
 
 
 def _tell(error: Exception) -> None:
-    # Of several processes on a machine that meet the same error, one says so.
-    if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OneProcessError):
-        print(f"error: {error}", file=sys.stderr)
-    else:
-        # torchrun ends all as soon as one has ended: let the first one finish its sentence.
-        time.sleep(5)
+    # Of what all processes on a machine meet, the first tells; torchrun ends the others as soon as
+    # it has ended. A process that outlives this pause has met something alone.
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(PAUSE)
+    print(f"error: {error}", file=sys.stderr)
