@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 PAUSE = 5
 """Seconds after which a process other than the first tells its error."""
 

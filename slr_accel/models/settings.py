@@ -244,3 +244,18 @@ MODELS: dict[str, type[ModelSettings]] = {
 """The settings of each model by its name; models/build.py knows the classes."""
 ModelName = Literal["student", "student_reference", "teacher", "cosign", "speech"]
 DEFAULT_MODEL: ModelName = "student"
+
+
+def without_effect(settings: ModelSettings) -> list[str]:
+    """Settings that were given and change nothing in this combination."""
+    given, found = settings.model_fields_set, []
+    if isinstance(settings, StudentSettings | CoSignSettings) and not settings.consistency_weight:
+        names = given & {"mask_share", "mask_frames"}
+        found += [f"{name} has no effect without --consistency_weight" for name in sorted(names)]
+    if (
+        isinstance(settings, StudentSettings)
+        and settings.output_stride == settings.reduction
+        and "upsampling" in given
+    ):
+        found.append("upsampling has no effect where output_stride is the reduction")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from slr_accel.models.settings import without_effect
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.data import references
 from slr_accel.training.trainer import Trainer
@@ -41,7 +42,8 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
         yield "warning: crop_probability has no effect, no sequence has a segment for each token"
     if loading.cache_dir is not None and not trainer.corpus.is_remote:
         yield "warning: cache_dir has no effect, the corpus is a folder of this machine"
-    for text in trainer.settings.training.without_effect():
+    settings = trainer.settings
+    for text in [*settings.training.without_effect(), *without_effect(settings.model)]:
         yield f"warning: {text}"
 
 

@@ -1,0 +1,31 @@
+"""What model settings say of themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from slr_accel.models.settings import (
+    CoSignSettings,
+    ModelSettings,
+    SpeechSettings,
+    StudentSettings,
+    without_effect,
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        (StudentSettings(mask_share=0.3, mask_frames=8), ["mask_frames", "mask_share"]),
+        (StudentSettings(mask_share=0.3, consistency_weight=4), []),
+        (CoSignSettings(mask_frames=8, consistency_weight=0), ["mask_frames"]),
+        (CoSignSettings(mask_frames=8), []),
+        (StudentSettings(upsampling="transposed"), ["upsampling"]),
+        (StudentSettings(upsampling="transposed", output_stride=2), []),
+        (SpeechSettings(dropout=0.1), []),
+    ],
+)
+def test_what_was_given_and_changes_nothing_is_named(
+    settings: ModelSettings, names: list[str]
+) -> None:
+    assert [text.partition(" ")[0] for text in without_effect(settings)] == names
