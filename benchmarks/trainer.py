@@ -55,6 +55,7 @@ from slr_accel.training.trainer import Trainer
 RECIPE = "phoenix14t_streams"
 PLAIN: dict[str, Any] = {
     "wandb_mode": "disabled",
+    "batch_size": 16,
     "micro_batches_per_step": 1,
     "ema_decay": 0.0,
     "dropout": 0.0,

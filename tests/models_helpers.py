@@ -37,7 +37,7 @@ LAYOUTS = {
 SMALL: dict[str, dict[str, object]] = {
     "student": {"channels": 16, "lstm_hidden": 8},
     "student_reference": {"channels": 8},
-    "teacher": {"block_channels": 8, "channels": 16, "norm_groups": 4, "lstm_hidden": 8},
+    "teacher": {"block_channels": 8, "channels": 16, "lstm_hidden": 8},
     "cosign": {
         "graph_channels": 8,
         "pooled_nodes": 2,
@@ -63,8 +63,9 @@ WAYS: dict[str, list[dict[str, object]]] = {
     "teacher": [
         {},
         {"output_stride": 1, "attention_layers": 2, "inception_blocks": 1},
-        {"output_stride": 2, "attention_clamp": 0, "auxiliary_weight": 0},
-        {"attention_layers": 0, "inception_blocks": 0},
+        {"output_stride": 2, "attention_clamp": 0, "auxiliary_weight": 0, "attention_span": 0},
+        {"attention_layers": 0, "inception_blocks": 2, "normalisation": "sequence"},
+        {"consistency_weight": 4, "mask_frames": 5},
     ],
     "cosign": [
         {},

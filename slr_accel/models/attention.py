@@ -1,4 +1,4 @@
-"""Cross-modal attention: each landmark block asks the others what they show, over time."""
+"""Cross-modal attention: each landmark block asks the others what they show, near in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from slr_accel.features.frames import frame_mask
 
@@ -15,60 +14,62 @@ XAVIER_GAIN = 0.5
 
 
 class CrossModalAttention(nn.Module):
-    """Blocks [B, T, C] each -> the same, with what the other blocks show added to each.
+    """Blocks [B, T, N, C] -> the same, with what the other blocks show added to each.
 
-    Pre-norm multi-head attention (Vaswani et al. 2017) whose queries are a block's steps, and whose
-    keys and values are all steps of the other blocks (of its own where there is only one); steps
-    beyond a sequence's length are never looked at. What attention adds is clamped to `clamp`, 0 is
-    off: a landmark far off does not drown the rest.
+    Pre-norm multi-head attention (Vaswani et al. 2017). A step of a block asks those of the other
+    blocks (of its own where it is the only one) that are at most `span` steps away; how far away
+    weighs in. Steps beyond a sequence's length are never looked at. What attention adds is clamped
+    to `clamp`, 0 is off: a landmark far off does not drown the rest.
     """
 
-    def __init__(self, channels: int, heads: int, *, dropout: float, clamp: float) -> None:
+    others: Tensor
+
+    def __init__(
+        self, blocks: int, channels: int, heads: int, *, span: int, dropout: float, clamp: float
+    ) -> None:
         super().__init__()
         self.heads = heads
-        self.dropout = dropout
+        self.span = span
+        self.dropout = nn.Dropout(dropout)
         self.clamp = clamp
         self.norm = nn.LayerNorm(channels)
         self.query, self.key, self.value, self.out = (
             _xavier(nn.Linear(channels, channels)) for _ in range(4)
         )
+        self.nearness = nn.Parameter(torch.zeros(heads, 1, 1, 2 * span + 1))
+        others = ~torch.eye(blocks, dtype=torch.bool) if blocks > 1 else torch.ones(1, 1).bool()
+        self.register_buffer("others", others, persistent=False)
 
-    def forward(self, blocks: list[Tensor], lengths: Tensor) -> list[Tensor]:
-        steps = blocks[0].shape[1]
-        normed = [self.norm(block) for block in blocks]
-        timed = [block + _time_signal(block) for block in normed]
-        allowed = frame_mask(lengths, steps)[:, None, None, :]  # (B, heads, queries, keys)
-        fused = []
-        for i, block in enumerate(blocks):
-            others = [j for j in range(len(blocks)) if j != i] or [i]
-            attended = functional.scaled_dot_product_attention(
-                self._split(self.query(timed[i])),
-                self._split(self.key(torch.cat([timed[j] for j in others], dim=1))),
-                self._split(self.value(torch.cat([normed[j] for j in others], dim=1))),
-                attn_mask=allowed.repeat(1, 1, 1, len(others)),
-                dropout_p=self.dropout if self.training else 0.0,
-            )
-            # (B, heads, T, C / heads) -> (B, T, C)
-            added = self.out(attended.transpose(1, 2).flatten(2))
-            fused.append(block + (added.clamp(-self.clamp, self.clamp) if self.clamp else added))
-        return fused
+    def forward(self, blocks: Tensor, lengths: Tensor) -> Tensor:
+        normed = self.norm(blocks)
+        query = self._split(self.query(normed)) / math.sqrt(blocks.shape[-1] / self.heads)
+        key = _near(self._split(self.key(normed)), self.span)
+        value = _near(self._split(self.value(normed)), self.span)
+        scores = torch.einsum("btnhd,btmhdw->bthnmw", query, key) + self.nearness
+        scores = scores.masked_fill(~self._allowed(lengths, blocks.shape[1]), -torch.inf)
+        weights = self.dropout(scores.flatten(-2).softmax(dim=-1)).view_as(scores)
+        attended = torch.einsum("bthnmw,btmhdw->btnhd", weights, value).flatten(-2)
+        added = self.out(attended)
+        return blocks + (added.clamp(-self.clamp, self.clamp) if self.clamp else added)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.unflatten(-1, (self.heads, -1))  # (B, T, N, heads, C / heads)
+
+    def _allowed(self, lengths: Tensor, steps: int) -> Tensor:
+        """[B, T, 1, N, N, W] bool: what each step may look at."""
+        valid = _near(frame_mask(lengths, steps), self.span)  # (B, T, W)
+        # Padding looks at its own step: with nothing to look at, softmax would be NaN.
+        own_step = torch.arange(valid.shape[-1], device=lengths.device) == self.span
+        return (valid | own_step)[:, :, None, None, None] & self.others[:, :, None]
+
+
+def _near(x: Tensor, span: int) -> Tensor:
+    """[B, T, ...] -> [B, T, ..., W]: for each step those around it, zeros beyond both ends."""
+    edge = x.new_zeros(x.shape[0], span, *x.shape[2:])
+    return torch.cat([edge, x, edge], dim=1).unfold(1, 2 * span + 1, 1)
 
 
 def _xavier(linear: nn.Linear) -> nn.Linear:
     nn.init.xavier_uniform_(linear.weight, gain=XAVIER_GAIN)
     nn.init.zeros_(linear.bias)
     return linear
-
-
-def _time_signal(x: Tensor) -> Tensor:
-    """[T, C] sines and cosines of the step (Vaswani et al. 2017): what is near can be found."""
-    steps, channels = x.shape[1:]
-    rates = torch.exp(
-        torch.arange(0, channels, 2, device=x.device) * (-math.log(10_000.0) / channels)
-    )
-    angle = torch.arange(steps, device=x.device)[:, None] * rates
-    signal = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :channels]
-    return signal.to(x.dtype)

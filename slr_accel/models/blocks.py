@@ -110,6 +110,13 @@ def output_lengths(lengths: Tensor, stride: int) -> Tensor:
     return torch.div(lengths + stride - 1, stride, rounding_mode="floor")
 
 
+def strides(reduction: int, blocks: int) -> list[int]:
+    """Of each block. Halvings come in the first ones, where they save most."""
+    halvings = reduction.bit_length() - 1
+    assert halvings <= blocks, "the settings' problems() refuse this"
+    return [2] * halvings + [1] * (blocks - halvings)
+
+
 class Upsampling(nn.Module):
     """More steps from fewer: [B, ceil(T / from_stride), C] -> [B, ceil(T / to_stride), C].
 

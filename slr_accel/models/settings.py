@@ -71,11 +71,7 @@ class StudentSettings(BaseModel):
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
         found = _even_kernels(self, "kernel_size", "encoder_kernel_size", "face_kernel_size")
-        if self.normalisation == "sequence" and self.channels % SEQUENCE_GROUPS:
-            found.append(
-                f"channels {self.channels} cannot be split into the {SEQUENCE_GROUPS} groups of "
-                "normalisation sequence"
-            )
+        found += _ungrouped(self, "channels")
         halvings = self.reduction.bit_length() - 1
         if self.conv_blocks < halvings:
             found.append(
@@ -116,17 +112,20 @@ class TeacherSettings(BaseModel):
     encoder_kernel_size: PositiveInt = 3
     """Frames a block's encoder sees; odd."""
     attention_layers: int = Field(1, ge=0)
-    """Layers of attention between the blocks."""
+    """Layers of attention between the blocks, at half the frame rate (all of it at output_stride
+    1)."""
+    attention_span: int = Field(2, ge=0)
+    """Steps before and after its own that a block looks at in the others."""
     attention_heads: PositiveInt = 4
     """Heads of each."""
     attention_dropout: Dropout = 0.1
     """On the attention weights."""
     attention_clamp: NonNegativeFloat = 10.0
     """What attention adds is clamped to this size; 0 is off."""
-    inception_blocks: int = Field(4, ge=0)
+    inception_blocks: PositiveInt = 4
     """Inception blocks over time."""
-    norm_groups: PositiveInt = 16
-    """Groups of channels that are normalised together over a sequence."""
+    normalisation: Normalisation = "frame"
+    """Of each frame by itself, or of groups of channels over the whole sequence."""
     output_stride: Stride = 4
     """Input frames an output step."""
     lstm_hidden: PositiveInt = 384
@@ -139,16 +138,33 @@ class TeacherSettings(BaseModel):
     """On feature channels, for a whole sequence at a time."""
     auxiliary_weight: NonNegativeFloat = 0.5
     """Weight of a second CTC loss on the convolutional features, in training only; 0 is off."""
+    consistency_weight: NonNegativeFloat = 0.0
+    """Weight of the divergence between two views with different blocks hidden, in training only; 0
+    is off."""
+    mask_share: MaskShare = 0.2
+    """Share of blocks and spans hidden in each view; none in both."""
+    mask_frames: PositiveInt = 24
+    """Frames of such a span."""
     gradient_checkpointing: bool = False
     """Recompute attention and inception blocks in backward: less memory, more time."""
 
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
         found = _even_kernels(self, "encoder_kernel_size")
-        for name, parts in (("block_channels", "attention_heads"), ("channels", "norm_groups")):
-            whole, count = getattr(self, name), getattr(self, parts)
-            if whole % count:
-                found.append(f"{name} {whole} cannot be split into {parts} {count}")
+        if self.block_channels % self.attention_heads:
+            found.append(
+                f"block_channels {self.block_channels} cannot be split into attention_heads "
+                f"{self.attention_heads}"
+            )
+        found += _ungrouped(self, "channels", "block_channels")
+        halvings = self.output_stride.bit_length() - 1
+        if self.inception_blocks < halvings:
+            found.append(
+                f"output_stride {self.output_stride} needs at least {halvings} inception_blocks, "
+                f"not {self.inception_blocks}"
+            )
+        if self.channels % 2:
+            found.append(f"channels is {self.channels}; it must be even")
         return found
 
 
@@ -223,6 +239,17 @@ class SpeechSettings(BaseModel):
         return _even_kernels(self, "kernel_size")
 
 
+def _ungrouped(settings: StudentSettings | TeacherSettings, *names: str) -> list[str]:
+    if settings.normalisation == "frame":
+        return []
+    return [
+        f"{name} {getattr(settings, name)} cannot be split into the {SEQUENCE_GROUPS} groups of "
+        "normalisation sequence"
+        for name in names
+        if getattr(settings, name) % SEQUENCE_GROUPS
+    ]
+
+
 def _even_kernels(settings: BaseModel, *names: str) -> list[str]:
     return [
         f"{name} is {getattr(settings, name)}; it must be odd, e.g. {getattr(settings, name) + 1}"
@@ -249,7 +276,10 @@ DEFAULT_MODEL: ModelName = "student"
 def without_effect(settings: ModelSettings) -> list[str]:
     """Settings that were given and change nothing in this combination."""
     given, found = settings.model_fields_set, []
-    if isinstance(settings, StudentSettings | CoSignSettings) and not settings.consistency_weight:
+    if (
+        isinstance(settings, StudentSettings | TeacherSettings | CoSignSettings)
+        and not settings.consistency_weight
+    ):
         names = given & {"mask_share", "mask_frames"}
         found += [f"{name} has no effect without --consistency_weight" for name in sorted(names)]
     if (

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.models.blocks import BiLSTM, ChannelDropout, InvertedResidual, Upsampling
+from slr_accel.models.blocks import (
+    BiLSTM,
+    ChannelDropout,
+    InvertedResidual,
+    Upsampling,
+    strides,
+)
 from slr_accel.models.encoders import BlockEncoders
 from slr_accel.models.norms import make_norm
 from slr_accel.models.recogniser import (
@@ -35,7 +41,6 @@ class Student(Recogniser):
             features, width, settings.encoder_kernel_size, settings.face_kernel_size
         )
         self.encoder_norm = make_norm(settings.normalisation, width)
-        strides = _strides(settings.reduction, settings.conv_blocks)
         self.blocks = nn.ModuleList(
             InvertedResidual(
                 width,
@@ -46,7 +51,7 @@ class Student(Recogniser):
                 normalisation=settings.normalisation,
                 dropout=dropout,
             )
-            for stride in strides
+            for stride in strides(settings.reduction, settings.conv_blocks)
         )
         self.norm = make_norm(settings.normalisation, width)
         self.dropout = nn.Dropout(dropout)
@@ -81,10 +86,3 @@ class Student(Recogniser):
         x = self.dropout(self.lstm(x, lengths))
         x, lengths = self.upsampling(x, lengths, frames)
         return Output(log_probs(self.head, x), lengths, auxiliary)
-
-
-def _strides(reduction: int, num_blocks: int) -> list[int]:
-    """Halvings come in the first blocks, where they save most."""
-    halvings = reduction.bit_length() - 1
-    assert halvings <= num_blocks, "StudentSettings.problems() refuses this"
-    return [2] * halvings + [1] * (num_blocks - halvings)

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.attention import CrossModalAttention
-from slr_accel.models.blocks import BiLSTM, ChannelDropout, MaskedConv
+from slr_accel.models.blocks import BiLSTM, ChannelDropout, pooled, strides
 from slr_accel.models.encoders import BlockEncoders
 from slr_accel.models.inception import Inception
+from slr_accel.models.norms import make_norm
 from slr_accel.models.recogniser import (
     Head,
     Output,
@@ -19,7 +20,8 @@ from slr_accel.models.recogniser import (
     log_probs,
     make_head,
 )
-from slr_accel.models.settings import TeacherSettings
+from slr_accel.models.settings import Normalisation, TeacherSettings
+from slr_accel.models.views import read_views
 
 
 class Teacher(Recogniser):
@@ -29,31 +31,33 @@ class Teacher(Recogniser):
         self, features: FeatureTransform, settings: TeacherSettings, num_outputs: int
     ) -> None:
         super().__init__(features, settings, num_outputs)
-        own, width = settings.block_channels, settings.channels
-        # The first halving comes before attention, whose cost grows with the square of the steps.
-        early, late = (2 if settings.output_stride > 1 else 1), max(settings.output_stride // 2, 1)
+        own, width, norm = settings.block_channels, settings.channels, settings.normalisation
         self.input_dropout = ChannelDropout(settings.input_dropout)
-        kernel_size = settings.encoder_kernel_size
-        self.encoders = BlockEncoders(features, own, kernel_size, kernel_size)
-        self.encoder_norms = nn.ModuleList(nn.LayerNorm(own) for _ in features.columns.blocks)
-        self.reductions = nn.ModuleList(
-            MaskedConv(own, own, 3, stride=early) for _ in features.columns.blocks
+        self.encoders = BlockEncoders(
+            features, own, settings.encoder_kernel_size, settings.encoder_kernel_size
         )
+        self.fusion = Fusion(own, width, norm, settings.dropout)
+        each = strides(settings.output_stride, settings.inception_blocks)
+        self.inception = nn.ModuleList(
+            Inception(width, stride=stride, normalisation=norm, dropout=settings.dropout)
+            for stride in each
+        )
+        self.attention_stride = each[0]
         self.attention = nn.ModuleList(
             CrossModalAttention(
+                len(features.columns.blocks),
                 own,
                 settings.attention_heads,
+                span=settings.attention_span,
                 dropout=settings.attention_dropout,
                 clamp=settings.attention_clamp,
             )
             for _ in range(settings.attention_layers)
         )
-        self.fusion = MaskedConv(own * len(features.columns.blocks), width, 3, stride=late)
-        self.inception = nn.ModuleList(
-            Inception(width, groups=settings.norm_groups, dropout=settings.dropout)
-            for _ in range(settings.inception_blocks)
+        self.attended = (
+            Fusion(own, width, norm, settings.dropout) if settings.attention_layers else None
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = make_norm(norm, width)
         self.dropout = nn.Dropout(settings.dropout)
         self.lstm = BiLSTM(width, settings.lstm_hidden, settings.lstm_layers, settings.dropout)
         self.head = make_head(2 * settings.lstm_hidden, num_outputs)
@@ -61,20 +65,43 @@ class Teacher(Recogniser):
 
     def forward(self, features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
         x = self.input_dropout(self.features(features, presence, lengths))
-        encoded = zip(self.encoders(x), self.encoder_norms, self.reductions, strict=True)
-        reduced = [
-            reduce(functional.hardswish(norm(block)), lengths) for block, norm, reduce in encoded
-        ]
-        blocks, lengths = [block for block, _ in reduced], reduced[0][1]
-        for attention in self.attention:
-            blocks = checkpointed(self, attention, blocks, lengths)
-        x, lengths = self.fusion(self.dropout(torch.cat(blocks, dim=-1)), lengths)
-        for inception in self.inception:
-            x = checkpointed(self, inception, x, lengths)
-        x = self.dropout(self.norm(x))
+        encoded = torch.stack(self.encoders(x), dim=2)  # (B, T, blocks, C)
+        return read_views(self, self._recognise, [encoded], lengths, stride=1)
+
+    def _recognise(self, encoded: Tensor, lengths: Tensor) -> Output:
+        """From encoded blocks to tokens."""
+        first, *rest = self.inception
+        x, steps = checkpointed(self, first, self.fusion(encoded, lengths), lengths)
+        if self.attended is not None:
+            # At half the frame rate, where attention costs half and sees further.
+            flat = pooled(encoded.flatten(2), lengths, self.attention_stride)
+            blocks = flat.unflatten(2, encoded.shape[2:])
+            for attention in self.attention:
+                blocks = checkpointed(self, attention, blocks, steps)
+            x = x + self.dropout(self.attended(blocks, steps))
+        lengths = steps
+        for inception in rest:
+            x, lengths = checkpointed(self, inception, x, lengths)
+        x = self.dropout(self.norm(x, lengths))
         auxiliary: tuple[Head, ...] = ()
         if self.training and self.auxiliary_head is not None:
             early = log_probs(self.auxiliary_head, x)
             auxiliary = (Head(early, lengths, self.settings.auxiliary_weight),)
         x = self.dropout(self.lstm(x, lengths))
         return Output(log_probs(self.head, x), lengths, auxiliary)
+
+
+class Fusion(nn.Module):
+    """Blocks [B, T, N, C] as one: [B, T, C']."""
+
+    def __init__(
+        self, block_channels: int, channels: int, normalisation: Normalisation, dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm = make_norm(normalisation, block_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(block_channels, channels)
+
+    def forward(self, blocks: Tensor, lengths: Tensor) -> Tensor:
+        x = functional.hardswish(self.norm(blocks.sum(dim=2), lengths))
+        return self.out(self.dropout(x))
