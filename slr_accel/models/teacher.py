@@ -100,7 +100,9 @@ class Fusion(nn.Module):
         super().__init__()
         self.norm = make_norm(normalisation, block_channels)
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(block_channels, channels)
+        self.out = (
+            nn.Identity() if block_channels == channels else nn.Linear(block_channels, channels)
+        )
 
     def forward(self, blocks: Tensor, lengths: Tensor) -> Tensor:
         x = functional.hardswish(self.norm(blocks.sum(dim=2), lengths))
