@@ -1,9 +1,11 @@
 """What tests of several packages share."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pickle_helpers import Payload
 from run_helpers import TrainCommand, tiny_sequences, write_tiny
 from s3_helpers import ENVIRONMENT, S3, s3_server
 
@@ -16,6 +18,18 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real data is not on this machine ({SHARED_DATA} is absent)")
     return SHARED_DATA
+
+
+@pytest.fixture
+def payload(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Payload]:
+    """Code that works when unpickled; the test fails if it ran."""
+    marker = tmp_path_factory.mktemp("payload") / "code_ran"
+    payload = Payload(marker)
+    pickle.loads(payload.pickled)
+    assert marker.exists(), "the payload itself must work, or this proves nothing"
+    marker.unlink()
+    yield payload
+    assert not marker.exists()
 
 
 @pytest.fixture(scope="session")

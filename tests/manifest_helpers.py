@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
-from prepare_helpers import built
+from prepare_helpers import built, refusal, row_of
 
 from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.reader import Corpus
@@ -30,7 +29,7 @@ def row(number: int, **changes) -> dict:
         "features": f"s{number}.npy",
         "labels": "HELLO WORLD",
     }
-    return {key: value for key, value in {**fields, **changes}.items() if value is not None}
+    return row_of(fields, changes)
 
 
 def prepare(
@@ -41,8 +40,4 @@ def prepare(
 
 
 def refused(index: Path, **options) -> str:
-    """The message of the ValueError that preparing must raise, having written nothing."""
-    with pytest.raises(ValueError) as error:
-        prepare(index, **options)
-    assert not (index.parent / "out").exists()
-    return str(error.value)
+    return refusal(prepare, index, **options)

@@ -1,11 +1,12 @@
 """Corpora made as `slr-accel prepare` makes them, without its progress bars."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pytest
 
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.listing import Listing
@@ -22,6 +23,26 @@ def index_of(folder: Path, *rows: dict | str) -> Path:
     path = folder / "index.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def row_of(fields: dict, changes: dict) -> dict:
+    """A row of an index; a field changed to None is left out."""
+    return {key: value for key, value in {**fields, **changes}.items() if value is not None}
+
+
+def refusal(prepare: Callable[..., Corpus], index: Path, **options) -> str:
+    """The message of the ValueError that `prepare` must raise, having written no `out` beside."""
+    with pytest.raises(ValueError) as error:
+        prepare(index, **options)
+    assert not (index.parent / "out").exists()
+    return str(error.value)
+
+
+def assert_line_refused(prepare: Callable[..., Corpus], index: Path, words: Sequence[str]) -> None:
+    """The second line of the index is refused by its number and with these words."""
+    message = refusal(prepare, index)
+    assert f"{index}:2: " in message
+    assert all(word in message for word in words), message
 
 
 def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -59,13 +61,15 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV3's block (Howard et al. 2019) over time: widen, depthwise, narrow.
 
-    Normalisation crosses neither sequences nor processes.
+    With several kernel sizes equal parts of the widened channels see spans of their own, side by
+    side as in Inception (Szegedy et al. 2015). Normalisation crosses neither sequences nor
+    processes.
     """
 
     def __init__(
         self,
         channels: int,
-        kernel_size: int,
+        kernel_sizes: Sequence[int],
         *,
         expansion: int,
         stride: int,
@@ -77,7 +81,11 @@ class InvertedResidual(nn.Module):
         width = channels * expansion
         self.norm = make_norm(normalisation, channels)
         self.widen = nn.Linear(channels, width)
-        self.depthwise = MaskedConv(width, width, kernel_size, stride, groups=width)
+        self.depthwise = (
+            DepthwiseViews(width, kernel_sizes, stride)
+            if len(kernel_sizes) > 1
+            else MaskedConv(width, width, kernel_sizes[0], stride, groups=width)
+        )
         self.depthwise_norm = make_norm(normalisation, width)
         self.excitation = SqueezeExcitation(width) if squeeze_excitation else None
         self.narrow = nn.Linear(width, channels)
@@ -93,6 +101,22 @@ class InvertedResidual(nn.Module):
         if self.excitation is not None:
             y = self.excitation(y, new_lengths)
         return pooled(x, lengths, self.stride) + self.dropout(self.narrow(y)), new_lengths
+
+
+class DepthwiseViews(nn.Module):
+    """As a depthwise MaskedConv, but equal parts of the channels have kernels of several sizes."""
+
+    def __init__(self, channels: int, kernel_sizes: Sequence[int], stride: int) -> None:
+        super().__init__()
+        own = channels // len(kernel_sizes)
+        self.views = nn.ModuleList(
+            MaskedConv(own, own, size, stride, groups=own) for size in kernel_sizes
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        parts = zip(self.views, x.chunk(len(self.views), dim=-1), strict=True)
+        seen, new_lengths = zip(*(view(part, lengths) for view, part in parts), strict=True)
+        return torch.cat(seen, dim=-1), new_lengths[0]
 
 
 def pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:

@@ -72,12 +72,7 @@ class StudentSettings(BaseModel):
         """What does not fit together, each with the way out."""
         found = _even_kernels(self, "kernel_size", "encoder_kernel_size", "face_kernel_size")
         found += _ungrouped(self, "channels")
-        halvings = self.reduction.bit_length() - 1
-        if self.conv_blocks < halvings:
-            found.append(
-                f"reduction {self.reduction} needs at least {halvings} conv_blocks, "
-                f"not {self.conv_blocks}"
-            )
+        found += _too_few_blocks(self, "reduction", "conv_blocks")
         if self.output_stride > self.reduction:
             found.append(
                 f"output_stride {self.output_stride} is more than the reduction {self.reduction}"
@@ -157,12 +152,7 @@ class TeacherSettings(BaseModel):
                 f"{self.attention_heads}"
             )
         found += _ungrouped(self, "channels", "block_channels")
-        halvings = self.output_stride.bit_length() - 1
-        if self.inception_blocks < halvings:
-            found.append(
-                f"output_stride {self.output_stride} needs at least {halvings} inception_blocks, "
-                f"not {self.inception_blocks}"
-            )
+        found += _too_few_blocks(self, "output_stride", "inception_blocks")
         if self.channels % 2:
             found.append(f"channels is {self.channels}; it must be even")
         return found
@@ -248,6 +238,14 @@ def _ungrouped(settings: StudentSettings | TeacherSettings, *names: str) -> list
         for name in names
         if getattr(settings, name) % SEQUENCE_GROUPS
     ]
+
+
+def _too_few_blocks(settings: BaseModel, stride: str, blocks: str) -> list[str]:
+    reduction, count = getattr(settings, stride), getattr(settings, blocks)
+    halvings = reduction.bit_length() - 1
+    if count >= halvings:
+        return []
+    return [f"{stride} {reduction} needs at least {halvings} {blocks}, not {count}"]
 
 
 def _even_kernels(settings: BaseModel, *names: str) -> list[str]:

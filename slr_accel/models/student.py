@@ -44,7 +44,7 @@ class Student(Recogniser):
         self.blocks = nn.ModuleList(
             InvertedResidual(
                 width,
-                settings.kernel_size,
+                [settings.kernel_size],
                 expansion=settings.expansion,
                 stride=stride,
                 squeeze_excitation=settings.squeeze_excitation,

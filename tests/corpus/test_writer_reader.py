@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -403,44 +402,22 @@ def test_rows_that_point_outside_are_refused(corpus, column, value):
 # A crafted corpus runs no code.
 
 
-class Payload:
-    """Unpickling it creates a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
-@pytest.fixture
-def payload(tmp_path: Path):
-    """Pickled code; the test fails if it ran."""
-    marker = tmp_path / "code_ran"
-    content = pickle.dumps(Payload(marker))
-    pickle.loads(content)
-    assert marker.exists(), "the payload itself must work, or this proves nothing"
-    marker.unlink()
-    yield content
-    assert not marker.exists()
-
-
 @pytest.mark.parametrize("name", ["corpus.json", "rows.arrow"])
 def test_a_pickle_in_place_of_a_small_file_is_refused_and_does_not_run(corpus, payload, name):
-    (corpus / name).write_bytes(payload)
+    (corpus / name).write_bytes(payload.pickled)
     with pytest.raises(ValueError, match=name):
         open_corpus(corpus)
 
 
 def test_a_pickle_in_place_of_a_shard_is_refused_and_does_not_run(corpus, payload):
-    replace_shard(corpus, payload)
+    replace_shard(corpus, payload.pickled)
     with pytest.raises(ValueError, match="dev-00000"):
         open_corpus(corpus).features(1)
 
 
 @pytest.mark.parametrize("extension", ["arrow.py_extension_type", "datasets.features.Array2D"])
 def test_a_pickle_in_the_type_of_a_shards_column_does_not_run(corpus, payload, extension):
-    metadata = {"ARROW:extension:name": extension, "ARROW:extension:metadata": payload}
+    metadata = {"ARROW:extension:name": extension, "ARROW:extension:metadata": payload.pickled}
     storage = pa.array([[[1.0, 2.0]]] * 3, pa.list_(pa.list_(pa.float32())))
     fields = [pa.field(name, storage.type, metadata=metadata) for name in ("features", "presence")]
     sink = pa.BufferOutputStream()
@@ -455,7 +432,8 @@ def test_a_pickle_in_a_shards_own_metadata_does_not_run(corpus, payload):
     path = corpus / "dev-00000.arrow"
     with pa.ipc.open_stream(path) as stream:
         table = stream.read_all()
-    table = table.replace_schema_metadata({"huggingface": payload, "pandas": payload})
+    pickled = payload.pickled
+    table = table.replace_schema_metadata({"huggingface": pickled, "pandas": pickled})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)

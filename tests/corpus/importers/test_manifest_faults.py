@@ -1,6 +1,5 @@
 """What is wrong with own data is told with its line and the way out, and nothing is written."""
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from manifest_helpers import array, prepare, refused, row
-from prepare_helpers import index_of
+from prepare_helpers import assert_line_refused, index_of
 from safetensors.torch import save_file as save_torch_file
 
 
@@ -50,10 +49,7 @@ from safetensors.torch import save_file as save_torch_file
     ],
 )
 def test_a_bad_row_is_refused_with_its_line(folder, bad, words):
-    index = index_of(folder, row(0), bad)
-    message = refused(index)
-    assert f"{index}:2: " in message
-    assert all(word in message for word in words), message
+    assert_line_refused(prepare, index_of(folder, row(0), bad), words)
 
 
 def empty(path: Path) -> None:
@@ -108,10 +104,7 @@ def with_value(value: float, dtype: str = "float64") -> np.ndarray:
 )
 def test_a_bad_array_is_refused_with_the_line_that_names_it(folder, damage, words):
     damage(folder / "s1.npy")
-    index = index_of(folder, row(0), row(1))
-    message = refused(index)
-    assert f"{index}:2: s1: " in message
-    assert all(word in message for word in words), message
+    assert_line_refused(prepare, index_of(folder, row(0), row(1)), ["index.jsonl:2: s1: ", *words])
 
 
 @pytest.mark.parametrize(
@@ -138,9 +131,7 @@ def test_a_bad_reference_is_refused_with_its_line(folder, reference, words):
     with (folder / "array.npz").open("wb") as file:
         np.save(file, array())
     index = index_of(folder, row(0), row(1, features=reference))
-    message = refused(index)
-    assert f"{index}:2: " in message
-    assert all(word in message for word in words), message
+    assert_line_refused(prepare, index, words)
 
 
 def test_problems_of_index_rates_and_arrays_are_reported_all_at_once(folder):
@@ -205,23 +196,9 @@ def test_a_corpus_is_never_written_over(folder):
         prepare(index)
 
 
-class Payload:
-    """Unpickling it creates a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
-def test_a_pickle_in_any_source_file_is_refused_and_does_not_run(folder):
-    marker = folder / "code_ran"
-    content = pickle.dumps(Payload(marker))
-    pickle.loads(content)
-    assert marker.exists(), "the payload itself must work, or this proves nothing"
-    marker.unlink()
-    objects = np.array([[Payload(marker)]], dtype=object)
+def test_a_pickle_in_any_source_file_is_refused_and_does_not_run(folder, payload):
+    content = payload.pickled
+    objects = np.array([[payload]], dtype=object)
     np.save(folder / "objects.npy", objects, allow_pickle=True)
     np.savez(folder / "objects.npz", key=objects)
     names = ["objects.npy", "objects.npz#key"]
@@ -238,7 +215,6 @@ def test_a_pickle_in_any_source_file_is_refused_and_does_not_run(folder):
     for suffix in ("jsonl", "csv"):
         (folder / f"pickle.{suffix}").write_bytes(content)
         assert "pickle" in refused(folder / f"pickle.{suffix}")
-    assert not marker.exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kaldi_reference import kaldi_fbank
-from prepare_helpers import built, index_of, untracked
+from prepare_helpers import (
+    assert_line_refused,
+    built,
+    index_of,
+    refusal,
+    row_of,
+    untracked,
+)
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
 from slr_accel.corpus.importers import speech
@@ -56,7 +63,7 @@ def row(number: int, **changes) -> dict:
         "audio": f"s{number}.wav",
         "labels": "hello World",
     }
-    return {key: value for key, value in {**fields, **changes}.items() if value is not None}
+    return row_of(fields, changes)
 
 
 def prepare(index: Path, **options) -> Corpus:
@@ -64,11 +71,7 @@ def prepare(index: Path, **options) -> Corpus:
 
 
 def refused(index: Path, **options) -> str:
-    """The message of the ValueError that preparing must raise, having written nothing."""
-    with pytest.raises(ValueError) as error:
-        prepare(index, **options)
-    assert not (index.parent / "out").exists()
-    return str(error.value)
+    return refusal(prepare, index, **options)
 
 
 @pytest.fixture
@@ -261,10 +264,7 @@ def containing(samples: np.ndarray) -> Callable[[Path], None]:
 )
 def test_a_bad_recording_is_refused_with_the_line_that_names_it(folder, damage, words):
     damage(folder / "s1.wav")
-    index = index_of(folder, row(0), row(1))
-    message = refused(index)
-    assert f"{index}:2: s1: " in message
-    assert all(word in message for word in words), message
+    assert_line_refused(prepare, index_of(folder, row(0), row(1)), ["index.jsonl:2: s1: ", *words])
 
 
 def test_a_headerless_recording_is_refused(folder):
@@ -302,10 +302,7 @@ def test_nothing_readable_at_all_tells_of_every_file(folder):
     ],
 )
 def test_a_bad_row_is_refused_with_its_line(folder, bad, words):
-    index = index_of(folder, row(0), bad)
-    message = refused(index)
-    assert f"{index}:2: " in message
-    assert all(word in message for word in words), message
+    assert_line_refused(prepare, index_of(folder, row(0), bad), words)
 
 
 def test_a_csv_index_with_another_delimiter_is_refused(folder):
