@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 PAUSE = 5
 """Seconds after which a process other than the first tells its error."""
@@ -49,4 +51,15 @@ def _tell(error: Exception) -> None:
     # it has ended. A process that outlives this pause has met something alone.
     if os.environ.get("LOCAL_RANK", "0") != "0":
         time.sleep(PAUSE)
-    print(f"error: {error}", file=sys.stderr)
+    text = f"error: {error}"
+    print(text, file=sys.stderr)
+    _tell_launcher(text)
+
+
+def _tell_launcher(text: str) -> None:
+    """torchrun ends with a traceback of its own; what stands in this file it prints below that."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path:
+        known = {"py_callstack": text, "timestamp": str(int(time.time()))}
+        content = {"message": {"message": text, "extraInfo": known}}
+        Path(path).write_text(json.dumps(content), encoding="utf-8")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from slr_accel import errors
 from slr_accel.errors import RunError, reported
@@ -33,3 +37,19 @@ def test_another_process_tells_an_error_that_ended_no_other_before(
         raise ValueError("row 7 is broken")
     assert told_while_waiting == [""]
     assert capsys.readouterr().err == "error: row 7 is broken\n"
+
+
+def test_the_launchers_own_traceback_ends_with_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    before = int(time.time())
+    with pytest.raises(SystemExit), reported():
+        raise ValueError("unknown setting 'epoch'\nunknown setting 'größe'")
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=2, error_file=str(file))
+    assert before <= failure.timestamp <= time.time()
+    shown = str(ChildFailedError("slr_accel.train", {0: failure}))
+    last = shown[shown.index("Root Cause") :]
+    assert "error: unknown setting 'epoch'" in last
+    assert "unknown setting 'größe'" in last

@@ -280,6 +280,9 @@ def without_effect(settings: ModelSettings) -> list[str]:
     ):
         names = given & {"mask_share", "mask_frames"}
         found += [f"{name} has no effect without --consistency_weight" for name in sorted(names)]
+    if isinstance(settings, TeacherSettings) and not settings.attention_layers:
+        names = {name for name in given if name.startswith("attention_")} - {"attention_layers"}
+        found += [f"{name} has no effect without --attention_layers" for name in sorted(names)]
     if (
         isinstance(settings, StudentSettings)
         and settings.output_stride == settings.reduction

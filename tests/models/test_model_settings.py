@@ -9,6 +9,7 @@ from slr_accel.models.settings import (
     ModelSettings,
     SpeechSettings,
     StudentSettings,
+    TeacherSettings,
     without_effect,
 )
 
@@ -22,6 +23,11 @@ from slr_accel.models.settings import (
         (CoSignSettings(mask_frames=8), []),
         (StudentSettings(upsampling="transposed"), ["upsampling"]),
         (StudentSettings(upsampling="transposed", output_stride=2), []),
+        (
+            TeacherSettings(attention_layers=0, attention_span=3, attention_heads=2),
+            ["attention_heads", "attention_span"],
+        ),
+        (TeacherSettings(attention_span=3), []),
         (SpeechSettings(dropout=0.1), []),
     ],
 )
