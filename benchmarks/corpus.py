@@ -207,7 +207,7 @@ def resume_table(folder: Path, rounds: int) -> str:
     )
     corpus = open_corpus(settings.training.data_dir)
     vocabulary = make_vocabulary(settings, corpus)
-    data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
+    data = train_data(settings, corpus, vocabulary)
 
     def first_batch(share: float, number: int) -> float:
         opened = open_corpus(settings.training.data_dir)

@@ -26,7 +26,11 @@ split_words() {
         fi
         position=$((position + 1))
     done
-    gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
+    gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | grep -c '^GPU' || true)
+    # The driver lists all; this many of them may be used.
+    if [ "$gpus" -gt 0 ] && [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
+        gpus=$(tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES" | grep -c '^[^-]' || true)
+    fi
     if [ "$gpus" -gt 1 ]; then
         options=(--config_file "$root/accelerate_configs/multi_gpu.yaml" --num_processes "$gpus")
     elif [ "$gpus" = 1 ]; then

@@ -57,8 +57,43 @@ def test_accelerate_launch_makes_of_every_config_what_its_name_says(path: Path) 
             assert environment["FSDP_VERSION"] == "2"
     else:
         _, environment = prepare_simple_launcher_cmd_env(args)
+        assert environment.get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")
     expected = "no" if name.startswith("cpu") else "bf16"
     assert environment["ACCELERATE_MIXED_PRECISION"] == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible", "config"),
+    [
+        (4, None, "multi_gpu.yaml --num_processes 4"),
+        (4, "2,3", "multi_gpu.yaml --num_processes 2"),
+        (4, "2", "single_gpu.yaml"),
+        (4, "", "cpu_2proc.yaml"),
+        (4, "-1", "cpu_2proc.yaml"),
+        (0, "0", "cpu_2proc.yaml"),
+    ],
+)
+def test_scripts_start_a_process_for_each_gpu_that_may_be_used(
+    listed: int, visible: str | None, config: str, tmp_path: Path
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    lines = "".join(f"echo 'GPU {i}: H200'; echo '  MIG 1g'\n" for i in range(listed))
+    driver.write_text(f"#!/bin/sh\n{lines}")
+    driver.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    script = '. launch/processes.sh; split_words --recipe x; echo "${options[@]}"'
+    shown = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert config in shown
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -187,9 +187,13 @@ class Augmentation(nn.Module):
     def _noise(
         self, values: Tensor, lengths: Tensor, unit: Tensor, randoms: list[np.random.Generator]
     ) -> Tensor:
+        # Drawn without jitter too: what is drawn later stays the same.
+        seeds = [int(random.integers(2**62)) for random in randoms]
+        if not self.settings.jitter:
+            return values.new_zeros(())
         noise = torch.zeros_like(values)
-        for own, frames, random in zip(noise, lengths.tolist(), randoms, strict=True):
-            generator = torch.Generator(values.device).manual_seed(int(random.integers(2**62)))
+        for own, frames, seed in zip(noise, lengths.tolist(), seeds, strict=True):
+            generator = torch.Generator(values.device).manual_seed(seed)
             own[:frames].normal_(generator=generator)
         return noise * self.settings.jitter * self._unit_of_columns(unit)
 

@@ -12,7 +12,7 @@ class BlockEncoders(nn.Module):
     """An encoder of its own for each landmark block, [B, T, F] -> one [B, T, C] a block.
 
     A convolution over a few frames of the block's features, and what its presence adds; nothing of
-    the others.
+    the others. Raises ValueError where a block has no features.
     """
 
     def __init__(
@@ -20,6 +20,13 @@ class BlockEncoders(nn.Module):
     ) -> None:
         super().__init__()
         self._widths = features.columns.block_widths
+        names = [block.name for block in features.columns.blocks]
+        empty = [name for name, width in zip(names, self._widths, strict=True) if not width]
+        if empty:
+            raise ValueError(
+                f"groups and exclude_points leave no features of {', '.join(empty)}; name the "
+                "blocks to use with --blocks"
+            )
         sizes = [
             face_kernel_size if b.name == "face" else kernel_size for b in features.columns.blocks
         ]

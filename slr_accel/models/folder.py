@@ -48,9 +48,18 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
     return model, vocabulary
 
 
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """What a safetensors file holds. Raises ValueError naming the file."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: not readable ({error})") from None
+
+
 def load_weights(model: torch.nn.Module, path: Path) -> None:
     """Loads exactly the model's tensors. Raises ValueError naming the file."""
+    tensors = load_tensors(path)
     try:
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
         raise ValueError(f"{path}: not this model's weights ({error})") from None

@@ -271,6 +271,13 @@ ModelName = Literal["student", "student_reference", "teacher", "cosign", "speech
 DEFAULT_MODEL: ModelName = "student"
 
 
+def alignment_stride(settings: ModelSettings) -> int:
+    """Input frames a step of the coarsest output that training aligns labels with."""
+    if isinstance(settings, StudentSettings) and settings.auxiliary_weight:
+        return settings.reduction  # the early head comes before the upsampling
+    return settings.output_stride
+
+
 def without_effect(settings: ModelSettings) -> list[str]:
     """Settings that were given and change nothing in this combination."""
     given, found = settings.model_fields_set, []

@@ -179,12 +179,13 @@ class MaskedBatchNorm(nn.Module):
         valid = frame_mask(lengths, x.shape[1])
         with torch.autocast(x.device.type, enabled=False):
             own = x[valid].float()
+            training = self.training and len(own) > 1  # one frame has no deviation
+            mean, variance = self.mean.clone(), self.variance.clone()
             normed = functional.batch_norm(
-                own,
-                self.mean,
-                self.variance,
-                self.weight,
-                self.bias,
-                training=self.training and len(own) > 1,  # one frame has no deviation
+                own, mean, variance, self.weight, self.bias, training=training
             )
+            if training:
+                # A step that is not finite is left out; nothing of it may stay in these.
+                self.mean.copy_(torch.where(mean.isfinite(), mean, self.mean))
+                self.variance.copy_(torch.where(variance.isfinite(), variance, self.variance))
             return torch.zeros_like(x, dtype=torch.float32).masked_scatter(valid[..., None], normed)

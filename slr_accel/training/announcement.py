@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from slr_accel.models.settings import without_effect
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.data import references
+from slr_accel.training.processes import unused_gpus
 from slr_accel.training.trainer import Trainer
 
 
@@ -37,9 +38,21 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
 
 
 def _warnings(trainer: Trainer) -> Iterator[str]:
+    gpus = unused_gpus(trainer.accelerator.device)
+    if gpus:
+        yield (
+            f"warning: trains on the CPU: {gpus} GPU(s) are fewer than the processes of this "
+            f"machine; for them give --num_processes {gpus} to accelerate launch"
+        )
     loading, sources = trainer.settings.loading, trainer.data.sources
     if loading.crop_probability and not any(source.segments for source in sources):
         yield "warning: crop_probability has no effect, no sequence has a segment for each token"
+    longest, budget = int(trainer.data.frames.max()), loading.frame_budget
+    if budget is not None and longest > budget:
+        yield (
+            f"warning: sequences of more than {budget} frames (up to {longest}) make batches of "
+            "their own, larger than batch_frames"
+        )
     if loading.cache_dir is not None and not trainer.corpus.is_remote:
         yield "warning: cache_dir has no effect, the corpus is a folder of this machine"
     settings = trainer.settings

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 
@@ -22,6 +23,19 @@ def update_average(average: dict[str, Tensor], model: nn.Module, decay: float, s
     weight = 1 - min(decay, (1 + step) / (10 + step))
     for name, tensor in model.state_dict().items():
         average[name].lerp_(tensor, weight)
+
+
+@torch.no_grad()
+def share_statistics(model: nn.Module, average: dict[str, Tensor] | None) -> None:
+    """Gives every process the running statistics of the first, which are those that are saved.
+
+    They follow each process's own batches; a split that all share in is to be scored with one.
+    """
+    kept = average or {}
+    for name, buffer in model.named_buffers():
+        for tensor in (buffer, *([kept[name]] if name in kept else [])):
+            if tensor.is_floating_point():
+                tensor.copy_(broadcast(tensor))
 
 
 @contextmanager

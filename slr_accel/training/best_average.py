@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from slr_accel.models.folder import save_model
+from slr_accel.models.folder import load_tensors, save_model
 from slr_accel.models.hub import WEIGHTS_FILE
 from slr_accel.training.average import evaluated_weights
 from slr_accel.training.checkpoint import average_path, checkpoint_path, point_to
@@ -23,9 +22,9 @@ from slr_accel.training.trainer import Trainer
 @torch.no_grad()
 def mean_of_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
     """The mean of the weights that were evaluated; counters (whole numbers) are the first's."""
-    mean = load_file(folders[0] / WEIGHTS_FILE)
+    mean = load_tensors(folders[0] / WEIGHTS_FILE)
     for folder in folders[1:]:
-        weights = load_file(folder / WEIGHTS_FILE)
+        weights = load_tensors(folder / WEIGHTS_FILE)
         for name, tensor in mean.items():
             if tensor.is_floating_point():
                 tensor += weights[name]
@@ -82,6 +81,8 @@ def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
     if is_best:
         trainer.report.best(wer, state.step)
     if trainer.accelerator.is_main_process:
+        # A kill between two of these leaves a link to what is there.
+        point_to(trainer.run.best, checkpoint_path(checkpoints, state.best_step))
         for old in checkpoints.glob("average_*"):
             shutil.rmtree(old)
         if is_best:

@@ -22,11 +22,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.models.folder import load_weights, save_model, save_tensors
+from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
 from slr_accel.models.hub import WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
 
@@ -190,23 +189,24 @@ def load_checkpoint(
     training = folder / TRAINING_WEIGHTS_FILE
     average = None
     if training.is_file():
-        average = load_file(folder / WEIGHTS_FILE)
+        average = load_tensors(folder / WEIGHTS_FILE)
     load_weights(model, training if training.is_file() else folder / WEIGHTS_FILE)
     _load_optimizer(folder / OPTIMIZER_FILE, model, optimizer)
     return state, average
 
 
 def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimizer) -> None:
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: not readable ({error})") from None
     parameters = dict(model.named_parameters())
-    for key, tensor in tensors.items():
+    for key, tensor in load_tensors(path).items():
         name, _, state_name = key.rpartition("/")
         if name not in parameters:
             raise ValueError(f"{path}: holds {key!r}, which this model does not have")
         parameter = parameters[name]
+        if tensor.ndim and tensor.shape != parameter.shape:
+            raise ValueError(
+                f"{path}: {key!r} has the shape {list(tensor.shape)}, its parameter "
+                f"{list(parameter.shape)}"
+            )
         # The fused kernels count their steps where the parameter is.
         optimizer.state[parameter][state_name] = tensor.to(parameter.device)
 

@@ -19,6 +19,7 @@ from slr_accel.loading.plan import (
     train_windows,
 )
 from slr_accel.loading.splice import Piece, Source, splice
+from slr_accel.models.settings import alignment_stride
 from slr_accel.settings import Settings
 
 SPLICING = 1
@@ -116,9 +117,7 @@ def make_vocabulary(settings: Settings, corpus: Corpus) -> Vocabulary:
     return build_vocabulary((train_labels(policy, corpus.labels(row)) for row in rows), policy)
 
 
-def train_data(
-    settings: Settings, corpus: Corpus, vocabulary: Vocabulary, output_stride: int
-) -> TrainData:
+def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> TrainData:
     """Rows and targets of training. ValueError where nothing can be aligned."""
     rows = corpus.rows.of_split("train")
     wanted = settings.loading.num_train_samples
@@ -133,7 +132,7 @@ def train_data(
     }
     required = np.array([required_output_length(targets[int(row)]) for row in rows])
     labelled = required > 0
-    fits, too_short = alignable(frames, required, output_stride)
+    fits, too_short = alignable(frames, required, alignment_stride(settings.model))
     dropped = [
         f"{out.sum()} of {len(rows)} sequences left out, {reason}: "
         f"{corpus.rows.names(rows[out], most=5)}"
@@ -214,7 +213,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
                 np.random.default_rng([seed, epoch, source.row, SPLICING]),
                 crop_probability=loading.crop_probability,
                 join_probability=loading.join_probability,
-                output_stride=settings.model.output_stride,
+                output_stride=alignment_stride(settings.model),
                 separator=data.separator,
             )
             for source in data.sources

@@ -19,17 +19,18 @@ def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None
     differing = [
         key for key in ("model_type", "layout", "features") if ours[key] != theirs_config[key]
     ]
-    own, theirs = model.state_dict(), trained.state_dict()
-    differing += [
-        name
-        for name in own
-        if not _is_head(name) and (name not in theirs or own[name].shape != theirs[name].shape)
-    ]
+    if not differing:
+        differing = [
+            f"{name} ({theirs_config['model'][name]!r} there, {value!r} here)"
+            for name, value in ours["model"].items()
+            if not _is_of_training(name) and value != theirs_config["model"][name]
+        ]
     if differing:
         raise ValueError(
-            f"init_from {source}: does not fit in {', '.join(differing[:5])}; the layout, the "
+            f"init_from {source}: does not fit in {', '.join(differing)}; the layout, the "
             f"features and the model's settings must be those of {folder / 'config.json'}"
         )
+    own, theirs = model.state_dict(), trained.state_dict()
     pairs = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
     to, of = torch.tensor([(BLANK, BLANK), *pairs]).T
     for name, tensor in theirs.items():
@@ -39,6 +40,13 @@ def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None
             own[name][to] = tensor[of]
         else:
             own[name].copy_(tensor)
+
+
+def _is_of_training(setting: str) -> bool:
+    """It changes nothing of what trained weights compute."""
+    return setting.endswith(("dropout", "_weight")) or setting in (
+        *("mask_share", "mask_frames", "gradient_checkpointing"),
+    )
 
 
 def _is_head(name: str) -> bool:

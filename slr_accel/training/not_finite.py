@@ -36,7 +36,8 @@ def why_skipped(work: StepWork, result: StepResult, corpus: Corpus) -> str:
 def too_many_skipped(losses: int) -> RunError:
     """The end of a run that only skips; in `losses` of its steps a loss was at fault."""
     way_out = (
-        "Look for extreme values in the sequences named above: `slr-accel inspect`"
+        "Look for extreme values in the sequences named above (`slr-accel inspect`); where they "
+        "are others each time, lower learning_rate or max_grad_norm"
         if losses
         else "The losses were finite, so lower learning_rate or max_grad_norm"
     )

@@ -57,11 +57,22 @@ def _join_after_restart() -> None:
         return
     store, rank, world_size = next(distributed.rendezvous("env://"))
     own = distributed.PrefixStore(f"restart_{attempt}", store)
-    distributed.init_process_group("gloo", store=own, rank=rank, world_size=world_size)
+    distributed.init_process_group(
+        "gloo", store=own, rank=rank, world_size=world_size, timeout=LONGEST_SILENCE
+    )
+
+
+def unused_gpus(device: torch.device) -> int:
+    """GPUs that are there, and not trained on though nobody asked for the CPU."""
+    return 0 if device.type == "cuda" or _cpu_is_asked_for() else torch.cuda.device_count()
+
+
+def _cpu_is_asked_for() -> bool:
+    # `use_cpu: true` of a config does not reach several processes by itself (accelerate 1.15).
+    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true")
 
 
 def _gpu_for_each_process() -> bool:
-    # `use_cpu: true` of a config does not reach several processes by itself (accelerate 1.15).
-    if os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true"):
+    if _cpu_is_asked_for():
         return False
     return 0 < int(os.environ.get("LOCAL_WORLD_SIZE", "1")) <= torch.cuda.device_count()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import write_whole
 from slr_accel.models.hub import find_model
@@ -31,6 +35,8 @@ RUN_FILES = (
     *(LAYOUT_FILE, STATISTICS_FILE, ENVIRONMENT_FILE, METRICS_FILE, "vocabulary.json"),
     *("checkpoints", "best", "eval", "curves.png", "profile"),
 )
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""What file systems of several machines answer that keep no locks."""
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
 
 MAY_CHANGE = {
@@ -38,7 +44,7 @@ MAY_CHANGE = {
     *("save_steps", "keep_last", "log_steps", "mixed_precision"),
     *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
-    *("accumulation_steps", "micro_batches_per_step", "init_from", "cache_dir", "cache_gb"),
+    *("accumulation_steps", "micro_batches_per_step", "cache_dir", "cache_gb"),
     "gradient_checkpointing",
 }
 """Settings that may differ when a run is continued. The corpus is held to its content, not to its
@@ -91,24 +97,28 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     fingerprint = run.environment()["corpus_fingerprint"]
     if fingerprint != corpus.info.fingerprint:
         problems.append(
-            f"corpus: {fingerprint} then, {corpus.info.fingerprint} ({corpus.address}) now"
+            f"corpus: {corpus.address} holds other data ({corpus.info.fingerprint}) than the run "
+            f"was started on ({fingerprint})"
         )
     if problems:
         raise ValueError(
-            f"{run.path} holds a run with other settings:\n  "
+            f"{run.path} holds a run of other settings or data:\n  "
             + "\n  ".join(problems)
-            + "\ngive the first command again to continue it, or another --output_dir"
+            + "\ncontinue it with what it was started with, or give another --output_dir"
         )
 
 
 def check_new_run(run: RunFolder, settings: Settings) -> None:
     """Raises ValueError where the folder holds what a run would overwrite, or the weights that
     the run is to start from are not there."""
-    if run.path.exists() and not run.path.is_dir():
-        raise ValueError(f"{run.path}: is a file; give another --output_dir")
+    there = next(p for p in (run.path, *run.path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there}: is a file; give another --output_dir")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there}: may not be written to; give another --output_dir")
     # A start that was killed before config.yaml leaves the lock, and may simply be repeated.
     ours = (METRICS_FILE, "checkpoints") if (run.path / LOCK_FILE).exists() else RUN_FILES
-    clashes = [name for name in ours if (run.path / name).exists()]
+    clashes = [name for name in (CORPUS_FILE, *ours) if (run.path / name).exists()]
     if clashes:
         raise ValueError(
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
@@ -155,6 +165,14 @@ def locked(run: RunFolder) -> Iterator[None]:
             raise ValueError(
                 f"{run.path}: is being trained by another process; wait for it, or end it"
             ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            print(
+                f"warning: {run.path}: cannot be locked ({error.strerror}); see to it that no "
+                "other command trains it",
+                file=sys.stderr,
+            )
         yield
 
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
@@ -18,14 +17,16 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.build import make_model
 from slr_accel.models.compiled import compile_parts
-from slr_accel.models.folder import save_tensors
+from slr_accel.models.folder import load_tensors, save_tensors
 from slr_accel.models.hub import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.settings import alignment_stride
 from slr_accel.settings import Settings
 from slr_accel.training import zero
 from slr_accel.training.average import start_average
 from slr_accel.training.checkpoint import (
     TrainState,
+    all_checkpoints,
     average_path,
     checkpoint_path,
     latest_checkpoint,
@@ -61,6 +62,12 @@ def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) 
     training = settings.training
     if run.exists:
         per_step = int(run.environment()["micro_batches_per_step"])
+        steps, before = training.accumulation_steps, run.config().get("accumulation_steps")
+        if steps not in (None, before) and steps * world_size != per_step:
+            raise ValueError(
+                f"accumulation_steps: {before} then, {steps} now; an optimizer step of {run.path} "
+                f"has {per_step} micro-batch(es) and cannot change"
+            )
         if training.micro_batches_per_step not in (None, per_step):
             raise ValueError(
                 f"micro_batches_per_step: {per_step} then, {training.micro_batches_per_step} now; "
@@ -81,7 +88,7 @@ def start_run(
         run.path.mkdir(parents=True, exist_ok=True)
         vocabulary = make_vocabulary(settings, corpus)
         # Tried before the folder becomes a run: what fails here may be corrected and repeated.
-        data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
+        data = train_data(settings, corpus, vocabulary)
         statistics = train_statistics(
             make_transform(settings, corpus),
             corpus,
@@ -156,14 +163,15 @@ def resume(
         model.to(device)
         return TrainState(), start_average(model) if settings.training.ema_decay else None
     model.to(device)
-    state, average = load_checkpoint(last, model=model, optimizer=optimizer)
+    try:
+        state, average = load_checkpoint(last, model=model, optimizer=optimizer)
+    except ValueError as error:
+        others = all_checkpoints(run.checkpoints)[:-1]
+        before = f"continue from {others[-1].name}" if others else "start anew"
+        raise ValueError(f"{error}\nremove {last} to {before}") from None
     if average is not None:
         average = {name: tensor.to(device) for name, tensor in average.items()}
     return state, average
-
-
-def load_statistics(run: RunFolder) -> dict[str, Tensor]:
-    return load_file(run.statistics)
 
 
 @contextmanager
@@ -192,15 +200,15 @@ def _trainer(
     if zero.is_asked_for():
         zero.check(accelerator, settings, accumulation)
     vocabulary = start_run(accelerator, settings, corpus, run, per_step)
-    data = train_data(settings, corpus, vocabulary, settings.model.output_stride)
-    statistics = load_statistics(run)
+    data = train_data(settings, corpus, vocabulary)
+    statistics = load_tensors(run.statistics)
     raw_model = fresh_model(settings, corpus, vocabulary, statistics)
     raw_optimizer = make_optimizer(settings, raw_model)
     state, average = resume(settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device)
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
-        settings.model.output_stride,
+        alignment_stride(settings.model),
         statistics["column_deviation"],
     )
     if settings.training.compile:
@@ -222,7 +230,10 @@ def _trainer(
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     if is_main:
         # A kill may have come between a save and the link to it.
-        of_this_end = run.best.resolve() == average_path(run.checkpoints, state.step).resolve()
+        of_this_end = (
+            run.best.exists()
+            and run.best.resolve() == average_path(run.checkpoints, state.step).resolve()
+        )
         if state.best_step and not of_this_end:
             point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
         record_start(

@@ -23,6 +23,9 @@ class Throughput:
     and memory are this one's."""
 
     def __init__(self) -> None:
+        if torch.cuda.is_initialized():
+            # The batches tried before the first step are no training.
+            torch.cuda.reset_peak_memory_stats()
         self._last = time.monotonic()
         self._start_over()
 

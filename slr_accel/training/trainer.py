@@ -19,7 +19,7 @@ from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
-from slr_accel.training.average import evaluated_weights, update_average
+from slr_accel.training.average import evaluated_weights, share_statistics, update_average
 from slr_accel.training.checkpoint import TrainState, optimizer_tensors
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.describe import describe_batch, describe_validation
@@ -193,6 +193,8 @@ class Trainer:
         state = self.state
         state.owes_validation = True
         self._gather()
+        if self.accelerator.num_processes > 1:
+            share_statistics(self.raw_model, self.average)
         try:
             with evaluated_weights(self.raw_model, self.average):
                 found = self.scores(stop)

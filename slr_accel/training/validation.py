@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,18 @@ from slr_accel.scoring.words import recognised_texts
 from slr_accel.settings import Settings
 from slr_accel.training.data import references
 from slr_accel.training.wandb_run import MOST_HYPOTHESES
+
+
+@contextmanager
+def full_precision(model: nn.Module) -> Iterator[None]:
+    """While entered, the model computes as `slr-accel evaluate` has it: without the autocast that
+    accelerate put around its `forward`."""
+    wrapped = model.__dict__.pop("forward", None)
+    try:
+        yield
+    finally:
+        if wrapped is not None:
+            model.__dict__["forward"] = wrapped
 
 
 @dataclass(frozen=True)
@@ -40,21 +53,22 @@ def validate(
     vocabulary: Vocabulary,
     stops: Callable[[], bool],
 ) -> Validation:
-    """Transcribes the rows and scores them.
+    """Transcribes the rows and scores them, in float32 whatever the precision of training.
 
     Raises Interrupted where `stops` says so between two batches, which it must on all processes.
     """
-    transcript = transcribe(
-        accelerator,
-        model,
-        corpus,
-        rows,
-        batch_size=4 * settings.loading.batch_size,
-        batch_frames=settings.loading.frame_budget,
-        max_frames=settings.loading.max_frames,
-        shard_window=settings.loading.shard_window,
-        stops=stops,
-    )
+    with full_precision(model):
+        transcript = transcribe(
+            accelerator,
+            model,
+            corpus,
+            rows,
+            batch_size=4 * settings.loading.batch_size,
+            batch_frames=settings.loading.frame_budget,
+            max_frames=settings.loading.max_frames,
+            shard_window=settings.loading.shard_window,
+            stops=stops,
+        )
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
     expected = references(corpus, rows, vocabulary.label_policy)
     counts = score(expected, hypotheses)

@@ -10,6 +10,7 @@ from slr_accel.models.settings import (
     SpeechSettings,
     StudentSettings,
     TeacherSettings,
+    alignment_stride,
     without_effect,
 )
 
@@ -35,3 +36,18 @@ def test_what_was_given_and_changes_nothing_is_named(
     settings: ModelSettings, names: list[str]
 ) -> None:
     assert [text.partition(" ")[0] for text in without_effect(settings)] == names
+
+
+@pytest.mark.parametrize(
+    ("settings", "stride"),
+    [
+        (StudentSettings(output_stride=1), 1),
+        (StudentSettings(output_stride=1, auxiliary_weight=0.5), 4),
+        (StudentSettings(output_stride=2, reduction=2, auxiliary_weight=0.5), 2),
+        (TeacherSettings(output_stride=2), 2),
+    ],
+)
+def test_labels_are_aligned_with_the_steps_of_an_early_head_too(
+    settings: ModelSettings, stride: int
+) -> None:
+    assert alignment_stride(settings) == stride

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from run_helpers import TrainCommand
 from torch import nn
 
 from slr_accel.training.average import evaluated_weights, start_average, update_average
@@ -62,3 +65,12 @@ def test_without_an_average_evaluation_uses_the_weights() -> None:
     model = model_of(1.0)
     with evaluated_weights(model, None):
         assert (model.weight == 1).all()
+
+
+def test_all_processes_score_with_the_statistics_that_the_first_one_saves(
+    train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    program = (str(Path(__file__).with_name("two_statistics.py")),)
+    output = train.run(tmp_path / "unused", processes=2, program=program)
+    assert output.count("shared") == 2, output

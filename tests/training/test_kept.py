@@ -106,6 +106,8 @@ def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
         np.testing.assert_allclose(tensor, (parts[0][name] + parts[1][name]) / 2, atol=1e-6)
     train.run(run, epochs=3)  # complete, and asked again
     assert (run / "best").resolve().name == kept
+    train.run(run, epochs=4, average_best=2)  # the old average goes
+    assert (run / "best" / "model.safetensors").is_file()
 
 
 def test_with_an_average_of_the_weights_both_are_scored(

@@ -39,11 +39,12 @@ def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(folder: Path, policy: str, **changes: Any) -> tuple[Settings, Corpus, TrainData]:
     settings = build_settings(
-        {"data_dir": str(folder), "output_dir": "unused", "label_policy": policy, **changes}
+        {"data_dir": str(folder), "output_dir": "unused", "label_policy": policy}
+        | {"output_stride": 1, **changes}
     )
     corpus = open_corpus(folder)
     vocabulary = make_vocabulary(settings, corpus)
-    return settings, corpus, train_data(settings, corpus, vocabulary, 1)
+    return settings, corpus, train_data(settings, corpus, vocabulary)
 
 
 def test_sequences_that_a_policy_leaves_without_labels_are_left_out_and_named(

@@ -37,7 +37,7 @@ def settings_of(**changed: object) -> Settings:
 
 
 def data_of(corpus: Corpus, settings: Settings) -> TrainData:
-    return train_data(settings, corpus, make_vocabulary(settings, corpus), 4)
+    return train_data(settings, corpus, make_vocabulary(settings, corpus))
 
 
 def epoch_of(corpus: Corpus, settings: Settings) -> Epoch:
@@ -185,6 +185,13 @@ def test_out_of_memory_in_validation_says_what_to_set(
     monkeypatch.setattr("slr_accel.training.trainer.validate", no_memory)
     assert train_here("--eval_steps=1") == 1
     assert "out of memory in validation" in capsys.readouterr().err
+
+
+def test_sequences_longer_than_the_frame_budget_are_told(
+    train_here, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_here("--batch_frames=20", "--max_steps=1") == 0
+    assert "warning: sequences of more than 20 frames (up to " in capsys.readouterr().out
 
 
 def test_searching_without_a_gpu_is_refused(

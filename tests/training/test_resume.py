@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from run_helpers import TrainCommand, kill, last_weights, metrics
+from safetensors.numpy import load_file, save_file
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,24 @@ def test_more_epochs_go_on_and_another_learning_rate_is_refused(
     output = train.run(tmp_path / "run", epochs=2, learning_rate=0.5, dropout=0.1, expect=2)
     assert "learning_rate: 0.01 then, 0.5 now" in output
     assert "dropout: 0.3 then, 0.1 now" in output
+    output = train.run(tmp_path / "run", epochs=2, accumulation_steps=2, expect=2)
+    assert "accumulation_steps: None then, 2 now" in output
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_remove(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(uninterrupted, tmp_path / "run", symlinks=True)
+    *_, before, last = sorted((tmp_path / "run" / "checkpoints").glob("step_????????"))
+    for name in ("optimizer.safetensors", "model.safetensors"):
+        os.truncate(last / name, 100)
+        output = train.run(tmp_path / "run", ema_decay=0.9, epochs=4, expect=2)
+        assert f"{last / name}: not readable" in output
+        assert f"remove {last} to continue from {before.name}" in output
+        assert "Traceback" not in output
+        shutil.copy(uninterrupted / "checkpoints" / last.name / name, last / name)
+    tensors = load_file(last / "optimizer.safetensors")
+    tensors["head.weight/exp_avg"] = np.zeros(7, np.float32)
+    save_file(tensors, last / "optimizer.safetensors")
+    output = train.run(tmp_path / "run", ema_decay=0.9, epochs=4, expect=2)
+    assert "'head.weight/exp_avg' has the shape [7]" in output

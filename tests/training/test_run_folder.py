@@ -1,0 +1,50 @@
+"""A run folder is refused where it cannot be one, and is locked where it can."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from slr_accel.settings import Settings, build_settings
+from slr_accel.training import run as run_folder
+from slr_accel.training.run import RunFolder, check_new_run, locked
+
+
+def settings_of(folder: Path) -> Settings:
+    return build_settings({"data_dir": "corpus", "output_dir": str(folder)})
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ValueError) as error:
+        check_new_run(RunFolder(folder), settings_of(folder))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("below", ["", "runs/deeper"])
+def test_a_file_in_the_way_is_named(below: str, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("")
+    assert f"{tmp_path / 'notes'}: is a file" in refusal(tmp_path / "notes" / below)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    assert f"{tmp_path}: may not be written to" in refusal(tmp_path / "run")
+
+
+def test_a_corpus_is_no_place_for_a_run(tiny_corpus: Path) -> None:
+    assert "holds corpus.json" in refusal(tiny_corpus)
+
+
+def test_where_nothing_can_be_locked_training_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    with locked(RunFolder(tmp_path)):
+        assert f"{tmp_path}: cannot be locked" in capsys.readouterr().err
