@@ -156,14 +156,31 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
         if word.startswith("--")
     ]
     problems += [f"{w!r} belongs to no setting" for w in unknown if not w.startswith("--")]
+    foreign: list[str] = []
     try:
         recipe = read_recipe(parsed.recipe) if parsed.recipe else {}
-        settings = build_settings(_without_rivals(recipe, given) | given)
+        foreign = _of_another_model(recipe, given)
+        own = {name: value for name, value in recipe.items() if name not in foreign}
+        settings = build_settings(_without_rivals(own, given) | given)
     except ValueError as error:
         problems.append(str(error))
+    if foreign:
+        problems.append(
+            f"the recipe {parsed.recipe} belongs to another model than {given['model']}: it sets "
+            f"{', '.join(foreign)}; give --model {given['model']} without --recipe, or another "
+            "recipe"
+        )
     if problems:
         raise ValueError("\n".join(problems))
     return settings
+
+
+def _of_another_model(recipe: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    """The recipe's settings that the model chosen beside it does not have, but others do."""
+    if given.get("model") not in MODELS:
+        return []
+    known = setting_fields(given["model"])
+    return [name for name in recipe if name in all_fields() and name not in known]
 
 
 def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -148,6 +148,17 @@ def test_a_wrong_recipe_is_refused_by_name(tmp_path: Path, text: str, answer: st
     assert answer in problems_of(f"--recipe={path}")
 
 
+def test_a_recipe_of_another_model_is_named_after_what_the_user_got_wrong(recipe: Path) -> None:
+    recipe.write_text("epochs: 7\nchannels: 9\nconv_blocks: 3\nlstm_layers: 1\n")
+    text = problems_of(f"--recipe={recipe}", "--model=cosign", "--attention_span=1", "--epochs=0")
+    typed = "attention_span is a setting of the model teacher, not of cosign"
+    parts = (typed, "epochs: ", "it sets conv_blocks;", "--model cosign without --recipe")
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert str(recipe) in text
+    assert parse(f"--recipe={recipe}", "--model=student").model.conv_blocks == 3
+
+
 def test_a_crafted_recipe_runs_nothing(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "crafted.yaml"
     path.write_text(f"epochs: !!python/object/apply:os.system ['touch {trace}']\n")
