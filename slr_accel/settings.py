@@ -10,7 +10,8 @@ import argparse
 import difflib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -129,6 +130,7 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     """Settings from a command line. Exits like argparse on --help, raises ValueError else."""
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage="%(prog)s [--recipe RECIPE] [--SETTING VALUE ...]",
         description="Train a recogniser. The same command again continues the run.",
         allow_abbrev=False,
     )
@@ -235,4 +237,14 @@ def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> No
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    section.add_argument(f"--{name}", metavar="VALUE", help=help_text)
+    section.add_argument(f"--{name}", metavar=_metavar(field.annotation), help=help_text)
+
+
+def _metavar(kind: Any) -> str:
+    """`{a,b}` where one of a few words is taken, or none of them."""
+    first, *others = get_args(kind) or (None,)
+    if others == [NoneType]:
+        kind = first
+    if get_origin(kind) is not Literal:
+        return "VALUE"
+    return "{" + ",".join(map(str, get_args(kind))) + "}"

@@ -198,6 +198,21 @@ def test_every_setting_has_a_description(model: str) -> None:
     assert [name for name, field in setting_fields(model).items() if not field.description] == []
 
 
+def test_help_names_what_can_be_chosen_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parse_settings(["--help"], "python -m slr_accel.train")
+    text = capsys.readouterr().out
+    for choice in (
+        *("--optimizer {adamw,sgd}", "--mixed_precision {no,bf16,fp16}", "--reduction {1,2,4}"),
+        *("--batch_frames VALUE", "--groups VALUE", "--model {student,student_reference,"),
+    ):
+        assert choice in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     "module, words",
     [("slr_accel.train", []), ("slr_accel.cli", []), *(("slr_accel.cli", [c]) for c in COMMANDS)],
