@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,7 +136,9 @@ def check_new_folder(out: Path) -> None:
 @contextmanager
 def _temporary_beside(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
+    prefix = f".{out.name}.tmp-{socket.gethostname()}-"
+    _remove_left_by_killed(out.parent, prefix)
+    folder = out.with_name(f"{prefix}{os.getpid()}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
@@ -145,6 +148,27 @@ def _temporary_beside(out: Path) -> Iterator[Path]:
         folder.rename(out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_by_killed(parent: Path, prefix: str) -> None:
+    """Removes folders named PREFIX + PID whose process no longer runs.
+
+    The prefix names the machine: a disk may be shared, and of another's processes nobody knows.
+    """
+    for folder in parent.iterdir():
+        pid = folder.name.removeprefix(prefix)
+        if pid != folder.name and pid.isdecimal() and not _runs(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
 
 
 def _check_sequence(sequence: Sequence, layout: Layout) -> None:
