@@ -21,7 +21,6 @@ from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
 if TYPE_CHECKING:
     from slr_accel.ctc.decode import Hypothesis
-    from slr_accel.ctc.health import Health
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
@@ -110,12 +109,10 @@ class OpenedRun:
                 start, duration = word.start * seconds, (word.end - word.start) * seconds
                 yield CtmRow(self.corpus.rows.id(row), start, duration, word.text)
 
-    def warn(self, health: Health) -> None:
-        from slr_accel.ctc.health import warning
 
-        text = warning(health)
-        if text is not None:
-            print(f"warning: {text}", file=sys.stderr)
+def warn(text: str | None) -> None:
+    if text is not None:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def with_run(
