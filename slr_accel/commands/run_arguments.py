@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -140,7 +141,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     """Opens what the arguments name, and leaves the other processes in order at the end.
 
     Raises:
-        ValueError: model and corpus do not fit.
+        ValueError: model and corpus do not fit, or results cannot be written.
     """
     folder = RunFolder(Path(args.run))
     for name in ("batch_size", "shard_window"):
@@ -174,7 +175,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     if corpus.info.frames_per_second is not None:
         model.features.frames_per_second = corpus.info.frames_per_second
     output_dir = args.output_dir or folder.path / args.output
-    output_dir.mkdir(parents=True, exist_ok=True)
+    _make_writable(output_dir)
     accelerator = make_accelerator(None)
     try:
         yield OpenedRun(
@@ -192,6 +193,17 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
+
+
+def _make_writable(folder: Path) -> None:
+    why = "no right to write there"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return
+    except OSError as error:
+        why = error.strerror or why
+    raise ValueError(f"{folder}: results cannot go there ({why}); give another --output_dir")
 
 
 def _hint(folder: RunFolder) -> str:
