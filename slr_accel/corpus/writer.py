@@ -6,6 +6,7 @@ there: an interrupted run leaves no corpus that opens.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -75,7 +76,7 @@ def write_corpus(
         shard_bytes: a shard is closed when it holds this many bytes.
 
     Raises:
-        ValueError: `out` exists, or a sequence does not fit the layout.
+        ValueError: `out` exists, or came to exist meanwhile, or a sequence does not fit the layout.
     """
     check_new_folder(out)
     with _temporary_beside(out) as folder:
@@ -143,9 +144,14 @@ def _temporary_beside(out: Path) -> Iterator[Path]:
     folder.mkdir()
     try:
         yield folder
-        if out.exists():
-            out.rmdir()  # empty, as check_new_folder saw; fails if somebody filled it meanwhile
-        folder.rename(out)
+        try:
+            folder.rename(out)  # takes the place of an empty folder, but of nothing else
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise ValueError(
+                f"{out}: another process has made it meanwhile; remove it or choose another --out"
+            ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -226,6 +226,18 @@ def test_an_existing_folder_is_refused_and_kept(tmp_path):
         write(tmp_path / "file", [sequence(0)])
 
 
+def test_of_two_writers_the_later_one_is_refused_and_leaves_nothing(tmp_path):
+    def overtaken():
+        yield sequence(0)
+        write(tmp_path / "first", [sequence(1)])
+        (tmp_path / "first").rename(tmp_path / "c")
+
+    with pytest.raises(ValueError, match="another process has made it meanwhile"):
+        write(tmp_path / "c", overtaken())
+    assert open_corpus(tmp_path / "c").rows.id(0) == "s1"
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "c").mkdir()
     write(tmp_path / "c", [sequence(0)])
