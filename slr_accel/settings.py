@@ -10,7 +10,8 @@ import argparse
 import difflib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -129,6 +130,7 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     """Settings from a command line. Exits like argparse on --help, raises ValueError else."""
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage="%(prog)s [--recipe RECIPE] [--SETTING VALUE ...]",
         description="Train a recogniser. The same command again continues the run.",
         allow_abbrev=False,
     )
@@ -156,14 +158,31 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
         if word.startswith("--")
     ]
     problems += [f"{w!r} belongs to no setting" for w in unknown if not w.startswith("--")]
+    foreign: list[str] = []
     try:
         recipe = read_recipe(parsed.recipe) if parsed.recipe else {}
-        settings = build_settings(_without_rivals(recipe, given) | given)
+        foreign = _of_another_model(recipe, given)
+        own = {name: value for name, value in recipe.items() if name not in foreign}
+        settings = build_settings(_without_rivals(own, given) | given)
     except ValueError as error:
         problems.append(str(error))
+    if foreign:
+        problems.append(
+            f"the recipe {parsed.recipe} belongs to another model than {given['model']}: it sets "
+            f"{', '.join(foreign)}; give --model {given['model']} without --recipe, or another "
+            "recipe"
+        )
     if problems:
         raise ValueError("\n".join(problems))
     return settings
+
+
+def _of_another_model(recipe: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    """The recipe's settings that the model chosen beside it does not have, but others do."""
+    if given.get("model") not in MODELS:
+        return []
+    known = setting_fields(given["model"])
+    return [name for name in recipe if name in all_fields() and name not in known]
 
 
 def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -218,4 +237,14 @@ def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> No
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    section.add_argument(f"--{name}", metavar="VALUE", help=help_text)
+    section.add_argument(f"--{name}", metavar=_metavar(field.annotation), help=help_text)
+
+
+def _metavar(kind: Any) -> str:
+    """`{a,b}` where one of a few words is taken, or none of them."""
+    first, *others = get_args(kind) or (None,)
+    if others == [NoneType]:
+        kind = first
+    if get_origin(kind) is not Literal:
+        return "VALUE"
+    return "{" + ",".join(map(str, get_args(kind))) + "}"

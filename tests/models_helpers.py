@@ -101,12 +101,13 @@ def make(
     layout: Layout,
     num_outputs: int = 7,
     groups: tuple[str, ...] = (),
+    rate: float | None = 25.0,
     **settings: object,
 ) -> Recogniser:
     """A small model of the kind `name`, in training mode; the same whenever it is asked for."""
     torch.manual_seed(0)
     chosen = FeatureSettings(groups=groups) if groups else FeatureSettings()
-    transform = FeatureTransform(layout, chosen, 25.0)
+    transform = FeatureTransform(layout, chosen, rate)
     return make_model(name, transform, MODELS[name](**{**SMALL[name], **settings}), num_outputs)
 
 

@@ -148,6 +148,17 @@ def test_a_wrong_recipe_is_refused_by_name(tmp_path: Path, text: str, answer: st
     assert answer in problems_of(f"--recipe={path}")
 
 
+def test_a_recipe_of_another_model_is_named_after_what_the_user_got_wrong(recipe: Path) -> None:
+    recipe.write_text("epochs: 7\nchannels: 9\nconv_blocks: 3\nlstm_layers: 1\n")
+    text = problems_of(f"--recipe={recipe}", "--model=cosign", "--attention_span=1", "--epochs=0")
+    typed = "attention_span is a setting of the model teacher, not of cosign"
+    parts = (typed, "epochs: ", "it sets conv_blocks;", "--model cosign without --recipe")
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert str(recipe) in text
+    assert parse(f"--recipe={recipe}", "--model=student").model.conv_blocks == 3
+
+
 def test_a_crafted_recipe_runs_nothing(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "crafted.yaml"
     path.write_text(f"epochs: !!python/object/apply:os.system ['touch {trace}']\n")
@@ -185,6 +196,21 @@ def test_flat_settings_build_the_same_settings_again() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_setting_has_a_description(model: str) -> None:
     assert [name for name, field in setting_fields(model).items() if not field.description] == []
+
+
+def test_help_names_what_can_be_chosen_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parse_settings(["--help"], "python -m slr_accel.train")
+    text = capsys.readouterr().out
+    for choice in (
+        *("--optimizer {adamw,sgd}", "--mixed_precision {no,bf16,fp16}", "--reduction {1,2,4}"),
+        *("--batch_frames VALUE", "--groups VALUE", "--model {student,student_reference,"),
+    ):
+        assert choice in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

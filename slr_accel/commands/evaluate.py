@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, with_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, warn, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from slr_accel.ctc.health import warning
     from slr_accel.files import replaced, write_whole
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
@@ -62,5 +63,5 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         return
     console = Console(highlight=False)
     print_summary(console, figures, sequences)
-    opened.warn(transcript.health)
+    warn(warning(transcript.health))
     print(f"\nreport: {folder / 'report.html'}")

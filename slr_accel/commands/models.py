@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"for speech on {BINS} log-mel bins at {BINS_PER_SECOND:g}. MB are 10^6 bytes of "
         "parameters; int8 counts a byte for each number of a matrix or kernel, a float32 scale "
         "for each of its rows, and float32 for the rest. ms are those that a second of signing "
-        f"takes on this machine in one thread: the best of {PASSES} passes over {SECONDS} seconds."
+        f"takes on this machine in one thread: the best of {PASSES} passes over {SECONDS} seconds, "
+        "of 25 frames each where it is not known what a model was trained at."
     )
 
 
@@ -110,14 +111,15 @@ def _evaluations(run: Path, checkpoint: Path) -> list[dict[str, Any]]:
 def _figures(name: str, model: Recogniser) -> dict[str, Any]:
     from slr_accel.models.size import megabytes, num_parameters
 
+    features = model.features
     return {
         "model": name,
         "parameters": num_parameters(model),
         **{f"mb_{kind}": round(size, 2) for kind, size in megabytes(model).items()},
         "output_stride": model.output_stride,
         "num_outputs": model.num_outputs,
-        "layout": model.features.layout.signature,
-        "frames_per_second": model.features.frames_per_second,
+        "layout": features.layout.signature,
+        "frames_per_second": features.frames_per_second if features.knows_rate else None,
         "ms_per_second": round(1e3 * _seconds_a_second(model), 2),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, with_run
+from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, warn, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
+    from slr_accel.ctc.health import warning_without_references
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
@@ -40,5 +41,5 @@ def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     ctm = opened.output_dir / f"{split}.ctm"
     with replaced(ctm) as unfinished:
         write_ctm(unfinished, opened.ctm_rows(rows, transcript.hypotheses))
-    opened.warn(transcript.health)
+    warn(warning_without_references(transcript.health))
     print(f"{len(rows)} sequences: {path}, {ctm}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
 if TYPE_CHECKING:
     from slr_accel.ctc.decode import Hypothesis
-    from slr_accel.ctc.health import Health
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
@@ -110,12 +110,10 @@ class OpenedRun:
                 start, duration = word.start * seconds, (word.end - word.start) * seconds
                 yield CtmRow(self.corpus.rows.id(row), start, duration, word.text)
 
-    def warn(self, health: Health) -> None:
-        from slr_accel.ctc.health import warning
 
-        text = warning(health)
-        if text is not None:
-            print(f"warning: {text}", file=sys.stderr)
+def warn(text: str | None) -> None:
+    if text is not None:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def with_run(
@@ -143,7 +141,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     """Opens what the arguments name, and leaves the other processes in order at the end.
 
     Raises:
-        ValueError: model and corpus do not fit.
+        ValueError: model and corpus do not fit, or results cannot be written.
     """
     folder = RunFolder(Path(args.run))
     for name in ("batch_size", "shard_window"):
@@ -177,7 +175,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     if corpus.info.frames_per_second is not None:
         model.features.frames_per_second = corpus.info.frames_per_second
     output_dir = args.output_dir or folder.path / args.output
-    output_dir.mkdir(parents=True, exist_ok=True)
+    _make_writable(output_dir)
     accelerator = make_accelerator(None)
     try:
         yield OpenedRun(
@@ -195,6 +193,17 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
+
+
+def _make_writable(folder: Path) -> None:
+    why = "no right to write there"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return
+    except OSError as error:
+        why = error.strerror or why
+    raise ValueError(f"{folder}: results cannot go there ({why}); give another --output_dir")
 
 
 def _hint(folder: RunFolder) -> str:

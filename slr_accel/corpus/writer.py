@@ -6,9 +6,11 @@ there: an interrupted run leaves no corpus that opens.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,7 +76,7 @@ def write_corpus(
         shard_bytes: a shard is closed when it holds this many bytes.
 
     Raises:
-        ValueError: `out` exists, or a sequence does not fit the layout.
+        ValueError: `out` exists, or came to exist meanwhile, or a sequence does not fit the layout.
     """
     check_new_folder(out)
     with _temporary_beside(out) as folder:
@@ -135,16 +137,44 @@ def check_new_folder(out: Path) -> None:
 @contextmanager
 def _temporary_beside(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
+    prefix = f".{out.name}.tmp-{socket.gethostname()}-"
+    _remove_left_by_killed(out.parent, prefix)
+    folder = out.with_name(f"{prefix}{os.getpid()}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         yield folder
-        if out.exists():
-            out.rmdir()  # empty, as check_new_folder saw; fails if somebody filled it meanwhile
-        folder.rename(out)
+        try:
+            folder.rename(out)  # takes the place of an empty folder, but of nothing else
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise ValueError(
+                f"{out}: another process has made it meanwhile; remove it or choose another --out"
+            ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_by_killed(parent: Path, prefix: str) -> None:
+    """Removes folders named PREFIX + PID whose process no longer runs.
+
+    The prefix names the machine: a disk may be shared, and of another's processes nobody knows.
+    """
+    for folder in parent.iterdir():
+        pid = folder.name.removeprefix(prefix)
+        if pid != folder.name and pid.isdecimal() and not _runs(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
 
 
 def _check_sequence(sequence: Sequence, layout: Layout) -> None:

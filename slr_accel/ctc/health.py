@@ -62,21 +62,43 @@ def hypothesis_health(hypotheses: list[list[int]], blank_frames: int, frames: in
 
 def warning(health: Health) -> str | None:
     """What is wrong and where to look first, or None where the hypotheses differ."""
+    found = _suspicion(health)
+    if found is None:
+        return None
+    if health.distinct_tokens == 0:
+        return (
+            f"{found}, so WER is 100 %. Early in training this is usual: CTC learns blanks first. "
+            "If it stays, look first at the number of optimizer steps taken (a large accumulation "
+            "leaves few), then at the learning rate (too low or too high), then at whether the "
+            "features vary"
+        )
+    return (
+        f"{found}: the output does not depend on the input. Look first at whether the features "
+        "are constant or all missing, then at their normalisation, then at the learning rate (too "
+        "high) and the number of optimizer steps taken (too few)"
+    )
+
+
+def warning_without_references(health: Health) -> str | None:
+    """The same of sequences that nobody can score, read by a model whose training is over."""
+    found = _suspicion(health)
+    if found is None:
+        return None
+    return (
+        f"{found}. Look first with `slr-accel inspect` at whether these sequences are like those "
+        "trained on, then with `slr-accel evaluate` at whether the model reads any"
+    )
+
+
+def _suspicion(health: Health) -> str | None:
     if health.num_sequences == 0:
         return None
     blanks = f"{100 * health.blank_share:.1f} % of {health.frames} output steps are blank"
     if health.empty_hypotheses == health.num_sequences:
-        return (
-            f"every hypothesis is empty ({health.num_sequences} sequences; {blanks}), so WER is "
-            "100 %. Early in training this is usual: CTC learns blanks first. If it stays, look "
-            "first at the number of optimizer steps taken (a large accumulation leaves few), then "
-            "at the learning rate (too low or too high), then at whether the features vary"
-        )
+        return f"every hypothesis is empty ({health.num_sequences} sequences; {blanks})"
     if health.distinct_hypotheses == 1 and health.num_sequences > 1:
         return (
             f"all {health.num_sequences} hypotheses are the same ({health.distinct_tokens} "
-            f"distinct tokens; {blanks}): the output does not depend on the input. Look first at "
-            "whether the features are constant or all missing, then at their normalisation, then "
-            "at the learning rate (too high) and the number of optimizer steps taken (too few)"
+            f"distinct tokens; {blanks})"
         )
     return None

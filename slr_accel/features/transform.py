@@ -49,6 +49,7 @@ class FeatureTransform(nn.Module):
         self.layout = layout
         self.settings = settings
         self.frames_per_second = frames_per_second or UNKNOWN_RATE
+        self.knows_rate = frames_per_second is not None
         self.columns = FeatureColumns(layout, settings)
         self.body = BodyFrame(layout)
         self.register_buffer("mean", torch.zeros(self.columns.num_values))

@@ -6,7 +6,7 @@ from typing import Any
 
 from slr_accel.corpus.layout import Layout
 from slr_accel.features.settings import FeatureSettings
-from slr_accel.features.transform import FeatureTransform
+from slr_accel.features.transform import UNKNOWN_RATE, FeatureTransform
 from slr_accel.models.cosign import CoSign
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.models.settings import MODELS
@@ -41,6 +41,7 @@ def model_config(model: Recogniser) -> dict[str, Any]:
         "model_type": model_name(model),
         "layout": model.features.layout.to_json(),
         "frames_per_second": model.features.frames_per_second,
+        "knows_rate": model.features.knows_rate,
         "features": model.features.settings.model_dump(mode="json"),
         "model": model.settings.model_dump(mode="json"),
         "num_outputs": model.num_outputs,
@@ -52,9 +53,12 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     name = config.get("model_type")
     if name not in MODELS:
         raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+    rate = config["frames_per_second"]
+    # Configs without `knows_rate` have the assumed rate also where the corpus did not say.
+    knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
     features = FeatureTransform(
         Layout.from_json(config["layout"]),
         FeatureSettings(**config["features"]),
-        config["frames_per_second"],
+        rate if knows_rate else None,
     )
     return make_model(name, features, MODELS[name](**config["model"]), config["num_outputs"])

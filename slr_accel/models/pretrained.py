@@ -93,6 +93,7 @@ def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, 
     )
     size = megabytes(model)
     features = model.features
+    rate = f"trained at {features.frames_per_second:g} frames per second"
     return f"""---
 {metadata.to_yaml().strip()}
 ---
@@ -102,8 +103,8 @@ def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, 
 A recogniser made with slr_accel: landmarks (or other values) of a sequence in, log-probabilities of
 tokens out, decoded by CTC.
 
-- input: {features.layout.signature}; {features.layout.columns} values a frame, trained at \
-{features.frames_per_second:g} frames per second
+- input: {features.layout.signature}; {features.layout.columns} values a frame, \
+{rate if features.knows_rate else "frame rate unknown"}
 - output: {len(vocabulary.tokens)} tokens and the blank, one step for {model.output_stride} \
 frame(s); label policy {vocabulary.label_policy}
 - {num_parameters(model) / 1e6:.2f} M parameters: {size["fp32"]:.1f} MB in fp32, \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -146,6 +147,26 @@ def test_an_unknown_split_names_those_there_are(
 ) -> None:
     assert command("evaluate", run, "--split", "tset") == 2
     assert "it has: dev, train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict"])
+def test_results_that_cannot_be_written_ask_for_another_folder(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "below"):
+        assert command(name, run, "--output_dir", folder) == 2
+        error = capsys.readouterr().err
+        assert f"{folder}: results cannot go there" in error and "--output_dir" in error
+    # Root may write everywhere, so the answer for others is put in its mouth.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert command(name, run) == 2
+    assert "no right to write there); give another --output_dir" in capsys.readouterr().err
 
 
 def test_init_from_keeps_what_it_knows_and_makes_a_head_for_other_words(

@@ -58,14 +58,16 @@ def test_int8_counts_matrices_as_bytes_and_the_rest_as_floats() -> None:
     assert megabytes(model)["int8"] * 1e6 == pytest.approx(16 * 7 + 4 * 7 + 4 * 7)
 
 
+@pytest.mark.parametrize("rate", [30.0, None])
 def test_a_saved_model_is_told_as_json_and_as_a_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: float | None
 ) -> None:
-    model = make("student", LAYOUTS["tracks"])
+    model = make("student", LAYOUTS["tracks"], rate=rate)
     save_pretrained(tmp_path / "model", model, Vocabulary(tuple("ABCDEF"), "raw"))
     (row,) = json.loads(models(capsys, tmp_path / "model", "--json"))
     assert row["parameters"] == num_parameters(model)
     assert row["num_outputs"] == 7
+    assert row["frames_per_second"] == rate
     assert len(models(capsys, tmp_path / "model").splitlines()) == 2
 
 

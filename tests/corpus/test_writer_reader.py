@@ -186,7 +186,7 @@ def test_an_exception_while_writing_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_writer_leaves_no_corpus_and_the_next_one_succeeds(tmp_path):
+def test_a_killed_writer_leaves_no_corpus_and_the_next_one_removes_what_it_left(tmp_path):
     script = """
 import sys, itertools, os, signal
 sys.path.insert(0, sys.argv[2])
@@ -203,11 +203,16 @@ write(Path(sys.argv[1]), endless(), shard_bytes=500)
     process = subprocess.run([sys.executable, "-c", script, str(out), here], check=False)
     assert process.returncode == -signal.SIGKILL
     assert not out.exists()
-    for leftover in tmp_path.iterdir():
-        with pytest.raises(ValueError, match=r"corpus\.json is missing"):
-            open_corpus(leftover)
+    (leftover,) = tmp_path.iterdir()
+    with pytest.raises(ValueError, match=r"corpus\.json is missing"):
+        open_corpus(leftover)
+    prefix = leftover.name.rpartition("-")[0]
+    others = [f"{prefix}-{os.getppid()}", f"{prefix}-notes", ".c.tmp-elsewhere-1"]
+    for name in others:
+        (tmp_path / name).mkdir()
     write(out, [sequence(0)])
     assert len(open_corpus(out).rows) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"c", *others}
 
 
 def test_an_existing_folder_is_refused_and_kept(tmp_path):
@@ -219,6 +224,18 @@ def test_an_existing_folder_is_refused_and_kept(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="exists already"):
         write(tmp_path / "file", [sequence(0)])
+
+
+def test_of_two_writers_the_later_one_is_refused_and_leaves_nothing(tmp_path):
+    def overtaken():
+        yield sequence(0)
+        write(tmp_path / "first", [sequence(1)])
+        (tmp_path / "first").rename(tmp_path / "c")
+
+    with pytest.raises(ValueError, match="another process has made it meanwhile"):
+        write(tmp_path / "c", overtaken())
+    assert open_corpus(tmp_path / "c").rows.id(0) == "s1"
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
 def test_an_empty_folder_is_taken(tmp_path):

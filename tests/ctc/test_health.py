@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health, warning
+from slr_accel.ctc.health import (
+    Health,
+    count_blank_frames,
+    hypothesis_health,
+    warning,
+    warning_without_references,
+)
 
 
 def log_probs_of(best: list[list[int]]) -> torch.Tensor:
@@ -60,10 +66,20 @@ def test_all_equal_warns_that_the_output_ignores_the_input():
     assert "features" in text
 
 
+@pytest.mark.parametrize("hypotheses", [[[]] * 8, [[3, 1]] * 8])
+def test_without_references_nothing_is_said_of_wer_and_training(hypotheses):
+    health = hypothesis_health(hypotheses, 995, 1000)
+    text = warning_without_references(health)
+    assert text is not None and "slr-accel inspect" in text
+    assert "WER" not in text and "learning rate" not in text
+    assert text.split(")")[0] in warning(health)
+
+
 @pytest.mark.parametrize(
     "hypotheses",
     [[], [[3, 1]], [[3, 1], [1]], [[], [1]], [[]] * 20 + [[1]]],
     ids=["none", "one sequence", "different", "half empty", "nearly all empty"],
 )
 def test_no_warning_where_hypotheses_differ_or_cannot(hypotheses):
-    assert warning(hypothesis_health(hypotheses, 0, 10)) is None
+    health = hypothesis_health(hypotheses, 0, 10)
+    assert warning(health) is None and warning_without_references(health) is None

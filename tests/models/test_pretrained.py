@@ -97,6 +97,32 @@ def test_the_card_states_what_was_measured_and_nothing_else(saved: Path) -> None
     assert "model-index" not in (saved / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(25.0, "trained at 25 frames per second"), (None, "frame rate unknown")],
+)
+def test_the_card_states_the_frame_rate_where_it_is_known(
+    tmp_path: Path, rate: float | None, words: str
+) -> None:
+    model = make("student", LAYOUTS["tracks"], rate=rate)
+    for name in ("model", "again"):
+        save_pretrained(tmp_path / name, model, VOCABULARY)
+        assert words in (tmp_path / name / "README.md").read_text()
+        model, _ = from_pretrained(tmp_path / name)
+    assert model.features.frames_per_second == 25
+
+
+@pytest.mark.parametrize(("rate", "is_known"), [(25.0, False), (100.0, True)])
+def test_an_older_config_keeps_its_rate_and_claims_none_that_may_be_assumed(
+    saved: Path, rate: float, is_known: bool
+) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    del config["knows_rate"]
+    (saved / "config.json").write_text(json.dumps(config | {"frames_per_second": rate}))
+    features = from_pretrained(saved)[0].features
+    assert (features.frames_per_second, features.knows_rate) == (rate, is_known)
+
+
 def test_a_run_stands_for_its_best_checkpoint(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "best").symlink_to(saved)

@@ -121,10 +121,16 @@ def _decode(path: Path, load: Callable[[], Any], kind: type) -> Any:
     # Decoders meet damaged bytes with whatever exception comes (OSError, BadZipFile, zlib.error,
     # TokenError, SafetensorError, MemoryError, ...). To a user all of them mean the same.
     except Exception as error:
-        why = "it holds Python objects, which are never unpickled; save an array of numbers"
-        raise ValueError(
-            f"{path}: not readable ({why if 'pickle' in str(error) else error})"
-        ) from None
+        raise ValueError(f"{path}: not readable ({_reason(path, str(error))})") from None
     if not isinstance(loaded, kind):
         raise ValueError(f"{path}: its content is not what {path.suffix} stands for")
     return loaded
+
+
+def _reason(path: Path, error: str) -> str:
+    if "allow_pickle" not in error:
+        return error
+    # Whatever numpy does not know it takes for a pickle; those begin with this byte.
+    if error.startswith("Object arrays") or path.read_bytes()[:1] == b"\x80":
+        return "it holds Python objects, which are never unpickled; save an array of numbers"
+    return f"damaged, or no {path.suffix} file at all; save the array anew"

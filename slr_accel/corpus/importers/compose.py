@@ -55,7 +55,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
     if args.seed < 0:
         raise ValueError(f"--seed is {args.seed}; give 0 or more")
     counts = {split: getattr(args, f"num_{split}") for split in SPLITS}
-    counts = {split: count for split, count in counts.items() if count is not None}
+    counts = {split: count for split, count in counts.items() if count}
     if args.sentences:
         if counts or args.signs:
             raise ValueError("--sentences names all sentences; leave out --num_* and --signs")

@@ -17,7 +17,7 @@ from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.layout import generic_layout
-from slr_accel.corpus.reader import Corpus
+from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
 
@@ -267,6 +267,7 @@ def test_sentences_without_segments_are_named_as_a_problem(tmp_path):
     ("words", "message"),
     [
         ([], "give --num_train N"),
+        (["--num_train=0", "--num_test=0"], "give --num_train N"),
         (["--num_train=3", "--sentences=s.txt"], "leave out --num_* and --signs"),
         (["--num_train=3", "--signs=4-2"], "--signs is '4-2'"),
         (["--num_train=3", "--signs=many"], "--signs is 'many'"),
@@ -283,6 +284,15 @@ def test_options_that_make_no_sentences_are_refused(signs, tmp_path, capsys, wor
     assert end.value.code == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_no_sentences_of_a_split_need_no_such_split(signs, tmp_path):
+    out = tmp_path / "out"
+    words = ["--corpus", str(signs), "--out", str(out), "--num_train=2", "--num_test=0"]
+    with pytest.raises(SystemExit) as end:
+        main(["prepare", "compose", *words])
+    assert end.value.code == 0
+    assert open_corpus(out).rows.split_names == ["train"]
 
 
 def test_a_folder_that_is_no_corpus_is_refused(tmp_path):

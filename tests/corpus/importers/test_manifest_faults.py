@@ -1,5 +1,6 @@
 """What is wrong with own data is told with its line and the way out, and nothing is written."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def with_value(value: float, dtype: str = "float64") -> np.ndarray:
         (empty, ["s1.npy", "not readable"]),
         (cut, ["s1.npy", "not readable"]),
         (zip_instead, ["s1.npy", "its content"]),
-        (lambda path: path.write_bytes(b"frame,x,y\n0,1,2\n"), ["s1.npy", "not readable"]),
+        (lambda path: path.write_bytes(b"frame,x,y\n0,1,2\n"), ["s1.npy", "no .npy file at all"]),
+        (lambda path: path.write_bytes(pickle.dumps([1.0])), ["s1.npy", "never unpickled"]),
+        (saved(np.array([[{}]])), ["s1.npy", "never unpickled"]),
         (saved(np.array([["1", "2"]])), ["s1.npy", "not numbers"]),
         (saved(array().astype(complex)), ["s1.npy", "complex", "not numbers"]),
         (saved(array(6, 4)), ["s1.npy", "4 columns", "5", "--layout"]),
@@ -116,6 +119,7 @@ def test_a_bad_array_is_refused_with_the_line_that_names_it(folder, damage, word
         ("a.safetensors#bf16", ["BF16", "float32"]),
         ("s1.npy#key", ["one array", "#key"]),
         ("damaged.npz#one", ["damaged.npz", "not readable"]),
+        ("junk.npz#one", ["junk.npz", "no .npz file at all"]),
         ("damaged.safetensors#one", ["damaged.safetensors", "not readable"]),
         ("array.npz#one", ["array.npz", "content"]),
         ("s1.csv", [".npy, .npz, .safetensors"]),
@@ -126,7 +130,8 @@ def test_a_bad_reference_is_refused_with_its_line(folder, reference, words):
     np.savez(folder / "a.npz", one=array(), two=array())
     content = (folder / "a.npz").read_bytes()
     (folder / "damaged.npz").write_bytes(content[:60] + b"junk" * 9 + content[96:])
-    (folder / "damaged.safetensors").write_bytes(b"junk" * 30)
+    for name in ("junk.npz", "damaged.safetensors"):
+        (folder / name).write_bytes(b"junk" * 30)
     save_torch_file({"bf16": torch.ones(6, 5, dtype=torch.bfloat16)}, folder / "a.safetensors")
     with (folder / "array.npz").open("wb") as file:
         np.save(file, array())
