@@ -36,7 +36,7 @@ split_words() {
     elif [ "$gpus" = 1 ]; then
         options=(--config_file "$root/accelerate_configs/single_gpu.yaml")
     else
-        options=(--config_file "$root/accelerate_configs/cpu_2proc.yaml" --main_process_port 0)
+        options=(--config_file "$root/accelerate_configs/cpu_2proc.yaml")
     fi
 }
 

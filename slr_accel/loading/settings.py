@@ -21,7 +21,8 @@ class LoadingSettings(BaseModel):
     max_frames: PositiveInt | None = None
     """Longer sequences are refused, or subsampled in time with --dynamic_truncation."""
     dynamic_truncation: bool = False
-    """Subsample sequences longer than --max_frames evenly in time; labels are never cut off."""
+    """Subsample sequences longer than --max_frames evenly in time; labels are never cut off. Their
+    motion then looks faster."""
     num_train_samples: PositiveInt | None = None
     """Train on this many sequences, evenly spread over the train split."""
     crop_probability: Probability = 0.0
