@@ -174,6 +174,17 @@ def resume(
     return state, average
 
 
+def mend_best(run: RunFolder, state: TrainState) -> None:
+    """Points `best` to the best checkpoint, unless it is the average of this very end.
+
+    A kill may have come between a save and the link to it.
+    """
+    average = average_path(run.checkpoints, state.step)
+    of_this_end = run.best.exists() and run.best.resolve() == average.resolve()
+    if state.best_step and not of_this_end:
+        point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
+
+
 @contextmanager
 def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Trainer]:
     """Joins the other processes and brings the run to where its last checkpoint left it."""
@@ -229,13 +240,7 @@ def _trainer(
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     if is_main:
-        # A kill may have come between a save and the link to it.
-        of_this_end = (
-            run.best.exists()
-            and run.best.resolve() == average_path(run.checkpoints, state.step).resolve()
-        )
-        if state.best_step and not of_this_end:
-            point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
+        mend_best(run, state)
         record_start(
             run,
             step=state.step,
