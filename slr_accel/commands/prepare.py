@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from slr_accel.commands.progress import track
     from slr_accel.corpus.importers.build import build_corpus
     from slr_accel.corpus.importers.share import Share
-    from slr_accel.corpus.writer import check_new_folder
+    from slr_accel.corpus.new_folder import check_new_folder
 
     check_new_folder(args.out)
     is_merge = args.importer == "merge"

@@ -6,13 +6,8 @@ there: an interrupted run leaves no corpus that opens.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
-import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +25,7 @@ from slr_accel.corpus.format import (
     sha256,
 )
 from slr_accel.corpus.layout import Layout
+from slr_accel.corpus.new_folder import check_new_folder, new_folder
 from slr_accel.corpus.record import Sequence
 
 SHARD_BYTES = 256 * 2**20
@@ -79,7 +75,7 @@ def write_corpus(
         ValueError: `out` exists, or came to exist meanwhile, or a sequence does not fit the layout.
     """
     check_new_folder(out)
-    with _temporary_beside(out) as folder:
+    with new_folder(out) as folder:
         shards: dict[str, list[_ShardWriter]] = {}
         rows: list[dict[str, Any]] = []
         features = shard_features(layout, dtype)
@@ -114,67 +110,6 @@ def write_corpus(
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
         (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
     return info
-
-
-def check_new_folder(out: Path) -> None:
-    """ValueError where `out` holds anything: a corpus is never written over."""
-    if not out.name:
-        raise ValueError(f"{out}: give the corpus a folder of its own")
-    if out.is_symlink() or out.is_mount():
-        raise ValueError(
-            f"{out}: is a link or a mount point, which a corpus cannot take the place of; give a "
-            "new folder below it"
-        )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: exists already; remove it or choose another --out")
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise ValueError(
-            f"{out}: {parent} is no folder that can be written to; choose another --out"
-        )
-
-
-@contextmanager
-def _temporary_beside(out: Path) -> Iterator[Path]:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{out.name}.tmp-{socket.gethostname()}-"
-    _remove_left_by_killed(out.parent, prefix)
-    folder = out.with_name(f"{prefix}{os.getpid()}")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-        try:
-            folder.rename(out)  # takes the place of an empty folder, but of nothing else
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-            raise ValueError(
-                f"{out}: another process has made it meanwhile; remove it or choose another --out"
-            ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_left_by_killed(parent: Path, prefix: str) -> None:
-    """Removes folders named PREFIX + PID whose process no longer runs.
-
-    The prefix names the machine: a disk may be shared, and of another's processes nobody knows.
-    """
-    for folder in parent.iterdir():
-        pid = folder.name.removeprefix(prefix)
-        if pid != folder.name and pid.isdecimal() and not _runs(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is somebody else's
-    return True
 
 
 def _check_sequence(sequence: Sequence, layout: Layout) -> None:
