@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PAUSE = 5
@@ -62,4 +62,5 @@ def _tell_launcher(text: str) -> None:
     if path:
         known = {"py_callstack": text, "timestamp": str(int(time.time()))}
         content = {"message": {"message": text, "extraInfo": known}}
-        Path(path).write_text(json.dumps(content), encoding="utf-8")
+        with suppress(OSError):  # the disk may be what is full
+            Path(path).write_text(json.dumps(content), encoding="utf-8")

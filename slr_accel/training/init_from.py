@@ -44,9 +44,8 @@ def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None
 
 def _is_of_training(setting: str) -> bool:
     """It changes nothing of what trained weights compute."""
-    return setting.endswith(("dropout", "_weight")) or setting in (
-        *("mask_share", "mask_frames", "gradient_checkpointing"),
-    )
+    others = ("mask_share", "mask_frames", "gradient_checkpointing")
+    return setting in others or setting.endswith(("dropout", "_weight"))
 
 
 def _is_head(name: str) -> bool:
