@@ -18,6 +18,11 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or the closest above it that exists: what it would be made in."""
+    return next(p for p in (path, *path.absolute().parents) if p.exists())
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes UTF-8 text; a reader sees the old file or the new one."""
     with replaced(path) as temporary:

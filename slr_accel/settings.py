@@ -181,8 +181,8 @@ def _of_another_model(recipe: dict[str, Any], given: dict[str, Any]) -> list[str
     """The recipe's settings that the model chosen beside it does not have, but others do."""
     if given.get("model") not in MODELS:
         return []
-    known = setting_fields(given["model"])
-    return [name for name in recipe if name in all_fields() and name not in known]
+    others = all_fields().keys() - setting_fields(given["model"]).keys()
+    return [name for name in recipe if name in others]
 
 
 def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

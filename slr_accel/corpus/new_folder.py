@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from slr_accel.files import nearest_existing
+
 
 def check_new_folder(out: Path) -> None:
     """ValueError where `out` holds anything: a corpus is never written over."""
@@ -22,7 +24,7 @@ def check_new_folder(out: Path) -> None:
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists already; remove it or choose another --out")
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    parent = nearest_existing(out.absolute().parent)
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         raise ValueError(
             f"{out}: {parent} is no folder that can be written to; choose another --out"

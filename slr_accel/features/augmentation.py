@@ -82,7 +82,7 @@ class Augmentation(nn.Module):
         unit = self._unit_of_length(values, visible)
         if self._planes:
             values = self._moved(values, visible, unit, randoms)
-        values = values + self._noise(values, lengths, unit, randoms)
+        values = self._jittered(values, lengths, unit, randoms)
         presence = self._hidden(presence, lengths.tolist(), randoms)
         return replace(batch, features=values, presence=presence, lengths=lengths)
 
@@ -184,18 +184,18 @@ class Augmentation(nn.Module):
         shift = _stack([weight * shift for _, shift in drawn], like)
         return turn, shift[:, None, None, :]
 
-    def _noise(
+    def _jittered(
         self, values: Tensor, lengths: Tensor, unit: Tensor, randoms: list[np.random.Generator]
     ) -> Tensor:
         # Drawn without jitter too: what is drawn later stays the same.
         seeds = [int(random.integers(2**62)) for random in randoms]
         if not self.settings.jitter:
-            return values.new_zeros(())
+            return values
         noise = torch.zeros_like(values)
         for own, frames, seed in zip(noise, lengths.tolist(), seeds, strict=True):
             generator = torch.Generator(values.device).manual_seed(seed)
             own[:frames].normal_(generator=generator)
-        return noise * self.settings.jitter * self._unit_of_columns(unit)
+        return values + noise * self.settings.jitter * self._unit_of_columns(unit)
 
     def _unit_of_columns(self, unit: Tensor) -> Tensor:
         """[B, 1, D]: the unit of length on coordinates, the train deviation on other columns."""

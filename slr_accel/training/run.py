@@ -21,7 +21,7 @@ import yaml
 
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
-from slr_accel.files import write_whole
+from slr_accel.files import nearest_existing, write_whole
 from slr_accel.models.hub import find_model
 from slr_accel.settings import Settings, read_yaml
 
@@ -111,7 +111,7 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
 def check_new_run(run: RunFolder, settings: Settings) -> None:
     """Raises ValueError where the folder holds what a run would overwrite, or the weights that
     the run is to start from are not there."""
-    there = next(p for p in (run.path, *run.path.absolute().parents) if p.exists())
+    there = nearest_existing(run.path)
     if not there.is_dir():
         raise ValueError(f"{there}: is a file; give another --output_dir")
     if not os.access(there, os.W_OK | os.X_OK):

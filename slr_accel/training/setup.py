@@ -29,7 +29,6 @@ from slr_accel.training.checkpoint import (
     all_checkpoints,
     average_path,
     checkpoint_path,
-    latest_checkpoint,
     load_checkpoint,
     point_to,
 )
@@ -156,19 +155,18 @@ def resume(
 
     At a start the weights may come from another run (init_from).
     """
-    last = latest_checkpoint(run.checkpoints)
-    if last is None:
+    found = all_checkpoints(run.checkpoints)
+    if not found:
         if settings.training.init_from is not None:
             take_weights(model, vocabulary, settings.training.init_from)
         model.to(device)
         return TrainState(), start_average(model) if settings.training.ema_decay else None
     model.to(device)
     try:
-        state, average = load_checkpoint(last, model=model, optimizer=optimizer)
+        state, average = load_checkpoint(found[-1], model=model, optimizer=optimizer)
     except ValueError as error:
-        others = all_checkpoints(run.checkpoints)[:-1]
-        before = f"continue from {others[-1].name}" if others else "start anew"
-        raise ValueError(f"{error}\nremove {last} to {before}") from None
+        way_out = f"continue from {found[-2].name}" if len(found) > 1 else "start anew"
+        raise ValueError(f"{error}\nremove {found[-1]} to {way_out}") from None
     if average is not None:
         average = {name: tensor.to(device) for name, tensor in average.items()}
     return state, average
