@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from slr_accel.models.recogniser import Recogniser
@@ -131,13 +130,12 @@ class Zero:
     @torch.no_grad()
     def gather(self) -> None:
         """Brings `whole` up to date."""
-        # Running statistics follow each process' own batches; DDP too has those of the first.
-        for ours, trained in zip(self.whole.buffers(), self._model.buffers(), strict=True):
-            ours.copy_(broadcast(trained))
         if not self._is_stage_3:
             return
         import deepspeed
 
+        for ours, trained in zip(self.whole.buffers(), self._model.buffers(), strict=True):
+            ours.copy_(trained)
         for ours, trained in zip(self.whole.parameters(), self._model.parameters(), strict=True):
             with deepspeed.zero.GatheredParameters([trained]):
                 ours.copy_(trained)
