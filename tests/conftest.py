@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import pickle
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real data is not on this machine ({SHARED_DATA} is absent)")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator_of_an_earlier_test() -> Iterator[None]:
+    """accelerate remembers the first Accelerator of a process and refuses one that differs."""
+    yield
+    if "accelerate" in sys.modules:
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,19 +63,14 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refusal:
 
 
 @pytest.fixture
-def refused_train(refused: Refusal, corpus: Path, tmp_path: Path) -> Iterator[Refusal]:
+def refused_train(refused: Refusal, corpus: Path, tmp_path: Path) -> Refusal:
     """`slr-accel train` on the corpus, with further or other settings."""
 
     def run(*words: str) -> str:
         usual = [f"--data_dir={corpus}", f"--output_dir={tmp_path / 'run'}", "--max_steps=1"]
         return refused("train", *usual, *words)
 
-    yield run
-    # accelerate remembers the first Accelerator of a process; other tests shall not meet it.
-    if "accelerate" in sys.modules:
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)
+    return run
 
 
 def test_a_folder_without_a_corpus(refused_train: Refusal, tmp_path: Path) -> None:

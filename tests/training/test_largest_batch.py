@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +148,7 @@ def test_the_largest_batch_is_tried_before_the_first_step(
 
 
 @pytest.fixture
-def train_here(tiny_corpus: Path, tmp_path: Path) -> Iterator:
+def train_here(tiny_corpus: Path, tmp_path: Path) -> Callable[..., object]:
     """`slr-accel train` in this process; returns its exit code."""
 
     def run(*words: str) -> object:
@@ -158,11 +157,7 @@ def train_here(tiny_corpus: Path, tmp_path: Path) -> Iterator:
             main(["train", *(f"--{name}={value}" for name, value in settings.items()), *words])
         return end.value.code
 
-    yield run
-    if "accelerate" in sys.modules:
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)
+    return run
 
 
 def no_memory(*args: object, **options: object) -> None:
