@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.layout import Layout
+from slr_accel.features.pick import Pick
 
 SMALLEST_SHARE = 0.3
 """A frame's unit of length is at least this share of the sequence's mean: a turned or badly seen
@@ -51,21 +52,18 @@ class BodyFrame(nn.Module):
 class _Points(nn.Module):
     """Picks points BLOCK.POINT out of base values."""
 
-    columns: Tensor
-
     def __init__(self, layout: Layout, references: tuple[str, ...], axes: tuple[str, ...]) -> None:
         super().__init__()
-        columns = [layout.point_columns(reference, axes) for reference in references]
         self.shape = (len(references), len(axes))
-        self.register_buffer(
-            "columns", torch.tensor(columns, dtype=torch.long).reshape(-1), persistent=False
-        )
-        self.blocks = sorted({layout.block_index(r.partition(".")[0]) for r in references})
+        columns = [c for reference in references for c in layout.point_columns(reference, axes)]
+        blocks = sorted({layout.block_index(r.partition(".")[0]) for r in references})
+        self.columns = Pick(columns, layout.columns)
+        self.blocks = Pick(blocks, len(layout.blocks))
 
     def forward(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
         """([B, T, points, axes], [B, T] bool: all of them seen)."""
-        points = values[..., self.columns].float().unflatten(-1, self.shape)
-        return points, presence[..., self.blocks].all(dim=-1)
+        points = self.columns(values).float().unflatten(-1, self.shape)
+        return points, self.blocks(presence).all(dim=-1)
 
 
 def _filled(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

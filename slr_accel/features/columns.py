@@ -8,7 +8,7 @@ from typing import NamedTuple
 from slr_accel.corpus.face_mesh import FACE_POINTS, REDUCED
 from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.mirror import other_side
-from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.settings import FeatureSettings, Group
 
 
 class Anchor(NamedTuple):
@@ -63,6 +63,16 @@ class FeatureColumns:
         widths, groups = self.group_widths, self.settings.groups
         return [sum(widths[block.name, group] for group in groups) for block in self.blocks]
 
+    def places(self, block: Block) -> list[tuple[Group, slice, tuple[int, int]]]:
+        """Group, columns and shape of each group that a block has values of."""
+        found, start = [], 0
+        for (name, group), shape in self.shapes.items():
+            end = start + shape[0] * shape[1]
+            if name == block.name and end > start:
+                found.append((group, slice(start, end), shape))
+            start = end
+        return found
+
     def presence(self, block: Block) -> int:
         """The column that says whether a block is present."""
         return self.num_values + self.blocks.index(block)
@@ -76,12 +86,10 @@ class FeatureColumns:
         """
         assert "distances" not in groups
         columns: list[list[int]] = [[] for _ in self.kept[block.name]]
-        start = 0
-        for (name, group), (points, axes) in self.shapes.items():
-            if name == block.name and group in groups:
+        for group, own, (points, axes) in self.places(block):
+            if group in groups:
                 for i in range(points):
-                    columns[i] += range(start + i * axes, start + (i + 1) * axes)
-            start += points * axes
+                    columns[i] += range(own.start + i * axes, own.start + (i + 1) * axes)
         names = [block.points[i] for i in self.kept[block.name]]
         return dict(zip(names, columns, strict=True))
 

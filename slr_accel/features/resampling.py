@@ -49,9 +49,9 @@ def drop_places(
 
 
 def resample(
-    values: Tensor, presence: Tensor, lengths: Tensor, places: list[np.ndarray]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, presence and lengths at the given places of each sequence.
+    values: Tensor, presence: Tensor, lengths: Tensor, places: Tensor, new_lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Values and presence at the given places of each sequence; 0 beyond its new length.
 
     Between a present and an absent frame there is nothing to interpolate: such a frame is absent.
 
@@ -59,19 +59,14 @@ def resample(
         values: [B, T, D] float.
         presence: [B, T, blocks] bool.
         lengths: [B] int64.
-        places: B arrays of `random_places`.
+        places: [B, T'] float, of each sequence those of `random_places`.
+        new_lengths: [B] int64, up to T'.
     """
-    device = values.device
-    new_lengths = torch.tensor([len(p) for p in places], device=device)
-    padded = torch.zeros(len(places), max(len(p) for p in places))
-    for row, place in zip(padded, places, strict=True):
-        row[: len(place)] = torch.from_numpy(place)
-    padded = padded.to(device)
     last = (lengths - 1)[:, None]
-    before = padded.floor().long().minimum(last)
+    before = places.floor().long().minimum(last)
     after = (before + 1).minimum(last)
-    fraction = (padded - before)[..., None]
-    inside = frame_mask(new_lengths, padded.shape[1])[..., None]
+    fraction = (places - before)[..., None]
+    inside = frame_mask(new_lengths, places.shape[1])[..., None]
     resampled = torch.lerp(frames_at(values, before), frames_at(values, after), fraction)
     seen = frames_at(presence, before) & (frames_at(presence, after) | (fraction == 0))
-    return resampled * inside, seen & inside, new_lengths
+    return resampled * inside, seen & inside

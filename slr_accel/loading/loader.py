@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.features.draws import Draws
 from slr_accel.loading.splice import Piece
 
 
@@ -31,17 +33,29 @@ class Batch:
     """[B, U] int64 token ids, padded with 0; empty where the rows are not trained on."""
     target_lengths: Tensor
     """[B] int64 tokens."""
+    draws: Draws | None = None
+    """What augmentation is to do; None for nothing."""
 
     def to(self, device: torch.device) -> Batch:
-        """Copies to `device`; without waiting where the memory is pinned."""
+        """A copy on `device`, which is not waited for."""
         if device.type == "cpu":
             return self
-        tensors = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        moved = {
-            name: tensor.pin_memory().to(device, non_blocking=True)
-            for name, tensor in tensors.items()
-        }
-        return replace(self, **moved)
+        moved = _on_device(self, device)
+        draws = None if self.draws is None else _on_device(self.draws, device)
+        return replace(moved, draws=draws)
+
+
+Record = TypeVar("Record", Batch, Draws)
+
+
+def _on_device(record: Record, device: torch.device) -> Record:
+    values: dict[str, Any] = {field.name: getattr(record, field.name) for field in fields(record)}
+    moved = {
+        name: value.pin_memory().to(device, non_blocking=True)
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+    return replace(record, **{**values, **moved})
 
 
 def load_batch(
@@ -106,6 +120,7 @@ def read_ahead(
     max_frames: int | None = None,
     pieces: dict[int, tuple[Piece, ...]] | None = None,
     windows: Sequence[np.ndarray] = (),
+    finish: Callable[[Batch], Batch] | None = None,
 ) -> Generator[Batch, None, None]:
     """Yields the batches in order; the next one is read while this one is worked on.
 
@@ -116,11 +131,13 @@ def read_ahead(
         windows: shard numbers of the windows that the batches walk through; of a remote corpus,
             the window after that of a batch is fetched meanwhile. Without them, the shards
             of each batch are fetched when it is read.
+        finish: what else is done to a batch in the thread.
     """
 
     def load(rows: np.ndarray) -> Batch:
         with corpus.reading(*_window_and_following(corpus, rows, windows)):
-            return load_batch(corpus, rows, targets, max_frames, pieces)
+            batch = load_batch(corpus, rows, targets, max_frames, pieces)
+        return batch if finish is None else finish(batch)
 
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:
         pending = None

@@ -158,15 +158,22 @@ class Upsampling(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, lengths: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """`lengths` [B] steps of x, `frames` [B] input frames; returns x and its new lengths."""
+    def forward(
+        self, x: Tensor, lengths: Tensor, frames: Tensor, padded: int
+    ) -> tuple[Tensor, Tensor]:
+        """Returns x and its new lengths.
+
+        Args:
+            lengths: [B] steps of x.
+            frames: [B] input frames.
+            padded: T, with the padding.
+        """
         if self.factor == 1:
             return x, lengths
-        steps = output_lengths(frames, self.to_stride)
+        steps, count = output_lengths(frames, self.to_stride), -(-padded // self.to_stride)
         if self.transposed is not None:
-            y = self.transposed(x.transpose(1, 2)).transpose(1, 2)
-            return y[:, : int(steps.max())], steps
-        time = torch.arange(int(steps.max()), device=x.device)
+            return self.transposed(x.transpose(1, 2)).transpose(1, 2)[:, :count], steps
+        time = torch.arange(count, device=x.device)
         place = ((time + 0.5) / self.factor - 0.5).clamp(min=0).expand(len(x), -1)
         place = place.minimum((lengths - 1)[:, None].to(place.dtype))
         before = place.floor().long()

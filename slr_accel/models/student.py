@@ -84,5 +84,5 @@ class Student(Recogniser):
             early = log_probs(self.auxiliary_head, x)
             auxiliary = (Head(early, lengths, self.settings.auxiliary_weight),)
         x = self.dropout(self.lstm(x, lengths))
-        x, lengths = self.upsampling(x, lengths, frames)
+        x, lengths = self.upsampling(x, lengths, frames, encoded.shape[1])
         return Output(log_probs(self.head, x), lengths, auxiliary)

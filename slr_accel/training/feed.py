@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +65,12 @@ def epoch_work(
     rank: int,
     world_size: int,
     max_frames: int | None,
+    finish: Callable[[Batch], Batch] | None = None,
 ) -> Iterator[StepWork]:
-    """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read."""
+    """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read.
+
+    `finish` is what is left to do to a batch while the one before is trained on.
+    """
     plan = epoch.plan
     steps = range(first // per_step, steps_per_epoch(len(plan), per_step))
     work = [
@@ -82,6 +86,7 @@ def epoch_work(
         max_frames,
         epoch.pieces,
         epoch.windows,
+        finish,
     )
     for step, own in zip(steps, work, strict=True):
         everyone = plan[step * per_step : (step + 1) * per_step]

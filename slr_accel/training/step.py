@@ -62,7 +62,7 @@ def train_step(
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
-            batch = augmentation(micro_batch.batch.to(accelerator.device), seed=seed, epoch=epoch)
+            batch = augmentation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
             loss, further = batch_losses(model, batch)
             if micro_batch.counts:

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,14 +93,16 @@ class Trainer:
 
     def rest_of_epoch(self) -> Iterator[StepWork]:
         """The steps of the current epoch that are not yet taken."""
+        epoch, seed = self.state.epoch, self.settings.training.seed
         return epoch_work(
             self.corpus,
-            make_epoch(self.settings, self.data, self.state.epoch),
+            make_epoch(self.settings, self.data, epoch),
             first=self.state.micro_batches,
             per_step=self.micro_batches_per_step,
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
             max_frames=self.settings.loading.max_frames,
+            finish=partial(self.augmentation.drawn, seed=seed, epoch=epoch),
         )
 
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:

@@ -43,7 +43,7 @@ def test_interpolation_reads_between_steps_and_never_beyond_the_last(from_stride
     lengths = output_lengths(frames, from_stride)
     x = torch.randn(2, int(lengths.max()), 3)
     x[1, lengths[1] :] = 1e9
-    found, steps = Upsampling(3, from_stride, to_stride, "interpolate")(x, lengths, frames)
+    found, steps = Upsampling(3, from_stride, to_stride, "interpolate")(x, lengths, frames, 13)
     assert steps.tolist() == output_lengths(frames, to_stride).tolist()
     for i in range(2):
         for t in range(int(steps[i])):

@@ -76,7 +76,7 @@ def test_no_batch_of_the_epoch_is_larger_than_the_one_tried(corpus: Corpus) -> N
     for planned in epoch.plan:
         batch = load_batch(corpus, planned, epoch.targets)
         for number in range(3):
-            made = stretched(batch, seed=1, epoch=number)
+            made = stretched(stretched.drawn(batch, seed=1, epoch=number))
             assert made.presence[..., 0].numel() <= len(rows) * frames
 
 
