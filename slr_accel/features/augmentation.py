@@ -99,7 +99,7 @@ class Augmentation(nn.Module):
             values, presence = self.mirrored(values, presence, middle, draws.mirrored)
         unit = self._unit_of_length(values, presence)
         if self.planes:
-            values = self._moved(values, presence, unit, draws)
+            self._move(values, presence, unit, draws)
         if self.settings.jitter:
             deviation = torch.where(self.is_coordinate, unit[:, None], self.column_deviation)
             noise = _noise(values, draws.noise)
@@ -113,18 +113,16 @@ class Augmentation(nn.Module):
             return self.body.scale(values, presence)[1]
         return self.mean_deviation.expand(len(values))
 
-    def _moved(self, values: Tensor, presence: Tensor, unit: Tensor, draws: Draws) -> Tensor:
+    def _move(self, values: Tensor, presence: Tensor, unit: Tensor, draws: Draws) -> None:
         """Turns, zooms and shears the image about the body's origin (where the layout names none,
-        about the image's), then moves single blocks."""
+        about the image's), then moves single blocks; in place."""
         _, origin = self.body.origin(values, presence)
         if origin.shape[1] < 2:
             origin = values.new_zeros(len(values), 2)
         goal = origin + draws.body_shift * unit[:, None]
         shifts = draws.shifts * unit[:, None, None]
-        values = values.clone()
         for i, plane in enumerate(self.planes):
             plane(values, draws.image, origin, goal, draws.turns[:, i], shifts[:, i])
-        return values
 
 
 class _Plane(nn.Module):
