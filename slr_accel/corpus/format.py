@@ -48,6 +48,8 @@ class CorpusInfo:
     shards: tuple[Shard, ...]
     labels: tuple[str, ...]
     """Every raw label once, sorted; rows.arrow holds numbers into it."""
+    rows_sha256: str | None = None
+    """Of rows.arrow; None in a corpus prepared before it was kept."""
     source: dict[str, Any] = field(default_factory=dict)
     """Importer, versions, options, and what was skipped."""
 
@@ -69,6 +71,7 @@ class CorpusInfo:
             "splits": self.splits,
             "shards": [asdict(shard) for shard in self.shards],
             "labels": list(self.labels),
+            "rows_sha256": self.rows_sha256,
             "source": self.source,
         }
 
@@ -109,6 +112,7 @@ def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
             splits=data["splits"],
             shards=tuple(Shard(**shard) for shard in data["shards"]),
             labels=tuple(data["labels"]),
+            rows_sha256=data.get("rows_sha256"),
             source=data.get("source", {}),
         )
         _check_types(info)
@@ -132,6 +136,8 @@ def _check_types(info: CorpusInfo) -> None:
             raise ValueError(f"the counts of shard {shard.file!r}")
     if not all(isinstance(label, str) for label in info.labels):
         raise ValueError("labels are not texts")
+    if not isinstance(info.rows_sha256, str | None):
+        raise ValueError("rows_sha256 is not a text")
     for name, counts in info.splits.items():
         if not all(isinstance(counts[key], int) for key in ("sequences", "frames")):
             raise ValueError(f"the counts of split {name!r}")

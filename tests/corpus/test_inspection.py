@@ -12,6 +12,7 @@ import pytest
 from prepare_helpers import built
 
 from slr_accel.commands import inspect
+from slr_accel.corpus.format import sha256
 from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.inspection import histogram, inspect_corpus
 from slr_accel.corpus.layout import Block, Layout
@@ -78,6 +79,8 @@ def edit_rows(folder: Path, column: str, values: list) -> None:
     table = table.set_column(index, column, pa.array(values, table.schema.field(column).type))
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
+    info = json.loads((folder / "corpus.json").read_text())
+    (folder / "corpus.json").write_text(json.dumps(info | {"rows_sha256": sha256(path)}))
 
 
 def test_a_good_corpus_has_no_findings(tmp_path):
