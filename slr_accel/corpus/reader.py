@@ -86,9 +86,13 @@ class Corpus:
             features=self.features(row),
             presence=self.presence(row),
             labels=record["labels"],
-            segments=[Segment(**segment) for segment in record["segments"]],
+            segments=_segments(record),
             text=record["text"],
         )
+
+    def segments(self, row: int) -> list[Segment]:
+        """Where the signs are; empty where that is not known."""
+        return _segments(self.record(row))
 
     def check_window(self, shard_window: int | None) -> None:
         """ValueError where the cache of a remote corpus is too small for windows of this size."""
@@ -132,6 +136,10 @@ class Corpus:
             of_shard = of_shard[np.argsort(self.rows.row[of_shard])]
             self._shards[number] = MappedShard(path, self.info, self.rows.frames[of_shard])
         return self._shards[number]
+
+
+def _segments(record: dict[str, Any]) -> list[Segment]:
+    return [Segment(**segment) for segment in record["segments"]]
 
 
 def open_corpus(
