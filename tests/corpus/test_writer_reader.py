@@ -300,6 +300,16 @@ def test_another_format_version_is_refused_by_name(corpus):
         lambda data: data.update(labels=[{"a": 1}]),
         lambda data: data.update(labels=None),
         lambda data: data.update(rows_sha256=7),
+        lambda data: data.update(frames_per_second=10**400),
+        lambda data: data.update(source=["importer"]),
+        lambda data: data.update(source=None),
+        lambda data: data["source"].update(skipped=3),
+        lambda data: data["source"].update(skipped=[3]),
+        lambda data: data["source"].update(missing="zeros"),
+        lambda data: data["source"].update(part=1),
+        lambda data: data["source"].update(part={"index": 0, "count": None}),
+        lambda data: data["shards"][0].update(sha256=7),
+        lambda data: data["shards"][0].update(bytes=-(10**400)),
         lambda data: data.update(splits=["train"]),
         lambda data: data.update(splits={"train": {"sequences": "6"}}),
         lambda data: data.update(shards={}),
@@ -318,6 +328,12 @@ def test_an_edited_corpus_json_is_refused(corpus, change):
     (corpus.parent / "x").write_bytes((corpus / first["file"]).read_bytes())
     edit_info(corpus, change)
     with pytest.raises(ValueError, match=r"corpus\.json: |\.arrow: "):
+        open_corpus(corpus)
+
+
+def test_a_corpus_json_nested_beyond_reading_is_refused(corpus):
+    (corpus / "corpus.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"corpus\.json: not readable as JSON"):
         open_corpus(corpus)
 
 
