@@ -44,12 +44,15 @@ class Corpus:
 
     @property
     def address(self) -> str:
-        """What the user calls it: a folder, or an address."""
+        """What the user calls it: a folder, or an address without its password."""
         return str(self.folder) if self._cache is None else self._cache.source.address
 
     @property
     def absolute_address(self) -> str:
-        return str(self.folder.resolve()) if self._cache is None else self.address
+        """Where it can be opened again from anywhere: may hold a password."""
+        return (
+            str(self.folder.resolve()) if self._cache is None else self._cache.source.full_address
+        )
 
     @property
     def is_remote(self) -> bool:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from s3_helpers import BUCKET, S3, SLOW_SECONDS
 
 from slr_accel.cli import main
 from slr_accel.corpus import remote
-from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.corpus.reader import Corpus, _open_remote, open_corpus
+from slr_accel.corpus.remote import RemoteFolder, without_secrets
 from slr_accel.errors import FetchError
 
 MB = 1e-3
@@ -148,6 +150,60 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         open_corpus("s3://bucket/corpus")
     with pytest.raises(ValueError, match="nope://bucket: not an address"):
         open_corpus("nope://bucket")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["github://x/y", "reference://x", "jupyter://x", "zip://a::/nofile.zip", "tar://x", "dir://x"],
+)
+def test_an_address_that_its_backend_cannot_use_is_told_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{address}: not an address that can be read \(\w+: "):
+        open_corpus(address)
+
+
+def test_a_server_that_refuses_at_once_is_told_by_name() -> None:
+    with pytest.raises(FetchError, match=r"^ftp://127.0.0.1:1/x: nobody answers there \(Conn"):
+        open_corpus("ftp://me:secret@127.0.0.1:1/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:secret@host/x?signature=secret", "https://host/x"),
+        ("https://me:se@cret@host:8/x/y/", "https://host:8/x/y/"),
+        ("zip://a::https://me:secret@host/x.zip", "zip://a::https://host/x.zip"),
+        (
+            "(Cannot reach 'http://me:secret@host/x?secret=1', url)",
+            "(Cannot reach 'http://host/x', url)",
+        ),
+        ("s3://bucket/corpus@2", "s3://bucket/corpus@2"),
+        ("me@host: why?", "me@host: why?"),
+    ],
+)
+def test_what_opens_an_address_is_taken_out_of_what_is_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+
+
+def test_an_address_is_shown_without_its_password_and_kept_with_it(
+    sharded_corpus: Path, tmp_path: Path
+) -> None:
+    full = "far://me:secret@host/corpus?token=secret"
+    source = RemoteFolder(full, LocalFileSystem(), str(sharded_corpus))
+    corpus = _open_remote(source, str(tmp_path), MB)
+    assert (corpus.address, corpus.absolute_address) == ("far://host/corpus", full)
+    with pytest.raises(ValueError, match=r"^far://host/corpus: no corpus here"):
+        source.read("absent")
+
+
+def test_no_error_shows_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(FetchError, match=rf"^http://{host}/x/corpus.json: ") as error:
+        opened(f"http://me:secret@{host}/x?token=secret", tmp_path)
+    assert "secret" not in str(error.value)
 
 
 def test_file_addresses_are_read_where_they_are(sharded_corpus: Path, tmp_path: Path) -> None:
