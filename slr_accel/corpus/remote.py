@@ -73,9 +73,15 @@ class RemoteFolder:
         )
         with source, path.open("wb") as file:
             while chunk := source.read(CHUNK_BYTES):
+                size += len(chunk)
+                # There is room for what was announced, and no more.
+                if size > shard.bytes:
+                    raise OSError(
+                        f"more than the {shard.bytes} bytes came that corpus.json announces; copy "
+                        "the corpus there again"
+                    )
                 digest.update(chunk)
                 file.write(chunk)
-                size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != shard.sha256:

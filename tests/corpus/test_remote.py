@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import sys
@@ -15,6 +16,7 @@ from s3_helpers import BUCKET, S3, SLOW_SECONDS
 
 from slr_accel.cli import main
 from slr_accel.corpus import remote
+from slr_accel.corpus.format import Shard
 from slr_accel.corpus.reader import Corpus, _open_remote, open_corpus
 from slr_accel.corpus.remote import RemoteFolder, without_secrets
 from slr_accel.errors import FetchError
@@ -234,7 +236,7 @@ def test_inspect_walks_through_a_corpus_larger_than_the_cache(
     s3: S3, address: str, sharded_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = open_corpus(sharded_corpus).info
-    gigabytes = 2.5e-9 * max(shard.bytes for shard in info.shards)
+    gigabytes = 1.5e-9 * max(shard.bytes for shard in info.shards)
     options = ["--json", f"--cache_dir={tmp_path}", f"--cache_gb={gigabytes}"]
     found = []
     for words in ([str(sharded_corpus)], [address, *options]):
@@ -245,3 +247,49 @@ def test_inspect_walks_through_a_corpus_larger_than_the_cache(
     assert far.pop("corpus") == address and near.pop("corpus")
     assert far == near
     assert s3.shard_gets() == {shard.file: 1 for shard in info.shards}
+
+
+def test_inspect_says_which_shard_the_cache_has_no_room_for(
+    s3: S3, address: str, sharded_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = open_corpus(sharded_corpus).info.shards[0]
+    with pytest.raises(SystemExit):
+        main(["inspect", address, f"--cache_dir={tmp_path}", f"--cache_gb={0.9e-9 * first.bytes}"])
+    assert f"{address}/{first.file} takes" in capsys.readouterr().err
+    assert s3.shard_gets() == {}
+
+
+@pytest.mark.parametrize("cache_gb", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_cache_size_that_is_none_is_refused(
+    address: str, tmp_path: Path, cache_gb: float
+) -> None:
+    with pytest.raises(ValueError, match=rf"cache_gb is {cache_gb:g}; give a number of gigabytes"):
+        open_corpus(address, cache_dir=str(tmp_path), cache_gb=cache_gb)
+
+
+class Endless(LocalFileSystem):
+    """Every file goes on for ever; `given` counts the bytes that were read."""
+
+    given = 0
+
+    def open(self, *args: object, **options: object) -> io.RawIOBase:
+        filesystem = self
+
+        class Source(io.RawIOBase):
+            def read(self, size: int = -1) -> bytes:
+                filesystem.given += size
+                return bytes(size)
+
+        return Source()
+
+
+def test_a_download_ends_where_more_comes_than_was_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "CHUNK_BYTES", 100)
+    filesystem = Endless(skip_instance_cache=True)
+    source = RemoteFolder("far://corpus", filesystem, "/")
+    with pytest.raises(FetchError, match=r"far://corpus/a.arrow: .*more than the 250 bytes came"):
+        source.download(Shard("a.arrow", 1, 250, "0"), tmp_path / "a.arrow")
+    assert filesystem.given == remote.ATTEMPTS * 300
+    assert (tmp_path / "a.arrow").stat().st_size <= 250
