@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slr_accel.corpus.named_layouts import HAND_POINTS, POSE_POINTS, mediapipe_holistic
 from slr_accel.corpus.precision import PrecisionSurvey
 from slr_accel.corpus.record import Segment, Sequence
-from slr_accel.corpus.synthetic import Signer, make_signers, perform, performances
+from slr_accel.corpus.synthetic import Performance, Signer, make_signers, perform, performances
 from slr_accel.corpus.synthetic_signer import SHOULDER_WIDTHS, signer_named
 from slr_accel.corpus.synthetic_signs import (
     BACKWARDS,
@@ -160,6 +160,12 @@ def test_too_few_frames_or_no_gloss_are_refused():
         perform(SENTENCE, signer, rng_of(0), num_frames=19)
     with pytest.raises(ValueError, match="at least one gloss"):
         perform([], signer, rng_of(0))
+
+
+def test_more_frames_than_a_sentence_can_have_are_refused_before_any_signing():
+    signers = tuple(make_signers(1, 0))
+    with pytest.raises(ValueError, match="s7: num_frames is more than 90,000"):
+        Performance("s7", "train", SENTENCE, signers, (0,), num_frames=10**30)
 
 
 def test_absent_blocks_are_zero_and_each_kind_of_absence_occurs():
