@@ -53,7 +53,7 @@ class Performance:
     def __post_init__(self) -> None:
         if self.num_frames is not None and self.num_frames > MOST_FRAMES:
             raise ValueError(
-                f"{self.id}: num_frames is more than {MOST_FRAMES:,}, an hour; give a sentence's frames"
+                f"{self.id}: num_frames is more than {MOST_FRAMES:,}, an hour; correct it"
             )
 
     def sequence(self) -> Sequence:
