@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
+from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
@@ -121,11 +121,7 @@ class Layout:
         for block in self.blocks:
             refined = columns - self.columns == irises * len(block.axes)
             if block.points == FACE_POINTS and refined:
-                return (
-                    f"the face seems to have {REFINED_FACE_POINTS} points, MediaPipe's refined "
-                    f"landmarks (refine_face_landmarks): leave out the last {irises} points of "
-                    "the face, the irises, or "
-                )
+                return f"{explain_refined('the face seems to have')}, or "
         return ""
 
     @property
