@@ -59,8 +59,8 @@ def main() -> None:
         "--batches", type=int, default=60, help="at most, from the start of the plan [60]"
     )
     args = parser.parse_args()
-    if args.rounds < 1 or args.batches < 1:
-        parser.error("--rounds and --batches must be at least 1")
+    if args.rounds < 1 or args.batches < CHECKED_BATCHES:
+        parser.error(f"--rounds must be at least 1, --batches {CHECKED_BATCHES}")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="loading-benchmark-") as name:
         folder = Path(name)

@@ -5,7 +5,7 @@
 A step is forward, CTC, backward and AdamW on 4 sequences of 150 frames of MediaPipe Holistic, with
 12 labels each of 972. The literal models (benchmarks/literal.py) are given 6,516 ready-made
 features a frame; ours base values, of which they make their features in the step. `speech` is given
-80 bins.
+80 bins, so that its ratio to the literal student is one of unlike inputs, too.
 
 Time: one torch thread, a step of each in turns; ratios are taken within a turn and their median
 counts, so that what else the machine does meets both. Memory: a process of its own for each model,

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from loading import untracked
 from safetensors.numpy import load_file
 
 from slr_accel.corpus.importers.build import build_corpus
@@ -77,10 +78,6 @@ def main() -> int:
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write("\n" + text)
     return 0 if is_same else 1
-
-
-def untracked(items, description, total):
-    return items
 
 
 def spread_config(folder: Path) -> Path:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from slr_accel.corpus.reader import open_corpus
 
     corpus = open_corpus(args.corpus, cache_dir=args.cache_dir, cache_gb=args.cache_gb)
-    corpus.check_window(1)
+    corpus.check_shard()
     figures = inspect_corpus(corpus, signer_independent=args.signer_independent, track=track)
     if args.json:
         print(json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False))

@@ -76,6 +76,15 @@ class ShardCache:
             + (f", or use --shard_window {fitting} or less" if fitting else "")
         )
 
+    def check_shard(self) -> None:
+        """ValueError where not even one shard fits."""
+        for shard in self._info.shards:
+            if shard.bytes > self._capacity:
+                raise ValueError(
+                    f"cache_gb is {self._capacity / GB:g}, but {self.source.address}/{shard.file} "
+                    f"takes {shard.bytes / GB:.3g} GB; raise it"
+                )
+
     def hold(self, window: Iterable[int], following: Iterable[int] = ()) -> None:
         """Fetches shards in the background, and keeps those of the window until the next call.
 

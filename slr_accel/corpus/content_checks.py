@@ -30,6 +30,7 @@ def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
     yield from _same_content(corpus, content)
     yield from _broken(corpus, content)
     yield from _swapped_hands(corpus, content)
+    yield from _stray_segments(corpus, content)
     if content.frames:
         yield from _blocks(corpus, content)
 
@@ -91,6 +92,18 @@ def _swapped_hands(corpus: Corpus, content: Content) -> Iterator[Finding]:
         f"The left hand lies at the pose's right wrist, or the right hand at its left one, in "
         f"{where}: {ids_of(corpus, swapped)}. {advice}, and prepare the corpus anew.",
     )
+
+
+def _stray_segments(corpus: Corpus, content: Content) -> Iterator[Finding]:
+    stray = np.flatnonzero(content.segments_stray)
+    if len(stray):
+        yield Finding(
+            "note",
+            "stray_segments",
+            f"{counted(stray, 'sequence')} whose segments do not follow the labels, one for each, "
+            f"in order and without overlap: {ids_of(corpus, stray)}. --crop_probability leaves "
+            "them whole; correct labels or segments, and prepare the corpus anew.",
+        )
 
 
 def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:

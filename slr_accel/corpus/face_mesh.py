@@ -46,6 +46,15 @@ _MIDDLE = (
 )
 
 
+def explain_refined(subject: str) -> str:
+    """What to do about a face with the irises: a sentence that begins with who has one."""
+    irises = REFINED_FACE_POINTS - len(FACE_POINTS)
+    return (
+        f"{subject} {REFINED_FACE_POINTS} points, MediaPipe's refined landmarks "
+        f"(refine_face_landmarks): leave out the last {irises} points of the face, the irises"
+    )
+
+
 def _mirrored() -> dict[str, str]:
     # MediaPipe's canonical_face_model.obj (modules/face_geometry/data) is symmetric: beside those
     # in the middle, first come the points of the right side, then the left's in the same order.

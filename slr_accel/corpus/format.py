@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ CORPUS_FILE = "corpus.json"
 ROWS_FILE = "rows.arrow"
 CHECKSUMS_FILE = "source.sha256"
 DTYPES = ("uint8", "float16", "float32")
+MOST = 2**63
+"""No count reaches it, and numbers below it are safe to compute with."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class CorpusInfo:
     shards: tuple[Shard, ...]
     labels: tuple[str, ...]
     """Every raw label once, sorted; rows.arrow holds numbers into it."""
+    rows_sha256: str | None = None
+    """Of rows.arrow; None in a corpus prepared before it was kept."""
     source: dict[str, Any] = field(default_factory=dict)
     """Importer, versions, options, and what was skipped."""
 
@@ -69,6 +72,7 @@ class CorpusInfo:
             "splits": self.splits,
             "shards": [asdict(shard) for shard in self.shards],
             "labels": list(self.labels),
+            "rows_sha256": self.rows_sha256,
             "source": self.source,
         }
 
@@ -92,7 +96,7 @@ def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
     """What corpus.json says. Raises ValueError naming `path`, where it was read."""
     try:
         data = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not readable as JSON ({error}); prepare it anew") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path}: not the {CORPUS_FILE} of a {FORMAT}")
@@ -109,6 +113,7 @@ def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
             splits=data["splits"],
             shards=tuple(Shard(**shard) for shard in data["shards"]),
             labels=tuple(data["labels"]),
+            rows_sha256=data.get("rows_sha256"),
             source=data.get("source", {}),
         )
         _check_types(info)
@@ -121,20 +126,49 @@ def _check_types(info: CorpusInfo) -> None:
     if info.dtype not in DTYPES:
         raise ValueError(f"dtype {info.dtype!r}; known: {', '.join(DTYPES)}")
     fps = info.frames_per_second
-    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < math.inf):
+    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < MOST):
         raise ValueError(f"frames_per_second {fps!r}")
     for shard in info.shards:
         # A name from the file must not lead out of the folder.
         name = shard.file
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
             raise ValueError(f"shard name {shard.file!r} is not a plain name")
-        if not (isinstance(shard.sequences, int) and isinstance(shard.bytes, int)):
+        if not (_is_count(shard.sequences) and _is_count(shard.bytes)):
             raise ValueError(f"the counts of shard {shard.file!r}")
+        if not isinstance(shard.sha256, str):
+            raise ValueError(f"the sha256 of shard {shard.file!r} is not a text")
     if not all(isinstance(label, str) for label in info.labels):
         raise ValueError("labels are not texts")
+    if not isinstance(info.rows_sha256, str | None):
+        raise ValueError("rows_sha256 is not a text")
     for name, counts in info.splits.items():
-        if not all(isinstance(counts[key], int) for key in ("sequences", "frames")):
+        if not all(_is_count(counts[key]) for key in ("sequences", "frames")):
             raise ValueError(f"the counts of split {name!r}")
+    _check_source(info.source)
+
+
+def _check_source(source: Any) -> None:
+    """Of what is kept there, that which is read again."""
+    if not isinstance(source, dict):
+        raise ValueError("source is not an object")
+    skipped = source.get("skipped", [])
+    if not isinstance(skipped, list) or not all(isinstance(text, str) for text in skipped):
+        raise ValueError("source.skipped is not a list of texts")
+    if not isinstance(source.get("missing", {}), dict):
+        raise ValueError("source.missing is not an object")
+    part = source.get("part")
+    if "part" in source and not (
+        isinstance(part, dict)
+        and _is_count(part.get("index"))
+        and _is_count(part.get("count"))
+        and isinstance(part.get("listing"), str)
+        and part.get("dtype") in (None, *DTYPES)
+    ):
+        raise ValueError("source.part is not that of a part")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < MOST
 
 
 def _check_shard_file(folder: Path, shard: Shard) -> None:

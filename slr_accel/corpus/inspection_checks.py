@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
+from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
 from slr_accel.loading.plan import alignable
@@ -71,9 +71,8 @@ def _refined_face(corpus: Corpus) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "refined_face",
-            f"Block face has {REFINED_FACE_POINTS} points, MediaPipe's refined landmarks. Models "
-            f"and corpora of its usual {len(FACE_POINTS)} do not fit this one; leave out the last "
-            f"{REFINED_FACE_POINTS - len(FACE_POINTS)} points, the irises, unless that is meant.",
+            f"{explain_refined('Block face has')}, unless they are meant. Models and corpora of "
+            f"its usual {len(FACE_POINTS)} do not fit this one.",
         )
 
 

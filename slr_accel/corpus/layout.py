@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
+from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
@@ -61,6 +61,10 @@ class Layout:
             problems.append("it has no blocks")
         if self.scale and len(self.scale) != 2:
             problems.append(f"scale needs exactly two points, not {len(self.scale)}")
+        elif self.scale and self.scale[0] == self.scale[1]:
+            problems.append(f"scale names {self.scale[0]!r} twice; a length needs two points")
+        if not _is_text(self.units):
+            problems.append(f"units {self.units!r} is not UTF-8 text")
         if problems:
             raise ValueError("this layout cannot be used: " + "; ".join(problems))
 
@@ -117,11 +121,7 @@ class Layout:
         for block in self.blocks:
             refined = columns - self.columns == irises * len(block.axes)
             if block.points == FACE_POINTS and refined:
-                return (
-                    f"the face seems to have {REFINED_FACE_POINTS} points, MediaPipe's refined "
-                    f"landmarks (refine_face_landmarks): leave out the last {irises} points of "
-                    "the face, the irises, or "
-                )
+                return f"{explain_refined('the face seems to have')}, or "
         return ""
 
     @property
@@ -187,6 +187,9 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _block_problems(block: Block) -> list[str]:
     problems = []
+    names = [name for name in (block.name, *block.points) if not _is_text(name)]
+    if names:
+        problems.append(f"block {block.name!r} has names that are not UTF-8 text: {names}")
     if not block.name or "." in block.name:
         problems.append(f"block {block.name!r} needs a name without a dot")
     if not block.points:
@@ -199,6 +202,11 @@ def _block_problems(block: Block) -> list[str]:
     if unknown:
         problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
     return problems
+
+
+def _is_text(name: str) -> bool:
+    """JSON can spell halves of characters, which no file takes."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def generic_layout(columns: int) -> Layout:

@@ -10,12 +10,13 @@ from slr_accel.corpus.layout import Block, Layout
 
 _OTHER = {"left": "right", "Left": "Right", "LEFT": "RIGHT"}
 _OTHER |= {right: left for left, right in _OTHER.items()}
-_SIDE = re.compile(rf"(?<![A-Za-z])({'|'.join(_OTHER)})")
+_SIDE = re.compile(rf"(?<![A-Za-z])({'|'.join(_OTHER)})|(?<=[a-z])(Left|Right)")
+_LETTERS = dict(zip("lrLR", "rlRL", strict=True))
 _NUMBERED = re.compile(r"(point_)?\d+")
 
 
 def other_side(name: str) -> str:
-    """left_hand <-> right_hand, mouth_left <-> mouth_right; other names stay."""
+    """left_hand <-> right_hand, mouth_left <-> mouth_right, HandLeft <-> HandRight; others stay."""
     return _SIDE.sub(lambda found: _OTHER[found[0]], name)
 
 
@@ -58,6 +59,9 @@ def mirror_of(layout: Layout) -> Mirror:
         for own, point in zip(block.points, points, strict=True):
             columns += layout.point_columns(f"{partner.name}.{point}", block.axes)
             x_columns += layout.point_columns(f"{block.name}.{own}", ("x",))
+    problems += _other_conventions(layout)
+    if not problems:
+        problems += _without_sides(layout)
     if problems:
         raise ValueError("; ".join(problems))
     return Mirror(blocks, columns, x_columns)
@@ -70,3 +74,49 @@ def _mirrored_points(block: Block, partner: Block) -> list[str] | None:
     if block is partner and any(_NUMBERED.fullmatch(point) for point in block.points):
         return None
     return [other_side(point) for point in block.points]
+
+
+def _other_conventions(layout: Layout) -> list[str]:
+    """Pairs that an l and an r tell apart (LShoulder, lh): as they are, they would stay."""
+    problems = []
+    points = {f"block {block.name!r}": block.points for block in layout.blocks}
+    for where, names in {"the layout": layout.slices, **points}.items():
+        staying = [name for name in names if other_side(name) == name]
+        for name in staying:
+            pair = next((other for other in _by_letter(name) if other in staying), None)
+            if pair is not None:
+                problems.append(
+                    f"{where} tells {name!r} and {pair!r} apart by a letter; prepare the corpus "
+                    "with a layout that writes out left and right in all such names"
+                )
+                break
+    return problems
+
+
+def _by_letter(name: str) -> list[str]:
+    """The names that differ by one letter, an l for an r or the other way round."""
+    return [
+        name[:i] + _LETTERS[letter] + name[i + 1 :]
+        for i, letter in enumerate(name)
+        if letter in _LETTERS
+    ]
+
+
+def _without_sides(layout: Layout) -> list[str]:
+    """What is mirrored without anything changing places, where something surely has to."""
+    sided = {block.name for block in layout.blocks if _names_sides(block)}
+    if not sided:
+        return ["no block or point is named left or right, so that nothing would change places"]
+    # Shoulders, as a rule. Those of a spine are fine, where their block names sides beside them.
+    if layout.scale and not sided & {reference.partition(".")[0] for reference in layout.scale}:
+        return [
+            f"nothing says which of the scale points {' and '.join(layout.scale)} lies left; "
+            "prepare the corpus with a layout that names sides as left and right"
+        ]
+    return []
+
+
+def _names_sides(block: Block) -> bool:
+    if block.points == FACE_POINTS:
+        return True
+    return any(other_side(name) != name for name in (block.name, *block.points))

@@ -27,7 +27,7 @@ HAND_POINTS = (
         for joint in joints
     ),
 )
-"""Of MediaPipe's face mesh; refined, the irises follow as the last ten."""
+"""Of MediaPipe's hands, in its order: the wrist, then each finger from its root to its tip."""
 POSE_POINTS = (
     *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
     *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
@@ -122,6 +122,8 @@ def read_layout(name_or_file: str) -> LayoutFile:
         frame_size = _frame_size(data.get("frame_size"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: is too deeply nested for a layout") from None
     bad = sorted({marker for marker in missing.values() if marker not in MISSING_MARKERS})
     if bad:
         raise ValueError(f"{path}: missing is {bad}; it can be {', '.join(MISSING_MARKERS)}")
@@ -133,7 +135,7 @@ def _frame_size(value: Any) -> tuple[float, float] | None:
         return None
     try:
         width, height = map(float, value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         width = height = 0.0
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise ValueError(f"frame_size is {value!r}; give [width, height] in pixels")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from slr_accel.files import nearest_existing
+from slr_accel.files import naming, nearest_existing
 
 
 def check_new_folder(out: Path) -> None:
@@ -47,7 +47,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        yield folder
+        with naming(out):
+            yield folder
         try:
             folder.rename(out)  # takes the place of an empty folder, but of nothing else
         except OSError as error:

@@ -13,9 +13,9 @@ class PrecisionSurvey:
     """Sees every sequence once, then names the dtype.
 
     uint8 where all values are whole numbers from 0 to 255. float16 where its rounding error stays
-    under 1/1000 of the body's unit of length (shoulder width), or, for columns that are no
-    coordinates and layouts without a scale, of the column's standard deviation over the frames
-    that have it. Else float32.
+    under 1/1000 of the body's unit of length (shoulder width, the mean over a sequence) in
+    whichever sequence that is smallest; or, for columns that are no coordinates and layouts without
+    a scale, of the column's standard deviation over the frames that have it. Else float32.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -26,7 +26,7 @@ class PrecisionSurvey:
         self._sum = np.zeros(layout.columns)
         self._sum_of_squares = np.zeros(layout.columns)
         self._frames = np.zeros(layout.columns)
-        self._lengths: list[float] = []
+        self._shortest = np.inf
 
     def add(self, features: np.ndarray, presence: np.ndarray) -> None:
         """Takes finite [T, D] features, 0 where a block is absent, and [T, blocks] presence."""
@@ -41,18 +41,18 @@ class PrecisionSurvey:
         self._frames += np.repeat(presence.sum(axis=0), self._block_columns)
         self._is_byte &= bool(((values == np.rint(values)) & (values >= 0) & (values < 256)).all())
         if self._layout.scale:
-            self._lengths.append(self._unit_of_length(values, presence))
+            self._shortest = min(self._shortest, self._unit_of_length(values, presence))
 
     def _unit_of_length(self, values: np.ndarray, presence: np.ndarray) -> float:
+        """Of a sequence; infinite where the body was never seen, or is a single place."""
         points, present = [], np.ones(len(values), bool)
         for reference in self._layout.scale:
             block = self._layout.block(reference.partition(".")[0])
             axes = tuple(axis for axis in ("x", "y") if axis in block.axes)
             points.append(values[:, self._layout.point_columns(reference, axes)])
             present &= presence[:, self._layout.block_index(block.name)]
-        if not present.any():
-            return np.nan
-        return float(np.linalg.norm(points[0] - points[1], axis=1)[present].mean())
+        lengths = np.linalg.norm(points[0] - points[1], axis=1)[present]
+        return float(lengths.mean()) if lengths.any() else np.inf
 
     def dtype(self) -> str:
         if self._is_byte:
@@ -60,9 +60,8 @@ class PrecisionSurvey:
         frames = np.maximum(self._frames, 1)
         variance = self._sum_of_squares / frames - (self._sum / frames) ** 2
         unit = np.sqrt(np.maximum(variance, 0))
-        lengths = [length for length in self._lengths if np.isfinite(length)]
-        if lengths:
-            unit[self._coordinate_columns()] = np.mean(lengths)
+        if self._shortest < np.inf:
+            unit[self._coordinate_columns()] = self._shortest
         return "float16" if (self._worst_rounding <= TOLERANCE * unit).all() else "float32"
 
     def _coordinate_columns(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -44,12 +45,15 @@ class Corpus:
 
     @property
     def address(self) -> str:
-        """What the user calls it: a folder, or an address."""
+        """What the user calls it: a folder, or an address without its password."""
         return str(self.folder) if self._cache is None else self._cache.source.address
 
     @property
     def absolute_address(self) -> str:
-        return str(self.folder.resolve()) if self._cache is None else self.address
+        """Where it can be opened again from anywhere: may hold a password."""
+        return (
+            str(self.folder.resolve()) if self._cache is None else self._cache.source.full_address
+        )
 
     @property
     def is_remote(self) -> bool:
@@ -86,14 +90,24 @@ class Corpus:
             features=self.features(row),
             presence=self.presence(row),
             labels=record["labels"],
-            segments=[Segment(**segment) for segment in record["segments"]],
+            segments=_segments(record),
             text=record["text"],
         )
 
+    def segments(self, row: int) -> list[Segment]:
+        """Where the signs are; empty where that is not known."""
+        return _segments(self.record(row))
+
     def check_window(self, shard_window: int | None) -> None:
-        """ValueError where the cache of a remote corpus is too small for windows of this size."""
+        """ValueError where the cache of a remote corpus is too small for windows of this size,
+        each fetched while the one before is read."""
         if self._cache is not None:
             self._cache.check_window(shard_window)
+
+    def check_shard(self) -> None:
+        """ValueError where the cache of a remote corpus is too small for one shard at a time."""
+        if self._cache is not None:
+            self._cache.check_shard()
 
     @contextmanager
     def reading(self, window: Iterable[int], following: Iterable[int] = ()) -> Iterator[None]:
@@ -134,6 +148,10 @@ class Corpus:
         return self._shards[number]
 
 
+def _segments(record: dict[str, Any]) -> list[Segment]:
+    return [Segment(**segment) for segment in record["segments"]]
+
+
 def open_corpus(
     address: str | Path, *, cache_dir: str | None = None, cache_gb: float | None = None
 ) -> Corpus:
@@ -162,10 +180,12 @@ def _open_remote(source: RemoteFolder, cache_dir: str | None, cache_gb: float | 
     content = source.read(ROWS_FILE)
     rows = read_rows(lambda: pa.BufferReader(content), info, f"{source.address}/{ROWS_FILE}")
     # The name follows the content: copies share it, and a corpus made anew has another.
+    gigabytes = CACHE_GB if cache_gb is None else cache_gb
+    if not 0 < gigabytes < math.inf:
+        raise ValueError(f"cache_gb is {gigabytes:g}; give a number of gigabytes, more than 0")
     folder = (default_cache_dir() if cache_dir is None else Path(cache_dir)) / info.fingerprint
-    capacity = int((CACHE_GB if cache_gb is None else cache_gb) * GB)
     try:
-        cache = ShardCache(source, info, folder, capacity)
+        cache = ShardCache(source, info, folder, int(gigabytes * GB))
     except OSError as error:
         raise ValueError(f"cache_dir cannot be used ({error}); give another --cache_dir") from None
     return Corpus(folder, info, rows, cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,13 @@ class Segment(NamedTuple):
     start: int
     end: int
     label: str
+
+
+def follow(segments: list[Segment], labels: list[str]) -> bool:
+    """Whether there is a segment for each label, one after the other in time."""
+    # Annotations often count the last frame in: neighbours may have one frame in common.
+    in_order = all(before.end <= after.start + 1 for before, after in pairwise(segments))
+    return in_order and [segment.label for segment in segments] == labels
 
 
 @dataclass(frozen=True)

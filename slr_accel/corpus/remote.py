@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +23,20 @@ LOCAL_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 T = TypeVar("T")
 
 
+def without_secrets(text: str) -> str:
+    """The text without `user:password@` and `?query` of the addresses in it: to be shown."""
+    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
+    return re.sub(r"(://[^\s?]*)\?[^\s'\")]*", r"\1", text)
+
+
 class RemoteFolder:
-    """A folder that fsspec reaches; `address` is as the user wrote it."""
+    """A folder that fsspec reaches."""
 
     def __init__(self, address: str, filesystem: Any, root: str) -> None:
-        self.address = address.rstrip("/")
+        """`address` is as the user wrote it."""
+        self.full_address = address.rstrip("/")
+        """With what opens it; never shown."""
+        self.address = without_secrets(self.full_address)
         self._filesystem = filesystem
         self._root = root.rstrip("/")
 
@@ -63,9 +73,15 @@ class RemoteFolder:
         )
         with source, path.open("wb") as file:
             while chunk := source.read(CHUNK_BYTES):
+                size += len(chunk)
+                # There is room for what was announced, and no more.
+                if size > shard.bytes:
+                    raise OSError(
+                        f"more than the {shard.bytes} bytes came that corpus.json announces; copy "
+                        "the corpus there again"
+                    )
                 digest.update(chunk)
                 file.write(chunk)
-                size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != shard.sha256:
@@ -92,18 +108,24 @@ def find_remote(address: str) -> RemoteFolder | Path:
     """What an address with `://` names; a path where that is a local file system.
 
     Raises:
-        ValueError: the kind of address is not known, or its package is not installed.
+        ValueError: the kind of address is not known or needs more than an address says, or its
+            package is not installed.
+        FetchError: nobody answers there.
     """
     from fsspec.core import url_to_fs  # type: ignore[import-untyped]
     from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
+    shown = without_secrets(address)
     try:
         filesystem, root = url_to_fs(address)
     except ImportError as error:
-        extra = "pip install 'slr-accel[s3]'" if "s3" in address.split("://")[0] else str(error)
-        raise ValueError(f"{address}: needs a package that is not installed: {extra}") from None
-    except ValueError as error:
-        raise ValueError(f"{address}: not an address that can be read ({error})") from None
+        extra = "pip install 'slr-accel[s3]'" if "s3" in address.split("://")[0] else _told(error)
+        raise ValueError(f"{shown}: needs a package that is not installed: {extra}") from None
+    except ConnectionError as error:
+        raise FetchError(f"{shown}: nobody answers there ({_told(error)})") from None
+    # Every backend has its own exceptions for an address that it cannot use.
+    except Exception as error:
+        raise ValueError(f"{shown}: not an address that can be read ({_told(error)})") from None
     if isinstance(filesystem, LocalFileSystem):
         return Path(root)
     return RemoteFolder(address, filesystem, root)
@@ -116,8 +138,13 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS
 
 
+def _told(error: Exception) -> str:
+    text = str(error) if type(error) is OSError else f"{type(error).__name__}: {error}"
+    return without_secrets(text)
+
+
 def _reason(error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}" if type(error) is not OSError else str(error)
+    text = _told(error)
     if isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS:
         return f"cannot be kept on this machine ({text}); give another --cache_dir or less cache_gb"
     if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +70,14 @@ def read_rows(
     """The table in an opened file. ValueError, naming `path`, where it is damaged or foreign."""
     try:
         with open_file() as file:
-            table = pa.ipc.open_file(file).read_all()
-        rows = _row_table(table)
+            content = file.read_buffer()
+        # 0.05 s for a million rows.
+        is_ours = info.rows_sha256 in (None, hashlib.sha256(content).hexdigest())
+        rows = _row_table(pa.ipc.open_file(content).read_all())
     # A damaged file meets many layers of pyarrow, each with its own exceptions.
     except Exception as error:
         raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
-    if not _belongs(rows, info):
+    if not (is_ours and _belongs(rows, info)):
         raise ValueError(
             f"{path}: does not belong to corpus.json beside it; copy both again, or prepare anew"
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.reader import Corpus
+from slr_accel.corpus.record import follow
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Content:
     """[N] hands, over all frames, that are clearly nearer to one wrist of the pose."""
     hands_swapped: np.ndarray
     """[N] those of them that are nearer to the wrist of the other side."""
+    segments_stray: np.ndarray
+    """[N] whether there are segments, but not one for each label, one after the other."""
 
 
 def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
@@ -53,8 +56,11 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
         empty_share=np.zeros(num_rows),
         hands_decided=np.zeros(num_rows, np.int64),
         hands_swapped=np.zeros(num_rows, np.int64),
+        segments_stray=np.zeros(num_rows, bool),
     )
     for row in rows:
+        segments = corpus.segments(row)
+        content.segments_stray[row] = bool(segments) and not follow(segments, corpus.labels(row))
         features, presence = corpus.features(row), corpus.presence(row)
         if not len(features):
             continue

@@ -33,6 +33,8 @@ EDGE = 0.03
 """The detector's guess for a point outside the frame, or so close to its edge: there, with noise
 that does not reach beyond. So all values are inside the frame, as float16 needs it."""
 SPLITS = ("train", "dev", "test")
+MOST_FRAMES = 90_000
+"""An hour."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Performance:
     seed: tuple[int, ...]
     num_frames: int | None = None
     """None: as long as the signer takes."""
+
+    def __post_init__(self) -> None:
+        if self.num_frames is not None and self.num_frames > MOST_FRAMES:
+            raise ValueError(
+                f"{self.id}: num_frames is more than {MOST_FRAMES:,}, an hour; correct it"
+            )
 
     def sequence(self) -> Sequence:
         """The same whenever it is called."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,40 +77,49 @@ def write_corpus(
     """
     check_new_folder(out)
     with new_folder(out) as folder:
-        shards: dict[str, list[_ShardWriter]] = {}
-        rows: list[dict[str, Any]] = []
-        features = shard_features(layout, dtype)
-        for sequence in sequences:
-            _check_sequence(sequence, layout)
-            of_split = shards.setdefault(sequence.split, [])
-            if not of_split or of_split[-1].bytes >= shard_bytes:
-                if of_split:
-                    of_split[-1].close()
-                name = f"{sequence.split}-{len(of_split):05d}.arrow"
-                of_split.append(_ShardWriter(folder / name, features, dtype))
-            writer = of_split[-1]
-            rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
+        shards, rows = _write_shards(folder, sequences, layout, dtype, shard_bytes)
         if not rows:
             raise ValueError(f"{out}: nothing to write, the source has no sequences")
-        written = [writer for name in sorted(shards) for writer in shards[name]]
-        for writer in written:
-            writer.close()
         info = CorpusInfo(
             layout=layout,
             dtype=dtype,
             frames_per_second=frames_per_second,
             splits=_split_counts(rows),
-            shards=tuple(writer.describe() for writer in written),
+            shards=shards,
             labels=tuple(sorted({label for row in rows for label in row["labels"]})),
             source=source,
         )
         _write_rows(folder / ROWS_FILE, rows, info)
+        info = replace(info, rows_sha256=sha256(folder / ROWS_FILE))
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
             (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
         (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
     return info
+
+
+def _write_shards(
+    folder: Path, sequences: Iterable[Sequence], layout: Layout, dtype: str, shard_bytes: int
+) -> tuple[tuple[Shard, ...], list[dict[str, Any]]]:
+    """Every sequence in a shard of its split; the shards by name, the rows as they came."""
+    shards: dict[str, list[_ShardWriter]] = {}
+    rows = []
+    features = shard_features(layout, dtype)
+    for sequence in sequences:
+        _check_sequence(sequence, layout)
+        of_split = shards.setdefault(sequence.split, [])
+        if not of_split or of_split[-1].bytes >= shard_bytes:
+            if of_split:
+                of_split[-1].close()
+            name = f"{sequence.split}-{len(of_split):05d}.arrow"
+            of_split.append(_ShardWriter(folder / name, features, dtype))
+        writer = of_split[-1]
+        rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
+    written = [writer for name in sorted(shards) for writer in shards[name]]
+    for writer in written:
+        writer.close()
+    return tuple(writer.describe() for writer in written), rows
 
 
 def _check_sequence(sequence: Sequence, layout: Layout) -> None:

@@ -26,8 +26,11 @@ def save_model(
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Writes tensors of any device to safetensors."""
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    """Writes tensors of any device to safetensors. OSError where there is no room."""
+    try:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from None
     path.chmod(0o644)  # safetensors leaves the file to its owner alone
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from slr_accel.corpus.labels import reference_labels, separator, train_labels
 from slr_accel.corpus.reader import Corpus
+from slr_accel.corpus.record import follow
 from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
     alignable,
@@ -176,12 +176,10 @@ def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[in
     # Policies drop, merge and join labels, or spell them: as many as before are the same ones.
     if num_targets != len(corpus.labels(row)):
         return None
-    segments = corpus.record(row)["segments"]
-    if [segment["label"] for segment in segments] != corpus.labels(row):
+    segments = corpus.segments(row)
+    if not follow(segments, corpus.labels(row)):
         return None
-    places = [(segment["start"], segment["end"]) for segment in segments]
-    in_order = all(before[1] <= after[0] + 1 for before, after in pairwise(places))
-    return places if in_order else None
+    return [(segment.start, segment.end) for segment in segments]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slr_accel.errors import RunError
-from slr_accel.training.wandb_run import wandb_mode
+from slr_accel.training.wandb_run import init_wandb, wandb_mode
 
 
 def with_trial_folder(words: list[str]) -> list[str]:
@@ -50,8 +50,6 @@ def _tell_reason(reason: str, exit_code: int) -> None:
     mode: Any = wandb_mode(None)
     if mode == "disabled":
         return
-    import wandb
-
-    run = wandb.init(mode=mode, settings=wandb.Settings(silent=True))
+    run = init_wandb(mode=mode)
     run.summary["error"] = reason
     run.finish(exit_code=exit_code)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
+from slr_accel.corpus.remote import without_secrets
 from slr_accel.settings import Settings
 
 MOST_HYPOTHESES = 200
@@ -36,9 +38,7 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
     mode: Any = wandb_mode(settings.training.wandb_mode)
     if mode == "disabled":
         return None
-    import wandb
-
-    run = wandb.init(
+    run = init_wandb(
         project=settings.training.wandb_project,
         group=settings.training.wandb_group,
         name=folder.resolve().name,
@@ -46,12 +46,23 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
         id=run_id,
         resume="allow",
         mode=mode,
-        config=settings.flat(),
-        settings=wandb.Settings(silent=True),
+        config={**settings.flat(), "data_dir": without_secrets(settings.training.data_dir)},
     )
     # A step taken again after a crash would be dropped on wandb's own axis.
     run.define_metric("*", step_metric="step")
     return WandbRun(run)
+
+
+def init_wandb(**options: Any) -> Any:
+    """wandb.init, which also sends the command line: without the passwords in its addresses."""
+    import wandb
+
+    words = sys.argv
+    sys.argv = [without_secrets(word) for word in words]
+    try:
+        return wandb.init(settings=wandb.Settings(silent=True), **options)
+    finally:
+        sys.argv = words
 
 
 class WandbRun:

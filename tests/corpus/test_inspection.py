@@ -12,11 +12,12 @@ import pytest
 from prepare_helpers import built
 
 from slr_accel.commands import inspect
+from slr_accel.corpus.format import sha256
 from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.inspection import histogram, inspect_corpus
 from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
 
 LAYOUT = Layout((Block("pose", ("nose",), ("x", "y")), Block("hand", ("wrist",), ("x", "y"))))
@@ -78,6 +79,8 @@ def edit_rows(folder: Path, column: str, values: list) -> None:
     table = table.set_column(index, column, pa.array(values, table.schema.field(column).type))
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
+    info = json.loads((folder / "corpus.json").read_text())
+    (folder / "corpus.json").write_text(json.dumps(info | {"rows_sha256": sha256(path)}))
 
 
 def test_a_good_corpus_has_no_findings(tmp_path):
@@ -294,6 +297,24 @@ def test_zeros_that_count_as_detected_are_a_warning(tmp_path):
     assert "hand" in message
     assert "30%" in message
     assert "--missing zeros" in message
+
+
+def test_segments_that_do_not_follow_the_labels_are_a_note(tmp_path):
+    places = {
+        "fits": [Segment(0, 4, "HELLO"), Segment(5, 9, "WORLD")],
+        "shares_a_frame": [Segment(0, 5, "HELLO"), Segment(4, 9, "WORLD")],
+        "unknown": [],
+        "other_gloss": [Segment(0, 4, "HELLO"), Segment(5, 9, "MOON")],
+        "one_missing": [Segment(0, 4, "HELLO")],
+        "unsorted": [Segment(5, 9, "HELLO"), Segment(0, 4, "WORLD")],
+        "overlapping": [Segment(0, 7, "HELLO"), Segment(5, 9, "WORLD")],
+    }
+    sequences = [sequence(2 * i, id=name, segments=s) for i, (name, s) in enumerate(places.items())]
+    findings = found(write(tmp_path / "c", sequences))
+    assert list(findings) == ["stray_segments"]
+    severity, message = findings["stray_segments"]
+    assert severity == "note"
+    assert "4 sequences" in message and ": other_gloss, one_missing, unsorted, over" in message
 
 
 def test_errors_come_before_warnings_and_notes(tmp_path):

@@ -118,7 +118,11 @@ def test_generic_columns_have_no_coordinates():
         (lambda d: d.update(origin=["pose.chin"]), ["origin", "pose.chin"]),
         (lambda d: d.update(origin="pose.nose"), ["pose.nose", "list"]),
         (lambda d: d.update(scale=["pose.nose"]), ["scale", "two"]),
+        (lambda d: d.update(scale=["pose.nose", "pose.nose"]), ["scale", "pose.nose", "twice"]),
         (lambda d: d.update(columns=9), ["9", "7"]),
+        (lambda d: d["blocks"][0].update(points=["nose", "\ud800"]), ["pose", "UTF-8", "ud800"]),
+        (lambda d: d["blocks"][0].update(name="\ud800"), ["UTF-8", "ud800"]),
+        (lambda d: d.update(units="\ud800"), ["units", "UTF-8", "ud800"]),
     ],
 )
 def test_an_unusable_layout_is_refused_with_the_reason(change, words):
@@ -171,6 +175,9 @@ def test_a_known_layout_goes_by_its_name(name, layout):
         (json.dumps({**valid(), "frame_size": [640]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": [640, 0]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": 640}), "frame_size"),
+        (json.dumps({**valid(), "frame_size": [640, 10**400]}), "frame_size"),
+        (json.dumps({**valid(), "frame_size": {"width": 640, "height": 480}}), "frame_size"),
+        ("[" * 100_000, "nested"),
         (json.dumps(valid()).replace("zeros", "minus_one"), "zeros, nan, none"),
     ],
 )

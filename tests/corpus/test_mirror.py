@@ -30,6 +30,8 @@ def test_names_change_sides_and_words_that_contain_them_do_not() -> None:
         "mouth_left": "mouth_right",
         "right_eye_inner": "left_eye_inner",
         "LEFT_HIP": "RIGHT_HIP",
+        "HandLeft": "HandRight",
+        "shoulderLeft": "shoulderRight",
         "nose": "nose",
         "bright_spot": "bright_spot",
     }.items():
@@ -109,3 +111,44 @@ def test_what_has_no_mirror_image_is_refused_and_named() -> None:
         mirror_of(replace(holistic, blocks=(*holistic.blocks[:3], numbered)))
     single = tuple(Block(n, ("centre",), ("x", "y")) for n in ("left_hand", "right_hand", "face"))
     assert mirror_of(Layout(single, origin=("face.centre",))).columns == [2, 3, 0, 1, 4, 5]
+
+
+KINECT = ("SpineBase", "Neck", "Head", "ShoulderLeft", "HandLeft", "ShoulderRight", "HandRight")
+
+
+def one_block(points: tuple[str, ...], scale: tuple[str, str], *more: Block) -> Layout:
+    """A block `body`, measured from and in two of its points, and further blocks."""
+    references = tuple(f"body.{point}" for point in scale)
+    return Layout(
+        (Block("body", points, ("x", "y")), *more), origin=references[:1], scale=references
+    )
+
+
+@pytest.mark.parametrize("scale", [("ShoulderLeft", "ShoulderRight"), ("SpineBase", "Neck")])
+def test_names_as_kinect_has_them_change_places(scale: tuple[str, str]) -> None:
+    columns = mirror_of(one_block(KINECT, scale)).columns[::2]
+    assert [column // 2 for column in columns] == [0, 1, 2, 5, 6, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("points", "scale", "words"),
+    [
+        (("Neck", "LShoulder", "RShoulder"), ("LShoulder", "RShoulder"), "'LShoulder' and 'RSh"),
+        (("Neck", "l_wrist", "r_wrist"), ("Neck", "l_wrist"), "'l_wrist' and 'r_wrist' apart"),
+        (("neck", "sh1", "sh2"), ("sh1", "sh2"), r"scale points body.sh1 and body.sh2 lies left"),
+    ],
+)
+def test_sides_in_another_convention_are_refused_though_hands_change_places(
+    points: tuple[str, ...], scale: tuple[str, str], words: str
+) -> None:
+    hands = [Block(name, ("wrist",), ("x", "y")) for name in ("left_hand", "right_hand")]
+    with pytest.raises(ValueError, match=words):
+        mirror_of(one_block(points, scale, *hands))
+
+
+def test_a_layout_that_names_no_side_is_refused() -> None:
+    with pytest.raises(ValueError, match="no block or point is named left or right"):
+        mirror_of(one_block(("neck", "head", "chin"), ("neck", "head")))
+    short = [Block(name, ("wrist",), ("x", "y")) for name in ("lh", "rh")]
+    with pytest.raises(ValueError, match="the layout tells 'lh' and 'rh' apart by a letter"):
+        mirror_of(one_block(("left_eye", "right_eye"), ("left_eye", "right_eye"), *short))

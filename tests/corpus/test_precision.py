@@ -104,3 +104,19 @@ def test_frames_without_shoulders_do_not_count_in_the_unit_of_length():
     features[:, BODY.slices["pose"]] = 0
     presence[:, BODY.block_index("pose")] = False
     assert dtype_of(BODY, features, presence=presence) == "float32"
+
+
+def body(width: float) -> np.ndarray:
+    """[20, D]; 0 is a body that is a single place, as where zeros are taken for detections."""
+    features = np.repeat(np.linspace(0.5, 0.6, 20)[:, None], BODY.columns, axis=1)
+    features[:, BODY.point_columns(SHOULDERS[0], ("x",))] += width
+    for shoulder in SHOULDERS:
+        features[:, BODY.point_columns(shoulder, ("confidence",))] = 1
+    return features
+
+
+def test_the_smallest_body_decides_however_many_are_large():
+    large = [body(0.35)] * 17
+    assert dtype_of(BODY, *large) == "float16"
+    assert dtype_of(BODY, *large, body(0.1)) == "float32"
+    assert dtype_of(BODY, *large, body(0.0)) == "float16"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from s3_helpers import BUCKET, S3, SLOW_SECONDS
 
 from slr_accel.cli import main
 from slr_accel.corpus import remote
-from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.corpus.format import Shard
+from slr_accel.corpus.reader import Corpus, _open_remote, open_corpus
+from slr_accel.corpus.remote import RemoteFolder, without_secrets
 from slr_accel.errors import FetchError
 
 MB = 1e-3
@@ -150,6 +154,60 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         open_corpus("nope://bucket")
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["github://x/y", "reference://x", "jupyter://x", "zip://a::/nofile.zip", "tar://x", "dir://x"],
+)
+def test_an_address_that_its_backend_cannot_use_is_told_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{address}: not an address that can be read \(\w+: "):
+        open_corpus(address)
+
+
+def test_a_server_that_refuses_at_once_is_told_by_name() -> None:
+    with pytest.raises(FetchError, match=r"^ftp://127.0.0.1:1/x: nobody answers there \(Conn"):
+        open_corpus("ftp://me:secret@127.0.0.1:1/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:secret@host/x?signature=secret", "https://host/x"),
+        ("https://me:se@cret@host:8/x/y/", "https://host:8/x/y/"),
+        ("zip://a::https://me:secret@host/x.zip", "zip://a::https://host/x.zip"),
+        (
+            "(Cannot reach 'http://me:secret@host/x?secret=1', url)",
+            "(Cannot reach 'http://host/x', url)",
+        ),
+        ("s3://bucket/corpus@2", "s3://bucket/corpus@2"),
+        ("me@host: why?", "me@host: why?"),
+    ],
+)
+def test_what_opens_an_address_is_taken_out_of_what_is_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+
+
+def test_an_address_is_shown_without_its_password_and_kept_with_it(
+    sharded_corpus: Path, tmp_path: Path
+) -> None:
+    full = "far://me:secret@host/corpus?token=secret"
+    source = RemoteFolder(full, LocalFileSystem(), str(sharded_corpus))
+    corpus = _open_remote(source, str(tmp_path), MB)
+    assert (corpus.address, corpus.absolute_address) == ("far://host/corpus", full)
+    with pytest.raises(ValueError, match=r"^far://host/corpus: no corpus here"):
+        source.read("absent")
+
+
+def test_no_error_shows_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(FetchError, match=rf"^http://{host}/x/corpus.json: ") as error:
+        opened(f"http://me:secret@{host}/x?token=secret", tmp_path)
+    assert "secret" not in str(error.value)
+
+
 def test_file_addresses_are_read_where_they_are(sharded_corpus: Path, tmp_path: Path) -> None:
     corpus = open_corpus(f"file://{sharded_corpus}", cache_dir=str(tmp_path / "cache"))
     assert not corpus.is_remote
@@ -178,7 +236,7 @@ def test_inspect_walks_through_a_corpus_larger_than_the_cache(
     s3: S3, address: str, sharded_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = open_corpus(sharded_corpus).info
-    gigabytes = 2.5e-9 * max(shard.bytes for shard in info.shards)
+    gigabytes = 1.5e-9 * max(shard.bytes for shard in info.shards)
     options = ["--json", f"--cache_dir={tmp_path}", f"--cache_gb={gigabytes}"]
     found = []
     for words in ([str(sharded_corpus)], [address, *options]):
@@ -189,3 +247,49 @@ def test_inspect_walks_through_a_corpus_larger_than_the_cache(
     assert far.pop("corpus") == address and near.pop("corpus")
     assert far == near
     assert s3.shard_gets() == {shard.file: 1 for shard in info.shards}
+
+
+def test_inspect_says_which_shard_the_cache_has_no_room_for(
+    s3: S3, address: str, sharded_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = open_corpus(sharded_corpus).info.shards[0]
+    with pytest.raises(SystemExit):
+        main(["inspect", address, f"--cache_dir={tmp_path}", f"--cache_gb={0.9e-9 * first.bytes}"])
+    assert f"{address}/{first.file} takes" in capsys.readouterr().err
+    assert s3.shard_gets() == {}
+
+
+@pytest.mark.parametrize("cache_gb", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_cache_size_that_is_none_is_refused(
+    address: str, tmp_path: Path, cache_gb: float
+) -> None:
+    with pytest.raises(ValueError, match=rf"cache_gb is {cache_gb:g}; give a number of gigabytes"):
+        open_corpus(address, cache_dir=str(tmp_path), cache_gb=cache_gb)
+
+
+class Endless(LocalFileSystem):
+    """Every file goes on for ever; `given` counts the bytes that were read."""
+
+    given = 0
+
+    def open(self, *args: object, **options: object) -> io.RawIOBase:
+        filesystem = self
+
+        class Source(io.RawIOBase):
+            def read(self, size: int = -1) -> bytes:
+                filesystem.given += size
+                return bytes(size)
+
+        return Source()
+
+
+def test_a_download_ends_where_more_comes_than_was_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "CHUNK_BYTES", 100)
+    filesystem = Endless(skip_instance_cache=True)
+    source = RemoteFolder("far://corpus", filesystem, "/")
+    with pytest.raises(FetchError, match=r"far://corpus/a.arrow: .*more than the 250 bytes came"):
+        source.download(Shard("a.arrow", 1, 250, "0"), tmp_path / "a.arrow")
+    assert filesystem.given == remote.ATTEMPTS * 300
+    assert (tmp_path / "a.arrow").stat().st_size <= 250

@@ -65,6 +65,12 @@ def replace_shard(corpus: Path, content: bytes) -> None:
     edit_info(corpus, lambda data: data["shards"][0].update(new))
 
 
+def vouch_for_rows(corpus: Path) -> None:
+    """Has corpus.json name the rows.arrow that is there."""
+    new = {"rows_sha256": sha256(corpus / "rows.arrow")}
+    edit_info(corpus, lambda data: data.update(new))
+
+
 def read_everything(folder: Path) -> None:
     opened = open_corpus(folder)
     for row in range(len(opened.rows)):
@@ -293,6 +299,17 @@ def test_another_format_version_is_refused_by_name(corpus):
         lambda data: data.update(frames_per_second="fast"),
         lambda data: data.update(labels=[{"a": 1}]),
         lambda data: data.update(labels=None),
+        lambda data: data.update(rows_sha256=7),
+        lambda data: data.update(frames_per_second=10**400),
+        lambda data: data.update(source=["importer"]),
+        lambda data: data.update(source=None),
+        lambda data: data["source"].update(skipped=3),
+        lambda data: data["source"].update(skipped=[3]),
+        lambda data: data["source"].update(missing="zeros"),
+        lambda data: data["source"].update(part=1),
+        lambda data: data["source"].update(part={"index": 0, "count": None}),
+        lambda data: data["shards"][0].update(sha256=7),
+        lambda data: data["shards"][0].update(bytes=-(10**400)),
         lambda data: data.update(splits=["train"]),
         lambda data: data.update(splits={"train": {"sequences": "6"}}),
         lambda data: data.update(shards={}),
@@ -311,6 +328,12 @@ def test_an_edited_corpus_json_is_refused(corpus, change):
     (corpus.parent / "x").write_bytes((corpus / first["file"]).read_bytes())
     edit_info(corpus, change)
     with pytest.raises(ValueError, match=r"corpus\.json: |\.arrow: "):
+        open_corpus(corpus)
+
+
+def test_a_corpus_json_nested_beyond_reading_is_refused(corpus):
+    (corpus / "corpus.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"corpus\.json: not readable as JSON"):
         open_corpus(corpus)
 
 
@@ -392,7 +415,24 @@ def test_a_shard_of_other_sequences_is_refused(corpus, tmp_path, sequences):
         open_corpus(corpus).features(1)
 
 
-def test_rows_of_another_corpus_are_refused(corpus, tmp_path):
+def test_rows_of_another_corpus_of_the_same_shape_are_refused(corpus, tmp_path):
+    others = [sequence(i, split=("train", "dev")[i % 2], labels=["HELLO"]) for i in range(6)]
+    write(tmp_path / "other", others)
+    own = (corpus / "rows.arrow").read_bytes()
+    (corpus / "rows.arrow").write_bytes((tmp_path / "other" / "rows.arrow").read_bytes())
+    with pytest.raises(ValueError, match=r"rows\.arrow.*does not belong"):
+        open_corpus(corpus)
+    (corpus / "rows.arrow").write_bytes(own)
+    assert open_corpus(corpus).labels(1) == ["HELLO", "WORD1"]
+
+
+def test_a_corpus_from_before_the_row_table_had_a_checksum_opens(corpus):
+    edit_info(corpus, lambda data: data.pop("rows_sha256"))
+    read_everything(corpus)
+
+
+def test_rows_of_another_size_are_refused_without_a_checksum(corpus, tmp_path):
+    edit_info(corpus, lambda data: data.pop("rows_sha256"))
     write(tmp_path / "other", [sequence(i) for i in range(5)])
     (corpus / "rows.arrow").write_bytes((tmp_path / "other" / "rows.arrow").read_bytes())
     with pytest.raises(ValueError, match=r"rows\.arrow.*does not belong"):
@@ -412,6 +452,7 @@ def test_rows_that_point_outside_are_refused(corpus, column, value):
     table = table.set_column(index, column, pa.array(values, table.schema.field(column).type))
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
+    vouch_for_rows(corpus)
     with pytest.raises(ValueError, match=r"rows\.arrow.*does not belong"):
         open_corpus(corpus)
 

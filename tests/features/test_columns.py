@@ -36,6 +36,14 @@ def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
         FeatureColumns(generic_layout(3), FeatureSettings(groups=("relative",)))
 
 
+@pytest.mark.parametrize("names", [("left_hand", "right_hand"), ("HandLeft", "HandRight")])
+def test_a_hand_of_one_point_is_seen_from_the_other(names: tuple[str, str]) -> None:
+    layout = Layout(tuple(Block(name, ("centre",), ("x", "y")) for name in names))
+    columns = FeatureColumns(layout, FeatureSettings(groups=("relative",)))
+    anchors = [columns.anchor(block) for block in layout.blocks]
+    assert anchors == [(names[1], ("centre",)), (names[0], ("centre",))]
+
+
 def test_the_columns_of_a_point_follow_that_point_alone() -> None:
     layout = mediapipe_holistic()
     settings = FeatureSettings(

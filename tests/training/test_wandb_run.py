@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from run_helpers import TrainCommand
 from wandb_helpers import offline_runs, summary, wandb_records
 
-from slr_accel.training.wandb_run import MOST_HYPOTHESES
+from slr_accel.settings import build_settings
+from slr_accel.training.wandb_run import MOST_HYPOTHESES, start_wandb
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,21 @@ def test_steps_that_are_not_finite_are_alerted_once_and_end_with_their_reason(
     alerts = [r.alert.title for r in records if r.WhichOneof("record_type") == "alert"]
     assert alerts.count("not finite") == 1
     assert "in a row" in summary(records)["error"]
+
+
+def test_no_password_of_the_corpus_goes_to_wandb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "https://me:s3cr3t@host/corpus?token=s3cr3t"
+    words = ["train", f"--data_dir={address}"]
+    monkeypatch.setattr("sys.argv", words)
+    settings = build_settings(
+        {"data_dir": address, "output_dir": str(tmp_path), "wandb_mode": "offline"}
+    )
+    started = start_wandb(settings, tmp_path, None)
+    assert started is not None
+    started.log({"step": 1})
+    started.finish(None)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"https://host/corpus" in written and b"s3cr3t" not in written
+    assert sys.argv is words
