@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slr_accel.corpus.importers.frame_rate import MAX_FPS
 from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
@@ -16,7 +17,6 @@ from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads it}"""
 COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
-MAX_FPS = 10_000
 SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.importers.arrays import as_float32, read_array, split_reference
-from slr_accel.corpus.importers.index import MAX_FPS, IndexRow, one_rate, read_index
+from slr_accel.corpus.importers.frame_rate import check_fps
+from slr_accel.corpus.importers.index import IndexRow, one_rate, read_index
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import take_presence
 from slr_accel.corpus.layout import MISSING_MARKERS, Layout, generic_layout
@@ -90,8 +91,7 @@ def list_manifest(
     Raises:
         ValueError: the index or the layout cannot be read at all.
     """
-    if fps is not None and not 0 < fps < MAX_FPS:
-        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
+    check_fps(fps)
     problems = Problems()
     rows = read_index(index, problems)
     if not rows:
