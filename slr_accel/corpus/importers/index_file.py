@@ -33,8 +33,6 @@ def read_fields(
         rows = list(_lines(path, needed, known, problems))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"{path}: not readable as csv ({error})") from None
     if not rows and not problems.messages:
         raise ValueError(f"{path}: has no rows")
     return rows
@@ -54,8 +52,31 @@ def _lines(
 def _csv_lines(
     path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.DictReader(file, skipinitialspace=True)
-    header = [name.strip() for name in reader.fieldnames or ()]
+    rows = _csv_rows(path, file)
+    header = [name.strip() for name in next(rows, ("", []))[1]]
+    _check_header(path, header, needed, known)
+    for where, cells in rows:
+        if any("\n" in cell or "\r" in cell for cell in cells):
+            # No column needs one, but a stray quote takes the rows below it into its cell.
+            problems.add(
+                where,
+                "a cell goes on over the end of its line; is a double quote not closed? A line "
+                "break within a text becomes a space",
+            )
+        elif len(cells) > len(header):
+            problems.add(
+                where,
+                f"more cells than the {len(header)} of the header; put cells that hold a comma "
+                "between double quotes",
+            )
+        else:
+            named = zip(header, cells, strict=False)
+            yield where, {key: cell for key, cell in named if cell}
+
+
+def _check_header(
+    path: Path, header: list[str], needed: Collection[str], known: Collection[str]
+) -> None:
     missing = sorted(set(needed) - set(header))
     if missing:
         raise ValueError(
@@ -69,17 +90,22 @@ def _csv_lines(
         near = difflib.get_close_matches(name, [n for n in known if n not in header], 1, 0.8)
         if name not in known and near:
             raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {near[0]}?")
-    reader.fieldnames = header
-    for fields in reader:
-        where = f"{path}:{reader.line_num}"
-        if None in fields:
-            problems.add(
-                where,
-                f"more cells than the {len(header)} of the header; put cells that hold a comma "
-                "between double quotes",
-            )
-            continue
-        yield where, {key: cell for key, cell in fields.items() if cell}
+
+
+def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
+    """(FILE:LINE where it begins, cells) of every line of cells, the header first."""
+    reader = csv.reader(file, skipinitialspace=True, strict=True)
+    last = 0
+    try:
+        for cells in reader:
+            if cells:
+                yield f"{path}:{last + 1}", cells
+            last = reader.line_num
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}:{last + 1}: not readable as csv ({error}); a cell that begins with a double "
+            "quote ends with one, and has those within it doubled"
+        ) from None
 
 
 def _json_lines(

@@ -78,3 +78,32 @@ def test_an_index_that_is_not_there_or_a_folder_is_refused(folder):
 def test_a_header_that_would_lose_a_column_is_refused(folder, header, words):
     (folder / "a.csv").write_text(f"{header}\ns0,test,s0.npy,A,B\n")
     assert words in refused(folder / "a.csv")
+
+
+HEADER = "id,split,features,labels,text\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "words"),
+    [
+        ('s0,train,s0.npy,"HELLO,\ns1,train,s1.npy,WORLD,\n', 2, "begins with a double quote"),
+        ('s0,train,s0.npy,A,\n\ns1,train,s1.npy,A,"so\ns2,train,s2.npy,A,"', 4, "quote not closed"),
+        ('s0,train,s0.npy,"A\ns1,train,s1.npy,B",\n', 2, "quote not closed"),
+        ('s0,train,s0.npy,"A" B,\n', 2, "begins with a double quote"),
+    ],
+    ids=["to the end", "to another quote", "to another row", "behind a quote"],
+)
+def test_a_stray_quote_in_a_csv_file_swallows_no_rows(folder, rows, line, words):
+    (folder / "a.csv").write_text(HEADER + rows)
+    message = refused(folder / "a.csv")
+    assert f"a.csv:{line}: " in message
+    assert words in message
+
+
+def test_quotes_that_are_meant_are_read(folder):
+    (folder / "a.csv").write_text(
+        HEADER + 's0,train,s0.npy,"A B", "he said ""no"", 5\' 3"" tall"\n'
+    )
+    corpus = prepare(folder / "a.csv")
+    assert corpus.labels(0) == ["A", "B"]
+    assert corpus.record(0)["text"] == 'he said "no", 5\' 3" tall'
