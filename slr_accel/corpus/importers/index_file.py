@@ -70,7 +70,7 @@ def _csv_lines(
                 "between double quotes",
             )
         else:
-            named = zip(header, cells, strict=False)
+            named = zip(header, (cell.strip() for cell in cells), strict=False)
             yield where, {key: cell for key, cell in named if cell}
 
 

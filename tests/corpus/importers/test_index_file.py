@@ -107,3 +107,13 @@ def test_quotes_that_are_meant_are_read(folder):
     corpus = prepare(folder / "a.csv")
     assert corpus.labels(0) == ["A", "B"]
     assert corpus.record(0)["text"] == 'he said "no", 5\' 3" tall'
+
+
+def test_spaces_around_the_cells_of_a_csv_file_are_none_of_theirs(folder):
+    (folder / "a.csv").write_text(
+        "id ,split, signer,features ,labels,text\n s0 ,train , anna  ,s0.npy ,A, hello \t\n"
+    )
+    record = prepare(folder / "a.csv").record(0)
+    assert [record[key] for key in ("id", "split", "signer", "text")] == [
+        *("s0", "train", "anna", "hello")
+    ]
