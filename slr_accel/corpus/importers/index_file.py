@@ -6,6 +6,7 @@ import csv
 import difflib
 import json
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,7 +47,7 @@ def _lines(
         if path.suffix.lower() == ".csv":
             yield from _csv_lines(path, file, needed, known, problems)
         else:
-            yield from _json_lines(path, file, problems)
+            yield from _json_lines(path, file, known, problems)
 
 
 def _csv_lines(
@@ -87,9 +88,9 @@ def _check_header(
     if twice:
         raise ValueError(f"{path}:1: the header names {', '.join(twice)} twice")
     for name in header:
-        near = difflib.get_close_matches(name, [n for n in known if n not in header], 1, 0.8)
-        if name not in known and near:
-            raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {near[0]}?")
+        meant = _meant(name, tuple(known), header)
+        if meant:
+            raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {meant}?")
 
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
@@ -108,9 +109,22 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
         ) from None
 
 
+def _meant(name: str, known: tuple[str, ...], given: Collection[str]) -> str | None:
+    """The column that an unknown one must be meant for, which is not `given` itself."""
+    return next((column for column in _like(name, known) if column not in given), None)
+
+
+@cache
+def _like(name: str, known: tuple[str, ...]) -> list[str]:
+    if name in known:
+        return []
+    return difflib.get_close_matches(name, known, len(known), 0.8)
+
+
 def _json_lines(
-    path: Path, file: TextIO, problems: Problems
+    path: Path, file: TextIO, known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
+    told: set[str] = set()
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
@@ -120,7 +134,12 @@ def _json_lines(
         except (ValueError, RecursionError) as error:
             problems.add(where, f"not a JSON object ({error})")
             continue
-        if isinstance(fields, dict):
-            yield where, fields
-        else:
+        if not isinstance(fields, dict):
             problems.add(where, f"not a JSON object but a {type(fields).__name__}")
+            continue
+        for name in fields:
+            meant = _meant(name, tuple(known), fields)
+            if meant and name not in told:
+                told.add(name)
+                problems.add(where, f"unknown key {name!r}; did you mean {meant}?")
+        yield where, fields

@@ -117,3 +117,18 @@ def test_spaces_around_the_cells_of_a_csv_file_are_none_of_theirs(folder):
     assert [record[key] for key in ("id", "split", "signer", "text")] == [
         *("s0", "train", "anna", "hello")
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("label", "labels"), ("segment", "segments"), ("Signer", "signer")]
+)
+def test_a_misspelt_key_is_told_once_with_its_first_line(folder, key, meant):
+    rows = [row(i, split="test", labels=None, signer=None) for i in range(3)]
+    message = refused(index_of(folder, rows[0], *({**r, key: "A"} for r in rows[1:])))
+    assert message.startswith("1 problem,")
+    assert f"index.jsonl:2: unknown key {key!r}; did you mean {meant}?" in message
+
+
+def test_a_key_of_somebody_elses_is_passed_over(folder):
+    fields = {**row(0), "camera": "left", "label": "beside `labels`", "si5": None}
+    assert prepare(index_of(folder, fields)).labels(0) == ["HELLO", "WORLD"]
