@@ -17,6 +17,8 @@ from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads it}"""
 COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
+MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
+"""Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
 SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 
@@ -150,13 +152,18 @@ def _is_text(value: Any) -> bool:
 
 
 def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
-    """A text with spaces between, or a list of texts; [] where there are none."""
+    """A text with spaces between, or a list of texts, also as JSON; [] where there are none."""
     if value is None:
         return []
     if isinstance(value, str):
-        return value.split()
+        if not MEANT_AS_LIST.fullmatch(value.strip()):
+            return value.split()
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
     if not isinstance(value, list) or not all(map(_is_text, value)):
-        problems.add(where, "`labels` is neither a text nor a list of texts")
+        problems.add(
+            where, '`labels` is neither a text nor a list of texts; a list is ["GOOD", "DAY"]'
+        )
         return []
     # Transcripts and CTM files are read back by their spaces.
     spaced = [label for label in value if len(label.split()) > 1 or label.strip() != label]

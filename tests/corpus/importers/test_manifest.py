@@ -103,6 +103,25 @@ def test_labels_may_be_separated_by_tabs_and_several_spaces(folder):
     assert prepare(index_of(folder, row(0, labels=" A\tB  C\n"))).labels(0) == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ('["GOOD", "DAY"]', ["GOOD", "DAY"]),
+        (' ["IX-1P"] ', ["IX-1P"]),
+        ("[UNKNOWN]", ["[UNKNOWN]"]),
+        ("[UNKNOWN] GOOD,DAY [NOISE]", ["[UNKNOWN]", "GOOD,DAY", "[NOISE]"]),
+        ("[red]NEW DAY", ["[red]NEW", "DAY"]),
+        ("[1]", ["[1]"]),
+    ],
+)
+def test_labels_may_be_a_list_in_a_cell_or_hold_brackets(folder, text, labels):
+    assert prepare(index_of(folder, row(0, labels=text))).labels(0) == labels
+
+
+def test_an_empty_list_in_a_cell_is_no_label(folder):
+    assert prepare(index_of(folder, row(0), row(1, split="dev", labels="[]"))).labels(1) == []
+
+
 def test_a_split_other_than_train_needs_no_labels(folder):
     corpus = prepare(index_of(folder, row(0), row(1, split="test", labels=None)))
     assert corpus.labels(1) == []
