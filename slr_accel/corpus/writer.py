@@ -66,7 +66,8 @@ def write_corpus(
     Args:
         sequences: consumed once; features are cast to `dtype`.
         frames_per_second: None where the source does not say.
-        source: provenance, kept as it is in corpus.json.
+        source: provenance, kept as it is in corpus.json. With `part`, which says what part of a
+            corpus this is, there may be no sequences.
         checksums: {file: SHA-256} of what the corpus is made from; becomes a file that
             `sha256sum --check` reads.
         shard_bytes: a shard is closed when it holds this many bytes.
@@ -89,7 +90,7 @@ def write_corpus(
                 of_split.append(_ShardWriter(folder / name, features, dtype))
             writer = of_split[-1]
             rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
-        if not rows:
+        if not rows and "part" not in source:
             raise ValueError(f"{out}: nothing to write, the source has no sequences")
         written = [writer for name in sorted(shards) for writer in shards[name]]
         for writer in written:
@@ -157,8 +158,8 @@ def _write_rows(path: Path, rows: list[dict[str, Any]], info: CorpusInfo) -> Non
     table = pa.table(
         {
             "id": pa.array([row["id"] for row in rows], pa.string()),
-            "split": pa.array([row["split"] for row in rows]).dictionary_encode(),
-            "signer": pa.array([row["signer"] for row in rows]).dictionary_encode(),
+            "split": pa.array([row["split"] for row in rows], pa.string()).dictionary_encode(),
+            "signer": pa.array([row["signer"] for row in rows], pa.string()).dictionary_encode(),
             "shard": pa.array([shard_ids[row["shard"]] for row in rows], pa.int32()),
             "row": pa.array([row["row"] for row in rows], pa.int32()),
             "frames": pa.array([row["frames"] for row in rows], pa.int32()),

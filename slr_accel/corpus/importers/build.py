@@ -71,9 +71,14 @@ def build_corpus(
     survey, unread = PrecisionSurvey(listing.layout), Problems()
     if listing.dtype is None:
         items = list(_readable(items, survey, unread, listing.layout, track))
-    if unread.messages and not (allow_skips and items):
+    # A part may be empty: others have what is left.
+    if unread.messages and not (allow_skips and (items or share)):
         listing.problems.messages += unread.messages
-        listing.problems.raise_if_any("--allow_skips leaves out what cannot be read")
+        listing.problems.raise_if_any(
+            "none can be read: nothing is left to write"
+            if allow_skips
+            else "--allow_skips leaves out what cannot be read"
+        )
     listing.problems.raise_if_any()
     info = write_corpus(
         folder,

@@ -220,6 +220,14 @@ def test_shards_merge_to_what_one_machine_makes(tmp_path: Path) -> None:
         assert (merged.folder / path.name).read_bytes() == path.read_bytes()
 
 
+def test_a_part_without_any_readable_video_has_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    found = listed(tmp_path, "a,train,,a.mp4,A,,\n")
+    part = build_corpus(found, tmp_path / "c", share=Share(0, 1), allow_skips=True, track=untracked)
+    assert part.preview is None and part.skipped
+    assert "could not be drawn (it has no sequences)" in found.notes[-1]
+
+
 PREPARE = """
 import sys
 from pathlib import Path
