@@ -153,7 +153,7 @@ def test_parts_without_anything_readable_are_no_corpus(tmp_path: Path):
         built(list_parts(tmp_path / "out"), tmp_path / "out")
 
 
-@pytest.mark.parametrize("text", ["3", "3/3", "4/3", "-1/3", "a/b", "1/", "/2", "1/0"])
+@pytest.mark.parametrize("text", ["3", "3/3", "4/3", "-1/3", "a/b", "1/", "/2", "1/0", "²/3"])
 def test_a_share_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="give i/n"):
         Share.parse(text)
