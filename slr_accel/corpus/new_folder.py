@@ -15,7 +15,7 @@ from slr_accel.files import nearest_existing
 
 def check_new_folder(out: Path) -> None:
     """ValueError where `out` holds anything: a corpus is never written over."""
-    if not out.name:
+    if out.name in ("", ".."):
         raise ValueError(f"{out}: give the corpus a folder of its own")
     if out.is_symlink() or out.is_mount():
         raise ValueError(

@@ -218,6 +218,14 @@ def test_a_link_is_not_taken_for_a_new_folder(tmp_path: Path):
         build_corpus(listing(sequence(0)), tmp_path / "out", track=untracked)
 
 
+@pytest.mark.parametrize("name", ["new/..", "..", "/"])
+def test_a_folder_without_a_name_of_its_own_is_refused_before_anything_is_read(tmp_path, name):
+    found = listing(*(sequence(0),))
+    items = [replace(item, read=unreadable) for item in found.items]
+    with pytest.raises(ValueError, match="a folder of its own"):
+        build_corpus(replace(found, items=items), tmp_path / name, track=untracked)
+
+
 def test_a_name_in_another_encoding_is_told_with_its_place(tmp_path: Path):
     with pytest.raises(ValueError, match=r"list:0: .*not UTF-8"):
         build_corpus(listing(sequence(0, labels=["\udcdcBEN"])), tmp_path / "out", track=untracked)
