@@ -7,6 +7,7 @@ there: an interrupted run leaves no corpus that opens.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,11 @@ def write_corpus(
         _write_rows(folder / ROWS_FILE, rows, info)
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
-            (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+            # Names as they are on disk, in whatever encoding: sha256sum looks for them.
+            (folder / CHECKSUMS_FILE).write_bytes(os.fsencode("".join(lines)))
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
-        (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
+        # In a note, which may name a file in another encoding, that becomes JSON's \udcff.
+        (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return info
 
 

@@ -196,7 +196,7 @@ def _find(
     if row.fps and not source.is_dir():
         problems.add(row.where, "has `fps`, but a video has times of its own; remove it here")
     # An id may hold characters that a file's name may not.
-    file = work / f"{quote(row.id, safe='')}.safetensors"
+    file = work / f"{quote(row.id, safe='', errors='surrogatepass')}.safetensors"
     time_unit = 1 / (row.fps or fps) if source.is_dir() else 1.0
     return _Video(row, Extraction(source, file, mirrored), time_unit)
 

@@ -202,6 +202,14 @@ def test_a_missing_extra_is_named() -> None:
         holistic()
 
 
+def test_a_video_with_a_name_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    foreign = tmp_path / "videos" / os.fsdecode(b"M\xfcller.mp4")
+    foreign.write_bytes(b"video")
+    with pytest.raises(ValueError, match=r"ller\.mp4: id .* is not UTF-8 text"):
+        built(listed(tmp_path), tmp_path / "c")
+
+
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     with pytest.raises(ValueError, match="holds neither videos"):
