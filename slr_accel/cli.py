@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> None:
     """Runs one command and exits: 0 good, 1 the answer is no, 2 wrong use."""
     words = sys.argv[1:] if argv is None else argv
     with reported():
-        sys.exit(_run(words))
+        code = _run(words)
+        print(end="", flush=True)
+        sys.exit(code)
 
 
 def _run(words: list[str]) -> int:

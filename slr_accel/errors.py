@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 
 PAUSE = 5
 """Seconds after which a process other than the first tells its error."""
+UNREAD = 128 + 13
+"""Exit code of what ends because nobody reads its output: as of a program that SIGPIPE ends."""
 
 
 class RunError(Exception):
@@ -39,11 +42,27 @@ def reported() -> Iterator[None]:
         _tell(error)
         sys.exit(2)
     except (RunError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            sys.exit(UNREAD)
         _tell(error)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    finally:
+        if _is_unread():
+            # Python would tell at its end that the rest cannot be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads the output any more, as behind `| head`."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, AttributeError):  # it is no file, or none at all
+        return False
+    return bool(poll.poll(0))
 
 
 def _tell(error: Exception) -> None:

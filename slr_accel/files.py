@@ -43,3 +43,8 @@ def write_whole(path: Path, text: str) -> None:
     """Writes UTF-8 text; a reader sees the old file or the new one."""
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def is_unicode(text: str) -> bool:
+    """Not so where a file's name is in another encoding, which Python keeps as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

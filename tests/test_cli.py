@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -207,3 +208,35 @@ def test_a_started_module_answers_like_the_function(module: str, tmp_path: Path)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: no corpus here")
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("option", ["--json", None, "--help"])
+def test_output_that_nobody_reads_ends_a_command_quietly(corpus: Path, option: str | None) -> None:
+    """As behind `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["inspect", str(corpus), *filter(None, [option])]
+    done = subprocess.run(
+        [sys.executable, "-m", "slr_accel.cli", *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == {"--json": 141, None: 1, "--help": 0}[option]
+
+
+def test_a_broken_pipe_that_is_not_the_outputs_is_told(
+    refused: Refusal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: list[str]) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("slr_accel.cli._run", fail)
+    with pytest.raises(SystemExit) as end:
+        main(["inspect", "corpus"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "error: [Errno 32] Broken pipe\n"

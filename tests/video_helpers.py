@@ -29,7 +29,7 @@ def write_video(path: Path, images: list[np.ndarray], times: list[float] | None 
     """Frames shown from `times` (seconds, to the millisecond); None is 25 a second."""
     import av
 
-    codec = "libvpx-vp9" if path.suffix == ".webm" else "libx264"
+    codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(path.suffix, "libx264")
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = images[0].shape[:2]

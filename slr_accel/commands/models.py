@@ -101,11 +101,23 @@ def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
 
 def _evaluations(run: Path, checkpoint: Path) -> list[dict[str, Any]]:
     """What `slr-accel evaluate` measured with this very checkpoint of the run."""
-    results = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("eval/*.json"))
-    ]
+    results = [_evaluation(path) for path in sorted(run.glob("eval/*.json"))]
     name = checkpoint.resolve().name
-    return [result for result in results if Path(result.get("checkpoint", "")).name == name]
+    return [result for result in results if Path(result["checkpoint"]).name == name]
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    """What `slr-accel evaluate` has written. ValueError, naming the file, where it is not that."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not readable as JSON ({error}); evaluate again") from None
+    if not (isinstance(result, dict) and isinstance(result.get("checkpoint"), str)):
+        raise ValueError(
+            f"{path}: names no `checkpoint`, as results of `slr-accel evaluate` do; evaluate again "
+            "or move it elsewhere"
+        )
+    return result
 
 
 def _figures(name: str, model: Recogniser) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"skipped {text}", file=sys.stderr)
     info = built.info
     names = sorted(info.splits, key=lambda name: (name != "train", name))
-    splits = ", ".join(f"{info.splits[name]['sequences']} {name}" for name in names)
+    splits = ", ".join(f"{info.splits[name]['sequences']} {name}" for name in names) or "no"
     megabytes = sum(shard.bytes for shard in info.shards) / 1e6
     print(f"{built.folder}: {splits} sequences, {info.dtype}, {megabytes:.1f} MB")
     if built.preview:

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from slr_accel.files import naming, nearest_existing
+from slr_accel.files import is_unicode, naming, nearest_existing
 
 
 def check_new_folder(out: Path) -> None:
     """ValueError where `out` holds anything: a corpus is never written over."""
-    if not out.name:
+    if out.name in ("", ".."):
         raise ValueError(f"{out}: give the corpus a folder of its own")
+    if not is_unicode(str(out)):
+        raise ValueError(f"{out}: its name is not UTF-8 text; choose another --out")
     if out.is_symlink() or out.is_mount():
         raise ValueError(
             f"{out}: is a link or a mount point, which a corpus cannot take the place of; give a "

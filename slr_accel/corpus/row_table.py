@@ -109,7 +109,8 @@ def _row_table(table: pa.Table) -> RowTable:
         raise ValueError(f"its columns are {found}")
 
     def column(name: str) -> pa.Array:
-        return table[name].chunk(0)
+        chunks = table[name].chunks
+        return chunks[0] if chunks else pa.array([], ROW_TYPES[name])  # a part may be empty
 
     labels = column("labels")
     return RowTable(

@@ -7,6 +7,7 @@ there: an interrupted run leaves no corpus that opens.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,8 @@ def write_corpus(
     Args:
         sequences: consumed once; features are cast to `dtype`.
         frames_per_second: None where the source does not say.
-        source: provenance, kept as it is in corpus.json.
+        source: provenance, kept as it is in corpus.json. With `part`, which says what part of a
+            corpus this is, there may be no sequences.
         checksums: {file: SHA-256} of what the corpus is made from; becomes a file that
             `sha256sum --check` reads.
         shard_bytes: a shard is closed when it holds this many bytes.
@@ -78,7 +80,7 @@ def write_corpus(
     check_new_folder(out)
     with new_folder(out) as folder:
         shards, rows = _write_shards(folder, sequences, layout, dtype, shard_bytes)
-        if not rows:
+        if not rows and "part" not in source:
             raise ValueError(f"{out}: nothing to write, the source has no sequences")
         info = CorpusInfo(
             layout=layout,
@@ -93,9 +95,11 @@ def write_corpus(
         info = replace(info, rows_sha256=sha256(folder / ROWS_FILE))
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
-            (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+            # Names as they are on disk, in whatever encoding: sha256sum looks for them.
+            (folder / CHECKSUMS_FILE).write_bytes(os.fsencode("".join(lines)))
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
-        (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8")
+        # In a note, which may name a file in another encoding, that becomes JSON's \udcff.
+        (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return info
 
 
@@ -167,8 +171,8 @@ def _write_rows(path: Path, rows: list[dict[str, Any]], info: CorpusInfo) -> Non
     table = pa.table(
         {
             "id": pa.array([row["id"] for row in rows], pa.string()),
-            "split": pa.array([row["split"] for row in rows]).dictionary_encode(),
-            "signer": pa.array([row["signer"] for row in rows]).dictionary_encode(),
+            "split": pa.array([row["split"] for row in rows], pa.string()).dictionary_encode(),
+            "signer": pa.array([row["signer"] for row in rows], pa.string()).dictionary_encode(),
             "shard": pa.array([shard_ids[row["shard"]] for row in rows], pa.int32()),
             "row": pa.array([row["row"] for row in rows], pa.int32()),
             "frames": pa.array([row["frames"] for row in rows], pa.int32()),

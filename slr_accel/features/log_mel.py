@@ -12,6 +12,8 @@ from slr_accel.corpus.layout import Block, Layout
 NUM_BINS = 80
 LOWEST_RATE = 8000
 """Below it the lowest bins fall between the frequencies that the Fourier transform gives."""
+PIECE = 2**16
+"""Samples handed over at a time: as numbers of Python they take eight times their memory."""
 
 
 def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -39,7 +41,8 @@ def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     options.frame_opts.snip_edges = False
     options.mel_opts.num_bins = NUM_BINS
     fbank = OnlineFbank(options)
-    fbank.accept_waveform(sample_rate, samples.tolist())
+    for start in range(0, len(samples), PIECE):
+        fbank.accept_waveform(sample_rate, samples[start : start + PIECE].tolist())
     fbank.input_finished()
     frames = [fbank.get_frame(index) for index in range(fbank.num_frames_ready)]
     return np.array(frames, np.float32).reshape(-1, NUM_BINS)

@@ -94,3 +94,30 @@ def test_a_model_is_exported_in_half_only_with_out(
         main(["models", str(tmp_path / "model"), "--dtype", "fp16"])
     assert end.value.code == 2
     assert "give --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"checkpoint": "best"', "not readable as JSON"),
+        ("\xff", "not readable as JSON"),
+        ("[]", "names no `checkpoint`"),
+        ('{"checkpoint": null}', "names no `checkpoint`"),
+        ("{}", "names no `checkpoint`"),
+    ],
+)
+def test_a_broken_evaluation_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, words: str
+) -> None:
+    save_pretrained(
+        tmp_path / "model", make("student", LAYOUTS["tracks"]), Vocabulary(tuple("ABCDEF"), "raw")
+    )
+    path = tmp_path / "model" / "eval" / "dev.json"
+    path.parent.mkdir()
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SystemExit) as end:
+        main(["models", str(tmp_path / "model"), "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(f"error: {path}: ") and words in text
+    assert not (tmp_path / "out").exists()

@@ -1,11 +1,14 @@
 """Log-mel is what Kaldi defines, and what a tone's pitch and loudness say it must be."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kaldi_reference import kaldi_fbank, mel
 
+from slr_accel.features import log_mel as log_mel_module
 from slr_accel.features.log_mel import log_mel, log_mel_frame_rate, log_mel_layout
 
 pytest.importorskip("kaldi_native_fbank")
@@ -60,6 +63,25 @@ def test_silence_is_the_floor_and_so_is_less_than_16_bits_can_tell():
 
 def test_the_same_sound_gives_the_same_bits():
     np.testing.assert_array_equal(log_mel(noise(8000), 16000), log_mel(noise(8000), 16000))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 200, 5000])
+def test_pieces_give_the_bits_of_the_whole(rate, beyond, monkeypatch):
+    samples = noise(2 * log_mel_module.PIECE + beyond)
+    in_pieces = log_mel(samples, rate)
+    monkeypatch.setattr(log_mel_module, "PIECE", len(samples))
+    np.testing.assert_array_equal(in_pieces, log_mel(samples, rate))
+
+
+def test_a_long_sound_takes_little_more_memory_than_its_samples():
+    samples = noise(100 * 16000)
+    log_mel(samples[:16000], 16000)
+    tracemalloc.start()
+    log_mel(samples, 16000)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3 * samples.nbytes
 
 
 def test_a_layout_names_the_sample_rate():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
+NUM_SAMPLES = 12
+"""Arrays that are looked into before any is imported."""
+T = TypeVar("T")
 
 
 def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
@@ -46,6 +50,20 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
         missing = "frames" if len(array) == 0 else "values in its frames"
         raise ValueError(f"{reference}: has no {missing} (shape {array.shape})")
     return array
+
+
+def read_samples(read: Callable[[T], np.ndarray], sources: list[T]) -> list[np.ndarray]:
+    """Some of many arrays, evenly spaced ones first, without those that cannot be read.
+
+    What is wrong with them is told, with its place, when all are read.
+    """
+    step = max(len(sources) // NUM_SAMPLES, 1)
+    samples: list[np.ndarray] = []
+    for number in sorted(range(len(sources)), key=lambda number: number % step):
+        if len(samples) < NUM_SAMPLES:
+            with suppress(ValueError):
+                samples.append(read(sources[number]))
+    return samples
 
 
 def only_array(path: Path) -> str:

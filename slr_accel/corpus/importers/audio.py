@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 LARGEST_SAMPLE = 100
 """Sound of float samples may go beyond 1 a little; whole numbers of 16 bits go far beyond."""
-UNKNOWN_SIZE = 0x7FFF_0000
-"""What writes to a pipe cannot know a file's size, and puts the largest number or so."""
+SIZES: dict[bytes, tuple[int, int, Literal["little", "big"], int]] = {
+    b"RIFF": (4, 4, "little", 8),  # wav
+    b"RF64": (20, 8, "little", 8),
+    b"riff": (16, 8, "little", 0),  # w64
+    b"FORM": (4, 4, "big", 8),  # aiff
+    b".snd": (8, 4, "big", 24),  # au
+}
+"""{how a file begins: (where its size stands, in how many bytes, which way, what it counts not)}"""
+LARGEST_SIZE = 0x7FFF
+"""In the upper two bytes. What writes to a pipe cannot know a file's size, and puts the largest
+number or so."""
 
 
 def read_audio(path: Path) -> tuple[np.ndarray, int]:
     """Samples [N] float32 in [-1, 1], the mean of the channels, and how many a second has.
+
+    A file that is cut off is told where it says how long it should be: ogg does not, and mp3 only
+    with the header that most encoders write.
 
     Raises:
         ValueError: says what is wrong with the file.
@@ -28,7 +41,7 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as sound:
             samples = sound.read(dtype="float32", always_2d=True)  # (N, channels)
-            rate = sound.samplerate
+            rate, promised = sound.samplerate, sound.frames
     # Besides its own error: TypeError for .raw, ValueError where flac does not say its length.
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
@@ -36,6 +49,11 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
             f"{path}: not readable as sound ({reason}); read are wav, flac, ogg and mp3: convert "
             "others, e.g. ffmpeg -i FILE FILE.flac"
         ) from None
+    if len(samples) < promised:
+        raise ValueError(
+            f"{path}: is cut short; its header announces {promised} samples, and it has "
+            f"{len(samples)}"
+        )
     if not len(samples):
         raise ValueError(f"{path}: has no samples")
     if not np.isfinite(samples).all():
@@ -47,16 +65,24 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _check_complete(path: Path) -> None:
-    # libsndfile reads what is left of a wav file without a word.
+    # libsndfile reads what is left of a file without compression without a word.
     with path.open("rb") as file:
-        head = file.read(8)
-    size = int.from_bytes(head[4:], "little")
+        announced = _announced_bytes(file.read(28))
+    size = path.stat().st_size
     # Some writers count the header or a padding byte wrongly.
-    if head[:4] == b"RIFF" and path.stat().st_size < size < UNKNOWN_SIZE:
+    if announced is not None and size < announced - 8:
         raise ValueError(
-            f"{path}: is cut short; its header announces {size + 8} bytes, and it has "
-            f"{path.stat().st_size}"
+            f"{path}: is cut short; its header announces {announced} bytes, and it has {size}"
         )
+
+
+def _announced_bytes(head: bytes) -> int | None:
+    """How long a sound file says it is; None where its kind does not, or its writer knew not."""
+    if head[:4] not in SIZES:
+        return None
+    start, width, order, more = SIZES[head[:4]]
+    size = int.from_bytes(head[start : start + width], order)
+    return size + more if size >> (8 * width - 16) < LARGEST_SIZE else None
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:

@@ -22,8 +22,11 @@ SAME_PLACE = {
     "face": ("face.nose", "pose.nose"),
 }
 """Points of two blocks that are one point of the body."""
+SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
 FAR = 0.5
 """Shoulder widths. In real landmarks the two are 0.02 to 0.1 apart, and the wrong wrist 1 to 3."""
+MOST_BLOCKS = 6
+"""Of which all orders are tried."""
 
 
 def in_order(layout: Layout, names: Iterable[str]) -> Layout:
@@ -47,19 +50,35 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def can_be_compared(layout: Layout) -> bool:
+    """Whether the layout has shoulders, and a hand or a face to look for at the pose."""
+    shoulders = all(layout.has_point(name, ("x", "y")) for name in SHOULDERS)
+    return shoulders and bool(_shared_points(layout))
+
+
+def _shared_points(layout: Layout) -> dict[str, tuple[str, str]]:
+    """Those of SAME_PLACE that the layout has."""
+    return {
+        name: points
+        for name, points in SAME_PLACE.items()
+        if all(layout.has_point(point, ("x", "y")) for point in points)
+    }
+
+
 def distances(values: np.ndarray, stored: Layout) -> dict[str, float]:
     """{block: how far it is from where the pose has it}, medians in shoulder widths.
 
     Args:
         values: [T, D], 0 or NaN where a block is absent. What is always absent is left out.
+        stored: a layout that `can_be_compared`.
     """
 
     def place(reference: str) -> np.ndarray:
         return finite(values[:, stored.point_columns(reference, ("x", "y"))])
 
-    width = np.linalg.norm(place("pose.left_shoulder") - place("pose.right_shoulder"), axis=1)
+    width = np.linalg.norm(place(SHOULDERS[0]) - place(SHOULDERS[1]), axis=1)
     result = {}
-    for name, (point, of_pose) in SAME_PLACE.items():
+    for name, (point, of_pose) in _shared_points(stored).items():
         seen = (width > 0) & place(point).any(axis=1) & place(of_pose).any(axis=1)
         if seen.any():
             apart = np.linalg.norm(place(point) - place(of_pose), axis=1)[seen]
@@ -78,3 +97,26 @@ def best_order(values: np.ndarray, declared: Layout) -> Layout:
         return declared
     orders = [in_order(declared, names) for names in permutations(declared.slices)]
     return min([declared, *orders], key=lambda order: farthest(values, order))
+
+
+def true_order(values: np.ndarray, declared: Layout) -> Layout | None:
+    """Another order, where the blocks meet in that and not in the declared one; else None."""
+    if farthest(values, declared) <= FAR or len(declared.blocks) > MOST_BLOCKS:
+        return None
+    best = best_order(values, declared)
+    return best if farthest(values, best) <= FAR else None
+
+
+def explain_order(values: np.ndarray, declared: Layout, fitting: Layout) -> str:
+    """Says why the declared order is wrong and the fitting one right."""
+    return (
+        f"the blocks are not in the order {','.join(declared.slices)}: that puts "
+        f"{_describe(distances(values, declared))} from where the pose has them. Another "
+        f"order fits ({_describe(distances(values, fitting))})"
+    )
+
+
+def _describe(found: dict[str, float]) -> str:
+    return (
+        ", ".join(f"{name} {distance:.2f}" for name, distance in found.items()) + " shoulder widths"
+    )

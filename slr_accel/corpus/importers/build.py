@@ -26,6 +26,7 @@ from slr_accel.corpus.precision import PrecisionSurvey
 from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.files import is_unicode
 
 LARGEST_DTYPE = "float32"
 """Parts are kept in it until all are there and the corpus' dtype can be chosen."""
@@ -71,9 +72,14 @@ def build_corpus(
     survey, unread = PrecisionSurvey(listing.layout), Problems()
     if listing.dtype is None:
         items = list(_readable(items, survey, unread, listing.layout, track))
-    if unread.messages and not (allow_skips and items):
+    # A part may be empty: others have what is left.
+    if unread.messages and not (allow_skips and (items or share)):
         listing.problems.messages += unread.messages
-        listing.problems.raise_if_any("--allow_skips leaves out what cannot be read")
+        listing.problems.raise_if_any(
+            "none can be read: nothing is left to write"
+            if allow_skips
+            else "--allow_skips leaves out what cannot be read"
+        )
     listing.problems.raise_if_any()
     info = write_corpus(
         folder,
@@ -124,6 +130,8 @@ def _check_ids(listing: Listing) -> None:
             listing.problems.add(
                 item.where, f"id {item.id!r} contains white space; CTM files cannot hold it"
             )
+        elif not is_unicode(item.id):
+            listing.problems.add(item.where, f"id {item.id!r} is not UTF-8 text; rename it")
         first.setdefault(item.id, item.where)
 
 
@@ -146,7 +154,7 @@ def check_values(sequence: Sequence, layout: Layout) -> None:
     """ValueError where a sequence cannot be trained on: what is missing, not finite or outside."""
     texts = [sequence.id, sequence.signer, sequence.text or "", *sequence.labels]
     texts += [segment.label for segment in sequence.segments]
-    if not all(map(_is_unicode, texts)):
+    if not all(map(is_unicode, texts)):
         raise ValueError("its name or labels are not UTF-8 text; rename it")
     frames = len(sequence.features)
     if frames == 0:
@@ -164,11 +172,6 @@ def check_values(sequence: Sequence, layout: Layout) -> None:
     beyond = [s for s in sequence.segments if s.start >= s.end or s.end > frames]
     if beyond:
         raise ValueError(f"segment {list(beyond[0])} ends after the last of {frames} frames")
-
-
-def _is_unicode(text: str) -> bool:
-    """Not so where a file's name is in another encoding, which Python keeps as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _checksums(listing: Listing, items: list[Item], track: Progress) -> dict[str, str]:

@@ -18,6 +18,7 @@ from slr_accel.corpus.importers.block_order import (
     SAME_PLACE,
     best_order,
     distances,
+    explain_order,
     farthest,
     reordered,
 )
@@ -152,9 +153,7 @@ def find_arrangement(samples: list[np.ndarray], declared: Layout) -> Arrangement
     positions = np.concatenate(groups[base])
     if orders[base] != declared:
         raise ValueError(
-            f"the blocks are not in the order {','.join(declared.slices)}: that puts "
-            f"{_describe(distances(positions, declared))} from where the pose has them. Another "
-            f"order fits ({_describe(distances(positions, orders[base]))}): "
+            f"{explain_order(positions, declared, orders[base])}: "
             f"--block_order {','.join(orders[base].slices)}"
         )
     _refuse_pixels(positions, declared)
@@ -185,12 +184,6 @@ def _unlike_positions(misfits: list[float]) -> str:
     return (
         f"{what} not positions of MediaPipe Holistic: {why}. Needed are x, y, z of "
         f"{LAYOUT.signature}, not standardised by column"
-    )
-
-
-def _describe(found: dict[str, float]) -> str:
-    return (
-        ", ".join(f"{name} {distance:.2f}" for name, distance in found.items()) + " shoulder widths"
     )
 
 

@@ -1,24 +1,24 @@
-"""How an index (jsonl or csv) is read: one checked row a sequence, every problem with its line."""
+"""What a row of an index means: one checked row a sequence, every problem with its line."""
 
 from __future__ import annotations
 
-import csv
-import difflib
 import json
 import re
-from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from slr_accel.corpus.importers.frame_rate import MAX_FPS
+from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads it}"""
 COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
-MAX_FPS = 10_000
+MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
+"""Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
 SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 
@@ -54,34 +54,6 @@ def read_index(
     return [row for row in parsed if row is not None]
 
 
-def read_fields(
-    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
-) -> list[tuple[str, dict[str, Any]]]:
-    """(FILE:LINE, fields as they stand) of every row of a jsonl or csv file.
-
-    Args:
-        needed: the columns that the header of a csv file must have, of those that are `known`.
-
-    Raises:
-        ValueError: it is no such file, or has no rows; what is wrong with one row is a problem.
-    """
-    if not path.exists():
-        raise ValueError(f"{path}: no such index file")
-    if not path.is_file():
-        raise ValueError(f"{path}: is a folder; name the .jsonl or .csv file in it")
-    if path.suffix.lower() not in (".jsonl", ".csv"):
-        raise ValueError(f"{path}: an index is a .jsonl or a .csv file")
-    try:
-        rows = list(_lines(path, needed, known, problems))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"{path}: not readable as csv ({error})") from None
-    if not rows and not problems.messages:
-        raise ValueError(f"{path}: has no rows")
-    return rows
-
-
 def one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> float | None:
     """The corpus' frame rate: motion is measured per second, so it must be one.
 
@@ -107,66 +79,6 @@ def one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> flo
         "or make a corpus of each",
     )
     return None
-
-
-def _lines(
-    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    # utf-8-sig: editors on Windows begin a file with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() == ".csv":
-            yield from _csv_lines(path, file, needed, known, problems)
-        else:
-            yield from _json_lines(path, file, problems)
-
-
-def _csv_lines(
-    path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.DictReader(file, skipinitialspace=True)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    missing = sorted(set(needed) - set(header))
-    if missing:
-        raise ValueError(
-            f"{path}:1: the header has {header}, without {', '.join(missing)}; a csv index needs "
-            f"a comma-separated header with some of {', '.join(known)}"
-        )
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise ValueError(f"{path}:1: the header names {', '.join(twice)} twice")
-    for name in header:
-        near = difflib.get_close_matches(name, [n for n in known if n not in header], 1, 0.8)
-        if name not in known and near:
-            raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {near[0]}?")
-    reader.fieldnames = header
-    for fields in reader:
-        where = f"{path}:{reader.line_num}"
-        if None in fields:
-            problems.add(
-                where,
-                f"more cells than the {len(header)} of the header; put cells that hold a comma "
-                "between double quotes",
-            )
-            continue
-        yield where, {key: cell for key, cell in fields.items() if cell}
-
-
-def _json_lines(
-    path: Path, file: TextIO, problems: Problems
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    for line, text in enumerate(file, 1):
-        if not text.strip():
-            continue
-        where = f"{path}:{line}"
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            problems.add(where, f"not a JSON object ({error})")
-            continue
-        if isinstance(fields, dict):
-            yield where, fields
-        else:
-            problems.add(where, f"not a JSON object but a {type(fields).__name__}")
 
 
 def parse_row(
@@ -240,13 +152,18 @@ def _is_text(value: Any) -> bool:
 
 
 def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
-    """A text with spaces between, or a list of texts; [] where there are none."""
+    """A text with spaces between, or a list of texts, also as JSON; [] where there are none."""
     if value is None:
         return []
     if isinstance(value, str):
-        return value.split()
+        if not MEANT_AS_LIST.fullmatch(value.strip()):
+            return value.split()
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
     if not isinstance(value, list) or not all(map(_is_text, value)):
-        problems.add(where, "`labels` is neither a text nor a list of texts")
+        problems.add(
+            where, '`labels` is neither a text nor a list of texts; a list is ["GOOD", "DAY"]'
+        )
         return []
     # Transcripts and CTM files are read back by their spaces.
     spaced = [label for label in value if len(label.split()) > 1 or label.strip() != label]

@@ -10,8 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.importers.arrays import as_float32, read_array, split_reference
-from slr_accel.corpus.importers.index import MAX_FPS, IndexRow, one_rate, read_index
+from slr_accel.corpus.importers.arrays import (
+    as_float32,
+    read_array,
+    read_samples,
+    split_reference,
+)
+from slr_accel.corpus.importers.block_order import can_be_compared, explain_order, true_order
+from slr_accel.corpus.importers.frame_rate import check_fps
+from slr_accel.corpus.importers.index import IndexRow, one_rate, read_index
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import take_presence
 from slr_accel.corpus.layout import MISSING_MARKERS, Layout, generic_layout
@@ -33,7 +40,10 @@ Where each sequence is joined of as many arrays as it has labels, they are taken
 limits become its segments.
 
 A .csv with these column names works too (a list of features with `;` between). A layout.json beside
-the index says what the columns mean; without one they are generic numbers.
+the index says what the columns mean; without one they are generic numbers. The order of a layout's
+blocks is that of the columns. mediapipe_holistic has pose, left_hand, right_hand, face, where many
+extractors join pose, face, left_hand, right_hand: that hands and face are where the pose has them
+is checked on some arrays.
 """
 
 PARTS_ARE_SIGNS = "every sequence has one array a label: the limits of the arrays became segments"
@@ -90,13 +100,13 @@ def list_manifest(
     Raises:
         ValueError: the index or the layout cannot be read at all.
     """
-    if fps is not None and not 0 < fps < MAX_FPS:
-        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
+    check_fps(fps)
     problems = Problems()
     rows = read_index(index, problems)
     if not rows:
         problems.raise_if_any()
     source = _find_source(index, rows, layout, missing)
+    _check_block_order(index, rows, source, problems)
     return Listing(
         importer="manifest",
         layout=_stored_layout(source),
@@ -146,6 +156,34 @@ def _find_source(
         files,
         parts_are_signs=_parts_are_signs(rows),
     )
+
+
+def _check_block_order(
+    index: Path, rows: list[IndexRow], source: _Source, problems: Problems
+) -> None:
+    """Raises ValueError where hands and face are where the pose has them in another order only."""
+    if not can_be_compared(source.layout):
+        return
+    parts = [part for row in rows for part in row.parts]
+    samples = read_samples(partial(read_array, source.folder), parts)
+    values = [array for array in samples if array.shape[1] == source.layout.columns]
+    if not values:
+        return
+    joined = np.concatenate(values)
+    fitting = true_order(joined, source.layout)
+    if fitting is None:
+        return
+    slices = [fitting.slices[block.name] for block in source.layout.blocks]
+    own_order = ", ".join(f"a[:, {columns.start}:{columns.stop}]" for columns in slices)
+    names = ",".join(fitting.slices)
+    problems.add(
+        str(index),
+        f"{explain_order(joined, source.layout, fitting)}: {names}. Put the blocks of "
+        f"{source.files[0] if source.files else 'a layout.json'} in that order, or the columns of "
+        f"each array in the layout's: np.concatenate([{own_order}], axis=1)",
+    )
+    # In wrong columns every array would be checked in vain.
+    problems.raise_if_any()
 
 
 def _parts_are_signs(rows: list[IndexRow]) -> bool:

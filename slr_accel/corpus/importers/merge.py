@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,5 +80,5 @@ def _checksums(part: Corpus) -> dict[str, str]:
     path = part.folder / CHECKSUMS_FILE
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = os.fsdecode(path.read_bytes()).split("\n")[:-1]
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

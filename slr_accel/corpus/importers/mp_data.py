@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.importers.arrays import as_float32, load_numbers
-from slr_accel.corpus.importers.index import MAX_FPS
+from slr_accel.corpus.importers.block_order import in_order, reordered
+from slr_accel.corpus.importers.frame_rate import check_fps
+from slr_accel.corpus.importers.holistic_arrays import BLOCK_ORDER
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import nonzero_presence
 from slr_accel.corpus.importers.splitting import add_dev_share, divide
@@ -32,7 +33,6 @@ their numbers; where a number is missing stands a frame in which nothing is pres
 zeros is absent. Signers are not known.
 """
 LAYOUTS = {layout.columns: layout for layout in (mediapipe_holistic(True), mediapipe_holistic())}
-SOURCE_ORDER = ("pose", "face", "left_hand", "right_hand")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +51,7 @@ def list_mp_data(folder: Path, *, fps: float | None = None, dev_share: float = 0
     Raises:
         ValueError: the folder is none, or its arrays have a width that is not Holistic's.
     """
-    if fps is not None and not 0 < fps < MAX_FPS:
-        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
+    check_fps(fps)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     problems = Problems()
@@ -169,7 +168,6 @@ def _read(id: str, split: str, label: str, frames: dict[int, Path], layout: Layo
         if array.shape != (layout.columns,):
             raise ValueError(f"{path.name} has shape {array.shape}, not ({layout.columns},)")
         values[number - min(frames)] = as_float32(array, path.name)
-    source = replace(layout, blocks=tuple(layout.block(name) for name in SOURCE_ORDER))
-    features = np.concatenate([values[:, source.slices[b.name]] for b in layout.blocks], axis=1)
+    features = reordered(values, in_order(layout, BLOCK_ORDER), layout)
     presence = nonzero_presence(features, layout)
     return Sequence(id, split, UNKNOWN_SIGNER, features, presence, [label])

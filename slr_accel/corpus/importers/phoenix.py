@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.importers.annotations import Annotation, read_annotations
-from slr_accel.corpus.importers.arrays import only_array, read_array
+from slr_accel.corpus.importers.arrays import only_array, read_array, read_samples
 from slr_accel.corpus.importers.block_order import in_order
 from slr_accel.corpus.importers.feature_files import FeatureFiles
 from slr_accel.corpus.importers.holistic_arrays import (
@@ -29,8 +28,6 @@ from slr_accel.corpus.record import Sequence
 SPLITS = ("train", "dev", "test")
 ANNOTATIONS = Path("annotations", "manual")
 FRAMES_PER_SECOND = 25.0
-NUM_SAMPLES = 12
-"""Arrays that are looked into before any is imported."""
 
 FEATURES_HELP = """\
 Landmarks are arrays [frames, values] in FEATURES/SPLIT/ID.npy or .npz, of MediaPipe Holistic: 1629
@@ -146,13 +143,7 @@ def _look_into(
 ) -> Arrangement | None:
     """How the arrays are laid out, found on some of them; None where none can be read."""
     paths = [path for row in annotations if (path := arrays.find(row))]
-    step = max(len(paths) // NUM_SAMPLES, 1)
-    samples: list[np.ndarray] = []
-    # Evenly spaced ones first. What is wrong with any is told, with its annotation, later.
-    for number in sorted(range(len(paths)), key=lambda number: number % step):
-        if len(samples) < NUM_SAMPLES:
-            with suppress(ValueError):
-                samples.append(_read_array(paths[number]))
+    samples = read_samples(_read_array, paths)
     if not samples:
         return None
     try:

@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.importers.index import IndexRow, one_rate, parse_row, read_fields
+from slr_accel.corpus.importers.index import IndexRow, one_rate, parse_row
+from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.pose_files import (
     LAYOUT,

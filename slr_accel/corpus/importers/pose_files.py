@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from slr_accel.corpus.face_mesh import REFINED_FACE_POINTS
-from slr_accel.corpus.importers.index import MAX_FPS
+from slr_accel.corpus.importers.frame_rate import MAX_FPS
 from slr_accel.corpus.layout import Block
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.importers.index import check_id_and_split, parse_labels, read_fields
+from slr_accel.corpus.importers.index import check_id_and_split, parse_labels
+from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.importers.sign_clips import SignClips
 

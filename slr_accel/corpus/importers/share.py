@@ -20,7 +20,7 @@ class Share:
     def parse(text: str) -> Share:
         """From `i/n`. ValueError where it is none."""
         index, _, count = text.partition("/")
-        if index.isdigit() and count.isdigit() and int(index) < int(count):
+        if index.isdecimal() and count.isdecimal() and int(index) < int(count):
             return Share(int(index), int(count))
         raise ValueError(f"--shard is {text!r}; give i/n with 0 <= i < n, e.g. 0/4 to 3/4")
 

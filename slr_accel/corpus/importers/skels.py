@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.importers.arrays import as_float32
-from slr_accel.corpus.importers.index import MAX_FPS, SPLIT_NAME
+from slr_accel.corpus.importers.frame_rate import check_fps
+from slr_accel.corpus.importers.index import SPLIT_NAME
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import nonzero_presence
 from slr_accel.corpus.named_layouts import openpose_upper_body
@@ -49,8 +50,7 @@ def list_skels(folder: Path, *, fps: float = PHOENIX_RATE) -> Listing:
     Raises:
         ValueError: the folder has no .skels files.
     """
-    if not 0 < fps < MAX_FPS:
-        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
+    check_fps(fps)
     skeletons = sorted(folder.glob("*.skels"))
     if not skeletons:
         raise ValueError(f"{folder}: no such folder, or it holds no .skels files like train.skels")

@@ -25,7 +25,8 @@ one sequence a line:
   {"id": "s1", "split": "train", "signer": "anna", "audio": "s1.wav", "labels": "hello world"}
 
 audio     FILE.wav or FILE.flac (ogg and mp3 work, too), or a list of them, joined in time. Paths
-          start at the index. Of several channels the mean is taken.
+          start at the index. Of several channels the mean is taken. A file that is cut off is
+          refused, but ogg does not say how long it should be.
 features  instead of audio: ready-made ones, as `prepare manifest` reads them (MFCC, ...)
 labels    the words of the transcript, kept as they are: upper and lower case differ
 split     train and dev are what training uses; others (test) are for evaluate and predict

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.importers.index import check_id_and_split, parse_labels, read_fields
+from slr_accel.corpus.importers.index import check_id_and_split, parse_labels
+from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.corpus.synthetic import (

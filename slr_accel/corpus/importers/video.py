@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from slr_accel.corpus.importers.index import MAX_FPS, IndexRow, read_index
+from slr_accel.corpus.importers.frame_rate import check_fps
+from slr_accel.corpus.importers.index import IndexRow, read_index
 from slr_accel.corpus.importers.listing import Item, Listing, Problems, Progress
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
@@ -123,8 +124,7 @@ def list_video(
     Raises:
         ValueError: the index or the folder cannot be read at all, or an option makes no sense.
     """
-    if not 0 < fps < MAX_FPS:
-        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
+    check_fps(fps)
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is {workers}; give a number of processes, at least 1")
     problems = Problems()
@@ -196,7 +196,7 @@ def _find(
     if row.fps and not source.is_dir():
         problems.add(row.where, "has `fps`, but a video has times of its own; remove it here")
     # An id may hold characters that a file's name may not.
-    file = work / f"{quote(row.id, safe='')}.safetensors"
+    file = work / f"{quote(row.id, safe='', errors='surrogatepass')}.safetensors"
     time_unit = 1 / (row.fps or fps) if source.is_dir() else 1.0
     return _Video(row, Extraction(source, file, mirrored), time_unit)
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+MISSING_SECONDS = 0.25
+"""So much earlier than announced a video may end: its last frame's length is not always known."""
 
 
 class Frame(NamedTuple):
@@ -46,11 +53,12 @@ def source_files(source: Path) -> list[Path]:
 def _read_video(path: Path) -> Iterator[Frame]:
     import av
 
-    last = -np.inf
+    last, end, announced = -np.inf, -np.inf, None
     try:
         with av.open(path) as container:
             if not container.streams.video:
                 raise ValueError(f"{path}: holds no video")
+            announced = _announced_end(container)
             for frame in container.decode(video=0):
                 if frame.time is None or frame.time <= last:
                     raise ValueError(
@@ -58,6 +66,7 @@ def _read_video(path: Path) -> Iterator[Frame]:
                         "anew: ffmpeg -i VIDEO NEW.mp4"
                     )
                 last = frame.time
+                end = last + float((frame.duration or 0) * (frame.time_base or 0))
                 image = frame.to_ndarray(format="rgb24")
                 # Phones store how they were held; np.rot90 turns as FFmpeg counts: left.
                 yield Frame(last, np.ascontiguousarray(np.rot90(image, frame.rotation // 90)))
@@ -65,6 +74,37 @@ def _read_video(path: Path) -> Iterator[Frame]:
         raise ValueError(f"{path}: cannot be decoded ({error.strerror}); is it whole?") from None
     if last == -np.inf:
         raise ValueError(f"{path}: has no frames")
+    if announced is not None and end < announced - MISSING_SECONDS:
+        raise ValueError(
+            f"{path}: is cut off; its header announces {announced:.2f} s, and it has {end:.2f} s"
+        )
+
+
+def _announced_end(container: InputContainer) -> float | None:
+    """Seconds at which the last frame ends, where a file says it and FFmpeg reads a part of it.
+
+    Of mp4 and mov FFmpeg reads no part without an error. A webm that a browser has recorded says
+    nothing.
+    """
+    stream = container.streams.video[0]
+    if "matroska" in container.format.name:
+        own = _seconds(stream.metadata.get("DURATION", ""))
+        # The whole file's is that of its sound, where that is longer.
+        if own is None and container.duration is not None and len(container.streams) == 1:
+            return container.duration / 1e6
+        return own
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        return float(stream.frames / stream.average_rate)
+    return None
+
+
+def _seconds(clock: str) -> float | None:
+    """Of `00:01:02.500000000`; None where it is none."""
+    parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d*)?)", clock)
+    if parts is None:
+        return None
+    hours, minutes, seconds = map(float, parts.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _read_pictures(folder: Path) -> Iterator[Frame]:

@@ -48,9 +48,14 @@ def draw_preview(
     Args:
         corpus: of a layout whose blocks and points are MediaPipe Holistic's.
         frames_of: gives the frames of a sequence by its id, with times in seconds.
+
+    Raises:
+        ValueError: the corpus is a part without sequences.
     """
     from matplotlib.figure import Figure
 
+    if not len(corpus.rows):
+        raise ValueError("it has no sequences")
     rows = np.unique(np.linspace(0, len(corpus.rows) - 1, MAX_SEQUENCES).round().astype(int))
     places = [[int(p * (corpus.rows.frames[row] - 1)) for p in PLACES] for row in rows]
     images = [

@@ -127,7 +127,33 @@ def test_skipped_sequences_of_all_parts_are_listed_in_the_merged_corpus(tmp_path
     ]
 
 
-@pytest.mark.parametrize("text", ["3", "3/3", "4/3", "-1/3", "a/b", "1/", "/2", "1/0"])
+def test_a_part_without_anything_readable_is_merged_with_the_others(tmp_path: Path):
+    whole = built(with_damage(0, 1), tmp_path / "whole", allow_skips=True)
+    for index in range(2):
+        build_corpus(
+            with_damage(0, 1),
+            tmp_path / "out",
+            share=Share(index, 2),
+            allow_skips=True,
+            track=untracked,
+        )
+    assert built(list_parts(tmp_path / "out"), tmp_path / "out").info == whole.info
+
+
+def test_parts_without_anything_readable_are_no_corpus(tmp_path: Path):
+    for index in range(2):
+        build_corpus(
+            with_damage(0, 1, 2, 3),
+            tmp_path / "out",
+            share=Share(index, 2),
+            allow_skips=True,
+            track=untracked,
+        )
+    with pytest.raises(ValueError, match="no sequences"):
+        built(list_parts(tmp_path / "out"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["3", "3/3", "4/3", "-1/3", "a/b", "1/", "/2", "1/0", "²/3"])
 def test_a_share_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="give i/n"):
         Share.parse(text)
@@ -151,8 +177,9 @@ def test_skips_are_left_out_and_listed_where_allowed(tmp_path: Path):
 
 
 def test_nothing_readable_is_no_corpus_even_where_skips_are_allowed(tmp_path: Path):
-    with pytest.raises(ValueError, match="4 problems"):
+    with pytest.raises(ValueError, match="4 problems") as error:
         build_corpus(with_damage(0, 1, 2, 3), tmp_path / "out", allow_skips=True, track=untracked)
+    assert "--allow_skips" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +216,14 @@ def test_a_link_is_not_taken_for_a_new_folder(tmp_path: Path):
     (tmp_path / "out").symlink_to(tmp_path / "disk")
     with pytest.raises(ValueError, match="link or a mount point"):
         build_corpus(listing(sequence(0)), tmp_path / "out", track=untracked)
+
+
+@pytest.mark.parametrize("name", ["new/..", "..", "/"])
+def test_a_folder_without_a_name_of_its_own_is_refused_before_anything_is_read(tmp_path, name):
+    found = listing(*(sequence(0),))
+    items = [replace(item, read=unreadable) for item in found.items]
+    with pytest.raises(ValueError, match="a folder of its own"):
+        build_corpus(replace(found, items=items), tmp_path / name, track=untracked)
 
 
 def test_a_name_in_another_encoding_is_told_with_its_place(tmp_path: Path):

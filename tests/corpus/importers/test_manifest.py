@@ -1,7 +1,5 @@
 """Own data becomes a corpus unchanged."""
 
-import codecs
-import csv
 import json
 import shutil
 import subprocess
@@ -40,25 +38,6 @@ def test_a_jsonl_index_becomes_a_corpus(folder):
     assert corpus.info.splits["dev"] == {"sequences": 1, "frames": 6}
     assert corpus.layout.signature == "features 5"
     assert corpus.info.frames_per_second is None
-
-
-def test_a_csv_index_gives_the_same_corpus_as_jsonl(folder):
-    rows = [row(0, fps="25"), row(1, split="dev", fps="25", features="s1.npy;s2.npy")]
-    rows[0]["segments"] = json.dumps([[0, 3, "HELLO"]])
-    rows[0]["text"] = "with, comma"
-    path = folder / "index.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    corpus = prepare(path)
-    assert corpus.record(0)["segments"] == [{"start": 0, "end": 3, "label": "HELLO"}]
-    assert corpus.record(0)["text"] == "with, comma"
-    assert corpus.record(1)["text"] is None
-    assert corpus.info.frames_per_second == 25
-    np.testing.assert_array_equal(
-        corpus.features(1), np.concatenate([array(seed=1), array(seed=2)])
-    )
 
 
 @pytest.mark.parametrize(
@@ -120,18 +99,27 @@ def test_paths_start_at_the_index_wherever_it_is(folder, monkeypatch):
     np.testing.assert_array_equal(corpus.features(1), array(seed=1))
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "csv", "JSONL"])
-def test_files_from_windows_are_read(folder, suffix):
-    text = index_of(folder, row(0)).read_text()
-    if suffix == "csv":
-        text = "id,split,features,labels\ns0,train,s0.npy,HELLO WORLD\n"
-    path = folder / f"index_windows.{suffix}"
-    path.write_bytes(codecs.BOM_UTF8 + text.replace("\n", "\r\n").encode())
-    assert prepare(path).labels(0) == ["HELLO", "WORLD"]
-
-
 def test_labels_may_be_separated_by_tabs_and_several_spaces(folder):
     assert prepare(index_of(folder, row(0, labels=" A\tB  C\n"))).labels(0) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ('["GOOD", "DAY"]', ["GOOD", "DAY"]),
+        (' ["IX-1P"] ', ["IX-1P"]),
+        ("[UNKNOWN]", ["[UNKNOWN]"]),
+        ("[UNKNOWN] GOOD,DAY [NOISE]", ["[UNKNOWN]", "GOOD,DAY", "[NOISE]"]),
+        ("[red]NEW DAY", ["[red]NEW", "DAY"]),
+        ("[1]", ["[1]"]),
+    ],
+)
+def test_labels_may_be_a_list_in_a_cell_or_hold_brackets(folder, text, labels):
+    assert prepare(index_of(folder, row(0, labels=text))).labels(0) == labels
+
+
+def test_an_empty_list_in_a_cell_is_no_label(folder):
+    assert prepare(index_of(folder, row(0), row(1, split="dev", labels="[]"))).labels(1) == []
 
 
 def test_a_split_other_than_train_needs_no_labels(folder):

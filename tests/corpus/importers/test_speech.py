@@ -20,7 +20,7 @@ from prepare_helpers import (
 )
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
-from slr_accel.corpus.importers import speech
+from slr_accel.corpus.importers import audio, speech
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
@@ -265,6 +265,28 @@ def containing(samples: np.ndarray) -> Callable[[Path], None]:
 def test_a_bad_recording_is_refused_with_the_line_that_names_it(folder, damage, words):
     damage(folder / "s1.wav")
     assert_line_refused(prepare, index_of(folder, row(0), row(1)), ["index.jsonl:2: s1: ", *words])
+
+
+@pytest.mark.parametrize("share", [0.6, 0.97])
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64", "RF64", "FLAC", "MP3"])
+def test_a_recording_that_is_cut_off_is_refused_whatever_its_kind(folder, kind, share):
+    path = folder / f"a.{kind.lower()}"
+    soundfile.write(path, tone(400, seconds=1.0), RATE, format=kind)
+    index = index_of(folder, row(0), row(1, audio=path.name))
+    list_speech(index).items[1].read()
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert_line_refused(prepare, index, ["s1", "not readable" if kind == "FLAC" else "cut short"])
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64"])
+def test_a_recording_from_a_pipe_does_not_know_its_size_and_is_read(folder, kind):
+    path = folder / f"a.{kind.lower()}"
+    soundfile.write(path, tone(400), RATE, format=kind)
+    start, width, *_ = audio.SIZES[path.read_bytes()[:4]]
+    content = bytearray(path.read_bytes())
+    content[start : start + width] = bytes([0xFF] * width)
+    path.write_bytes(content)
+    assert len(audio.read_audio(path)[0]) == len(tone(400))
 
 
 def test_a_headerless_recording_is_refused(folder):

@@ -202,6 +202,14 @@ def test_a_missing_extra_is_named() -> None:
         holistic()
 
 
+def test_a_video_with_a_name_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    foreign = tmp_path / "videos" / os.fsdecode(b"M\xfcller.mp4")
+    foreign.write_bytes(b"video")
+    with pytest.raises(ValueError, match=r"ller\.mp4: id .* is not UTF-8 text"):
+        built(listed(tmp_path), tmp_path / "c")
+
+
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     with pytest.raises(ValueError, match="holds neither videos"):
@@ -218,6 +226,14 @@ def test_shards_merge_to_what_one_machine_makes(tmp_path: Path) -> None:
     merged = built(list_parts(tmp_path / "c"), tmp_path / "c")
     for path in whole.folder.iterdir():
         assert (merged.folder / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_part_without_any_readable_video_has_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    found = listed(tmp_path, "a,train,,a.mp4,A,,\n")
+    part = build_corpus(found, tmp_path / "c", share=Share(0, 1), allow_skips=True, track=untracked)
+    assert part.preview is None and part.skipped
+    assert "could not be drawn (it has no sequences)" in found.notes[-1]
 
 
 PREPARE = """

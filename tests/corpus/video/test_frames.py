@@ -162,3 +162,38 @@ def test_a_video_cut_off_in_the_middle_is_an_error_not_a_shorter_video(
     assert sum(1 for _ in read_frames(whole)) == 55
     with pytest.raises(ValueError, match=r"cut\.mp4: cannot be decoded"):
         list(read_frames(cut))
+
+
+@pytest.mark.parametrize("name", ["v.webm", "v.mkv", "v.avi", "v.mp4"])
+def test_a_cut_that_leaves_frames_that_decode_is_found(name: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(100)]
+    path = write_video(tmp_path / name, images)
+    assert sum(1 for _ in read_frames(path)) == 100
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"is cut off; its header announces 4\.00 s|be decoded"):
+        list(read_frames(path))
+
+
+@pytest.mark.parametrize("name", ["v.webm", "v.mkv", "v.mp4"])
+def test_a_video_that_begins_late_or_holds_its_last_frame_is_whole(
+    name: str, tmp_path: Path
+) -> None:
+    times = [2.0, 2.04, 2.5, 4.0]
+    assert len(list(read_frames(write_video(tmp_path / name, greys(4), times)))) == 4
+
+
+def test_sound_that_is_longer_than_its_video_makes_it_no_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    with av.open(path, "w") as container:
+        video, sound = container.add_stream("libx264", rate=25), container.add_stream("aac", 8000)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for image in greys(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(video.encode())
+        for number in range(20):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 8000, 1024 * number
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    assert len(list(read_frames(path))) == 10
