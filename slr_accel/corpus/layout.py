@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
+from slr_accel.files import is_unicode
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
@@ -63,7 +64,7 @@ class Layout:
             problems.append(f"scale needs exactly two points, not {len(self.scale)}")
         elif self.scale and self.scale[0] == self.scale[1]:
             problems.append(f"scale names {self.scale[0]!r} twice; a length needs two points")
-        if not _is_text(self.units):
+        if not is_unicode(self.units):
             problems.append(f"units {self.units!r} is not UTF-8 text")
         if problems:
             raise ValueError("this layout cannot be used: " + "; ".join(problems))
@@ -187,7 +188,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _block_problems(block: Block) -> list[str]:
     problems = []
-    names = [name for name in (block.name, *block.points) if not _is_text(name)]
+    names = [name for name in (block.name, *block.points) if not is_unicode(name)]
     if names:
         problems.append(f"block {block.name!r} has names that are not UTF-8 text: {names}")
     if not block.name or "." in block.name:
@@ -202,11 +203,6 @@ def _block_problems(block: Block) -> list[str]:
     if unknown:
         problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
     return problems
-
-
-def _is_text(name: str) -> bool:
-    """JSON can spell halves of characters, which no file takes."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def generic_layout(columns: int) -> Layout:
