@@ -103,17 +103,10 @@ def _by_letter(name: str) -> list[str]:
 
 
 def _without_sides(layout: Layout) -> list[str]:
-    """What is mirrored without anything changing places, where something surely has to."""
-    sided = {block.name for block in layout.blocks if _names_sides(block)}
-    if not sided:
-        return ["no block or point is named left or right, so that nothing would change places"]
-    # Shoulders, as a rule. Those of a spine are fine, where their block names sides beside them.
-    if layout.scale and not sided & {reference.partition(".")[0] for reference in layout.scale}:
-        return [
-            f"nothing says which of the scale points {' and '.join(layout.scale)} lies left; "
-            "prepare the corpus with a layout that names sides as left and right"
-        ]
-    return []
+    """A hand by itself or the middle of a body is mirrored in its place; several blocks are not."""
+    if len(layout.blocks) == 1 or any(map(_names_sides, layout.blocks)):
+        return []
+    return ["no block or point is named left or right, so that nothing would change places"]
 
 
 def _names_sides(block: Block) -> bool:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def without_secrets(text: str) -> str:
     """The text without `user:password@` and `?query` of the addresses in it: to be shown."""
-    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
+    text = re.sub(r"(?<=://)[^/\s:@]*:[^/\s]*@", "", text)
     return re.sub(r"(://[^\s?]*)\?[^\s'\")]*", r"\1", text)
 
 

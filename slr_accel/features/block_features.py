@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +40,7 @@ class BlockFeatures(nn.Module):
 
     def forward(
         self, features: Tensor, points: dict[str, Tensor], present: Tensor
-    ) -> Iterator[tuple[slice, Tensor]]:
+    ) -> list[tuple[slice, Tensor]]:
         """Writes group by group to `features` (B, T, F).
 
         In place, since on a CPU memory takes the time, and new memory most of it.
@@ -51,9 +49,10 @@ class BlockFeatures(nn.Module):
             points: (B, T, P, A) of each block, centred on the body, in its unit of length.
             present: (B, T, blocks) bool.
 
-        Yields:
-            The columns written, and the frames (B, T, 1) where they are valid.
+        Returns:
+            Of each group the columns written, and the frames (B, T, 1) where they are valid.
         """
+        written = []
         kept = self.kept(points[self.block.name], dim=2)
         own = present[..., self.index]
         for group, columns, shape in self.places:
@@ -66,7 +65,8 @@ class BlockFeatures(nn.Module):
             else:
                 self._write_anchored(out, group, points, kept)
                 valid = own & present[..., self.anchor_index]
-            yield columns, valid[..., None]
+            written.append((columns, valid[..., None]))
+        return written
 
     def _write_motion(self, out: Tensor, group: str, kept: Tensor, own: Tensor) -> Tensor:
         """Central differences per second; the first and the last frame have none."""

@@ -101,7 +101,7 @@ class FeatureTransform(nn.Module):
     ) -> Iterator[tuple[slice, Tensor]]:
         """Writes every group of every block to its columns of `features` (B, T, F).
 
-        Yields, group by group, the columns written and the frames (B, T, 1) where they are valid.
+        Yields, of each group, the columns written and the frames (B, T, 1) where they are valid.
         """
         points = self._normalised_points(values, present)
         for block in self._blocks:

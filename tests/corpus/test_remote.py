@@ -179,6 +179,7 @@ def test_a_server_that_refuses_at_once_is_told_by_name() -> None:
             "(Cannot reach 'http://host/x', url)",
         ),
         ("s3://bucket/corpus@2", "s3://bucket/corpus@2"),
+        ("abfs://data@account.net/x", "abfs://data@account.net/x"),
         ("me@host: why?", "me@host: why?"),
     ],
 )

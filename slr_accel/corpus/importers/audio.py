@@ -26,7 +26,7 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
     """Samples [N] float32 in [-1, 1], the mean of the channels, and how many a second has.
 
     A file that is cut off is told where it says how long it should be: ogg does not, and mp3 only
-    with the header that most encoders write.
+    in a first frame that counts the others.
 
     Raises:
         ValueError: says what is wrong with the file.
@@ -41,7 +41,8 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as sound:
             samples = sound.read(dtype="float32", always_2d=True)  # (N, channels)
-            rate, promised = sound.samplerate, sound.frames
+            rate, frames = sound.samplerate, sound.frames
+            is_estimate = sound.format == "MP3" and not _counts_its_frames(path)
     # Besides its own error: TypeError for .raw, ValueError where flac does not say its length.
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
@@ -49,9 +50,9 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
             f"{path}: not readable as sound ({reason}); read are wav, flac, ogg and mp3: convert "
             "others, e.g. ffmpeg -i FILE FILE.flac"
         ) from None
-    if len(samples) < promised:
+    if len(samples) < frames and not is_estimate:
         raise ValueError(
-            f"{path}: is cut short; its header announces {promised} samples, and it has "
+            f"{path}: is cut short; its header announces {frames} samples, and it has "
             f"{len(samples)}"
         )
     if not len(samples):
@@ -74,6 +75,17 @@ def _check_complete(path: Path) -> None:
         raise ValueError(
             f"{path}: is cut short; its header announces {announced} bytes, and it has {size}"
         )
+
+
+def _counts_its_frames(path: Path) -> bool:
+    """Whether an mp3 begins with a frame that says how many follow: not every encoder writes it."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        is_tag = head[:3] == b"ID3"
+        size = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:])))
+        file.seek(10 + size if is_tag else 0)
+        first = file.read(64)
+    return any(name in first for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _announced_bytes(head: bytes) -> int | None:

@@ -25,6 +25,8 @@ SAME_PLACE = {
 SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
 FAR = 0.5
 """Shoulder widths. In real landmarks the two are 0.02 to 0.1 apart, and the wrong wrist 1 to 3."""
+NEAR = 0.2
+"""Shoulder widths: nearer than blocks come to each other by chance, in one of many orders."""
 MOST_BLOCKS = 6
 """Of which all orders are tried."""
 
@@ -104,7 +106,7 @@ def true_order(values: np.ndarray, declared: Layout) -> Layout | None:
     if farthest(values, declared) <= FAR or len(declared.blocks) > MOST_BLOCKS:
         return None
     best = best_order(values, declared)
-    return best if farthest(values, best) <= FAR else None
+    return best if farthest(values, best) <= NEAR else None
 
 
 def explain_order(values: np.ndarray, declared: Layout, fitting: Layout) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
@@ -95,7 +96,9 @@ def _check_header(
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
     """(FILE:LINE where it begins, cells) of every line of cells, the header first."""
-    reader = csv.reader(file, skipinitialspace=True, strict=True)
+    # `skipinitialspace` leaves spaces behind a quote that closes a cell; strict, csv refuses them.
+    lines = (re.sub(r'(?<!")"[ \t]+(?=,|\r?\n?$)', '"', line) for line in file)
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
     last = 0
     try:
         for cells in reader:
@@ -116,9 +119,12 @@ def _meant(name: str, known: tuple[str, ...], given: Collection[str]) -> str | N
 
 @cache
 def _like(name: str, known: tuple[str, ...]) -> list[str]:
+    """Not `fs` for fps or `sign` for signer: those are somebody's own."""
     if name in known:
         return []
-    return difflib.get_close_matches(name, known, len(known), 0.8)
+    name = name.lower()
+    near = difflib.get_close_matches(name, known, len(known), 0.85) if len(name) > 4 else []
+    return [column for column in known if column.rstrip("s") == name.rstrip("s")] or near
 
 
 def _json_lines(

@@ -74,14 +74,22 @@ def _read_video(path: Path) -> Iterator[Frame]:
         raise ValueError(f"{path}: cannot be decoded ({error.strerror}); is it whole?") from None
     if last == -np.inf:
         raise ValueError(f"{path}: has no frames")
-    if announced is not None and end < announced - MISSING_SECONDS:
+    if announced is not None and end < announced.seconds - announced.tolerance:
         raise ValueError(
-            f"{path}: is cut off; its header announces {announced:.2f} s, and it has {end:.2f} s"
+            f"{path}: is cut off; its header announces {announced.seconds:.2f} s, and it has "
+            f"{end:.2f} s"
         )
 
 
-def _announced_end(container: InputContainer) -> float | None:
-    """Seconds at which the last frame ends, where a file says it and FFmpeg reads a part of it.
+class _Announced(NamedTuple):
+    """When a video ends, by what its file says."""
+
+    seconds: float
+    tolerance: float = MISSING_SECONDS
+
+
+def _announced_end(container: InputContainer) -> _Announced | None:
+    """Where a file says it and FFmpeg reads a part of it.
 
     Of mp4 and mov FFmpeg reads no part without an error. A webm that a browser has recorded says
     nothing.
@@ -91,10 +99,11 @@ def _announced_end(container: InputContainer) -> float | None:
         own = _seconds(stream.metadata.get("DURATION", ""))
         # The whole file's is that of its sound, where that is longer.
         if own is None and container.duration is not None and len(container.streams) == 1:
-            return container.duration / 1e6
-        return own
+            # Web pages add it to what a browser has recorded, by their own clock.
+            return _Announced(container.duration / 1e6, tolerance=max(1, container.duration / 2e7))
+        return None if own is None else _Announced(own)
     if container.format.name == "avi" and stream.frames and stream.average_rate:
-        return float(stream.frames / stream.average_rate)
+        return _Announced(float(stream.frames / stream.average_rate))
     return None
 
 

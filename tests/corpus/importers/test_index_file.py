@@ -119,6 +119,15 @@ def test_spaces_around_the_cells_of_a_csv_file_are_none_of_theirs(folder):
     ]
 
 
+def test_spaces_behind_the_quotes_of_a_cell_are_none_of_its(folder):
+    (folder / "a.csv").write_text(
+        HEADER + '"s0" , "train" ,s0.npy\t,"A B" , "he said ""no"", twice" \n'
+    )
+    corpus = prepare(folder / "a.csv")
+    assert corpus.labels(0) == ["A", "B"]
+    assert corpus.record(0)["text"] == 'he said "no", twice'
+
+
 @pytest.mark.parametrize(
     ("key", "meant"), [("label", "labels"), ("segment", "segments"), ("Signer", "signer")]
 )
@@ -130,5 +139,6 @@ def test_a_misspelt_key_is_told_once_with_its_first_line(folder, key, meant):
 
 
 def test_a_key_of_somebody_elses_is_passed_over(folder):
-    fields = {**row(0), "camera": "left", "label": "beside `labels`", "si5": None}
+    own = {"camera": "left", "fs": 16000, "sign": "HELLO", "signed": True, "tex": "\\hello"}
+    fields = {**row(0, signer=None), **own, "label": "beside `labels`", "si5": None}
     assert prepare(index_of(folder, fields)).labels(0) == ["HELLO", "WORLD"]

@@ -278,6 +278,23 @@ def test_a_recording_that_is_cut_off_is_refused_whatever_its_kind(folder, kind, 
     assert_line_refused(prepare, index, ["s1", "not readable" if kind == "FLAC" else "cut short"])
 
 
+@pytest.mark.parametrize("rate", [RATE, 44100])
+@pytest.mark.parametrize("bit_rate", [16000, 64000])
+def test_a_whole_mp3_that_does_not_count_its_frames_is_read(folder, rate, bit_rate):
+    """libsndfile estimates them, often too high."""
+    av = pytest.importorskip("av")
+    path = folder / "a.mp3"
+    sound = np.concatenate([np.zeros(2 * rate), tone(400, seconds=2.0, rate=rate)])
+    with av.open(str(path), "w", options={"write_xing": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=rate, layout="mono")
+        stream.bit_rate = bit_rate
+        frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
+        frame.sample_rate = rate
+        for part in (frame, None):
+            container.mux(stream.encode(part))
+    assert len(audio.read_audio(path)[0]) == pytest.approx(len(sound), abs=3000)
+
+
 @pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64"])
 def test_a_recording_from_a_pipe_does_not_know_its_size_and_is_read(folder, kind):
     path = folder / f"a.{kind.lower()}"

@@ -1,6 +1,7 @@
 """Videos and folders of pictures as frames."""
 
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,19 @@ def test_a_cut_that_leaves_frames_that_decode_is_found(name: str, tmp_path: Path
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"is cut off; its header announces 4\.00 s|be decoded"):
         list(read_frames(path))
+
+
+@pytest.mark.parametrize(("more", "is_whole"), [(0.5, True), (2.0, False)])
+def test_a_length_by_the_clock_of_a_web_page_may_be_a_second_off(
+    more: float, is_whole: bool, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.webm", greys(20))
+    content = bytearray(path.read_bytes().replace(b"DURATION", b"DUR_TION"))
+    place = content.index(b"\x44\x89\x88") + 3
+    content[place : place + 8] = struct.pack(">d", 1000 * (0.8 + more))
+    path.write_bytes(content)
+    with nullcontext() if is_whole else pytest.raises(ValueError, match="is cut off"):
+        assert len(list(read_frames(path))) == 20
 
 
 @pytest.mark.parametrize("name", ["v.webm", "v.mkv", "v.mp4"])
