@@ -38,7 +38,8 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.loading.loader import Batch, read_ahead
+from slr_accel.loading.batch import Batch
+from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import plan
 from slr_accel.settings import build_settings
 from slr_accel.training.data import make_epoch, make_vocabulary, train_data

@@ -43,7 +43,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.loading.loader import Batch, load_batch
+from slr_accel.loading.batch import Batch
+from slr_accel.loading.loader import load_batch
 from slr_accel.loading.plan import plan
 from slr_accel.settings import build_settings, read_recipe
 from slr_accel.training.feed import StepWork

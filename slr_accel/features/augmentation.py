@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.mirror import mirror_of
 from slr_accel.features.body import BodyFrame
-from slr_accel.features.draws import Chance, Draws
+from slr_accel.features.draws import Chance
 from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import resample
 from slr_accel.features.settings import AugmentationSettings
-from slr_accel.loading.loader import Batch
+from slr_accel.loading.batch import Batch, Draws
 
 
 class Augmentation(nn.Module):

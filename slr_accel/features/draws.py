@@ -7,7 +7,6 @@ what was trained before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,30 +16,7 @@ from torch import Tensor
 from slr_accel.corpus.layout import Layout
 from slr_accel.features.resampling import drop_places, random_places
 from slr_accel.features.settings import AugmentationSettings
-
-
-@dataclass(frozen=True)
-class Draws:
-    """The changes of B sequences. P blocks have a plane: x and y."""
-
-    places: Tensor
-    """[B, T'] float32 where the new frames lie in the sequence; 0 beyond its new length."""
-    lengths: Tensor
-    """[B] int64 new frames."""
-    mirrored: Tensor
-    """[B] bool."""
-    image: Tensor
-    """[B, 2, 2] rotation x shear x zoom of the image."""
-    body_shift: Tensor
-    """[B, 2] of the whole body, in units of length."""
-    turns: Tensor
-    """[B, P, 2, 2] rotation of each block about its centre."""
-    shifts: Tensor
-    """[B, P, 2] of each block, in units of length."""
-    shown: Tensor
-    """[B, T', blocks] bool: False where a block is hidden, and beyond the new length."""
-    noise: tuple[tuple[int, int], ...]
-    """New frames and the jitter's seed of each sequence; numbers, which the host needs."""
+from slr_accel.loading.batch import Draws
 
 
 class _Changes(NamedTuple):

@@ -4,58 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.features.draws import Draws
+from slr_accel.loading.batch import Batch
 from slr_accel.loading.splice import Piece
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Padded sequences; beyond a sequence's length everything is 0."""
-
-    rows: Tensor
-    """[B] int64 row numbers in the corpus."""
-    features: Tensor
-    """[B, T, D] base values in the corpus' storage dtype."""
-    presence: Tensor
-    """[B, T, blocks] bool."""
-    lengths: Tensor
-    """[B] int64 frames."""
-    targets: Tensor
-    """[B, U] int64 token ids, padded with 0; empty where the rows are not trained on."""
-    target_lengths: Tensor
-    """[B] int64 tokens."""
-    draws: Draws | None = None
-    """What augmentation is to do; None for nothing."""
-
-    def to(self, device: torch.device) -> Batch:
-        """A copy on `device`, which is not waited for."""
-        if device.type == "cpu":
-            return self
-        moved = _on_device(self, device)
-        draws = None if self.draws is None else _on_device(self.draws, device)
-        return replace(moved, draws=draws)
-
-
-Record = TypeVar("Record", Batch, Draws)
-
-
-def _on_device(record: Record, device: torch.device) -> Record:
-    values: dict[str, Any] = {field.name: getattr(record, field.name) for field in fields(record)}
-    moved = {
-        name: value.pin_memory().to(device, non_blocking=True)
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
-    return replace(record, **{**values, **moved})
 
 
 def load_batch(

@@ -7,7 +7,7 @@ from typing import Any
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.features.frames import frame_mask
-from slr_accel.loading.loader import Batch
+from slr_accel.loading.batch import Batch
 
 
 def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:

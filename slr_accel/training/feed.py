@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.loading.loader import Batch, read_ahead
+from slr_accel.loading.batch import Batch
+from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import micro_batches_of_rank, steps_per_epoch
 from slr_accel.training.data import Epoch
 

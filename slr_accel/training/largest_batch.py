@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.errors import OutOfMemory
-from slr_accel.loading.loader import Batch
+from slr_accel.loading.batch import Batch
 from slr_accel.settings import Settings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.run import RunFolder, record_batch_frames

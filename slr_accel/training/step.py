@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.loading.loader import Batch
+from slr_accel.loading.batch import Batch
 from slr_accel.training.feed import StepWork
 from slr_accel.training.zero import ZeroPasses
 

@@ -19,7 +19,7 @@ from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import random_places, resample
 from slr_accel.features.settings import AugmentationSettings, FeatureSettings
 from slr_accel.features.transform import FeatureTransform
-from slr_accel.loading.loader import Batch
+from slr_accel.loading.batch import Batch
 from slr_accel.loading.plan import required_output_length
 from slr_accel.settings import build_settings
 from slr_accel.training.data import TrainData, make_epoch

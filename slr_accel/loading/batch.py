@@ -1,0 +1,74 @@
+"""What a step gets: padded sequences, and what augmentation is to do to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The changes of B sequences. P blocks have a plane: x and y."""
+
+    places: Tensor
+    """[B, T'] float32 where the new frames lie in the sequence; 0 beyond its new length."""
+    lengths: Tensor
+    """[B] int64 new frames."""
+    mirrored: Tensor
+    """[B] bool."""
+    image: Tensor
+    """[B, 2, 2] rotation x shear x zoom of the image."""
+    body_shift: Tensor
+    """[B, 2] of the whole body, in units of length."""
+    turns: Tensor
+    """[B, P, 2, 2] rotation of each block about its centre."""
+    shifts: Tensor
+    """[B, P, 2] of each block, in units of length."""
+    shown: Tensor
+    """[B, T', blocks] bool: False where a block is hidden, and beyond the new length."""
+    noise: tuple[tuple[int, int], ...]
+    """New frames and the jitter's seed of each sequence; numbers, which the host needs."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sequences; beyond a sequence's length everything is 0."""
+
+    rows: Tensor
+    """[B] int64 row numbers in the corpus."""
+    features: Tensor
+    """[B, T, D] base values in the corpus' storage dtype."""
+    presence: Tensor
+    """[B, T, blocks] bool."""
+    lengths: Tensor
+    """[B] int64 frames."""
+    targets: Tensor
+    """[B, U] int64 token ids, padded with 0; empty where the rows are not trained on."""
+    target_lengths: Tensor
+    """[B] int64 tokens."""
+    draws: Draws | None = None
+    """What augmentation is to do; None for nothing."""
+
+    def to(self, device: torch.device) -> Batch:
+        """A copy on `device`, which is not waited for."""
+        if device.type == "cpu":
+            return self
+        moved = _on_device(self, device)
+        draws = None if self.draws is None else _on_device(self.draws, device)
+        return replace(moved, draws=draws)
+
+
+Record = TypeVar("Record", Batch, Draws)
+
+
+def _on_device(record: Record, device: torch.device) -> Record:
+    values: dict[str, Any] = {field.name: getattr(record, field.name) for field in fields(record)}
+    moved = {
+        name: value.pin_memory().to(device, non_blocking=True)
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+    return replace(record, **{**values, **moved})
