@@ -46,10 +46,11 @@ from slr_accel.corpus.reader import open_corpus
 from slr_accel.loading.batch import Batch
 from slr_accel.loading.loader import load_batch
 from slr_accel.loading.plan import plan
+from slr_accel.models.folder import load_tensors
 from slr_accel.settings import build_settings, read_recipe
 from slr_accel.training.feed import StepWork
 from slr_accel.training.run import RunFolder
-from slr_accel.training.setup import fresh_model, load_statistics, make_optimizer, set_up
+from slr_accel.training.setup import fresh_model, make_optimizer, set_up
 from slr_accel.training.step import batch_losses
 from slr_accel.training.trainer import Trainer
 
@@ -84,8 +85,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="of which the median counts [15]")
     parser.add_argument("--batches", type=int, default=40, help="to compare the batching on [40]")
     args = parser.parse_args()
-    if args.rounds < 1 or args.batches < 1:
-        parser.error("--rounds and --batches must be at least 1")
+    if args.rounds < 2 or args.batches < 1:
+        parser.error("--rounds must be at least 2 and --batches at least 1")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="trainer-benchmark-") as folder:
         settings = build_settings(
@@ -135,9 +136,8 @@ def loops(trainer: Trainer, rounds: int) -> str:
 
 def fresh(trainer: Trainer) -> tuple[nn.Module, Optimizer]:
     """Another model with the weights of the trainer's, and an optimizer like its own."""
-    model = fresh_model(
-        trainer.settings, trainer.corpus, trainer.vocabulary, load_statistics(trainer.run)
-    )
+    own = load_tensors(trainer.run.statistics)
+    model = fresh_model(trainer.settings, trainer.corpus, trainer.vocabulary, own)
     return model.train(), make_optimizer(trainer.settings, model)
 
 

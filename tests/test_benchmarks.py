@@ -1,0 +1,19 @@
+"""The benchmarks keep up with what they measure."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def test_every_benchmark_finds_what_it_uses() -> None:
+    names = sorted(path.stem for path in FOLDER.glob("*.py"))
+    assert len(names) > 5
+    done = subprocess.run(
+        [sys.executable, "-c", "".join(f"import {name}\n" for name in names)],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
