@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from slr_accel.corpus.format import Shard
 from slr_accel.errors import FetchError
+from slr_accel.files import NO_ROOM
 
 ATTEMPTS = 4
 FIRST_WAIT = 0.5
 """Seconds before the second attempt; each further wait is twice as long."""
 CHUNK_BYTES = 8 * 2**20
-LOCAL_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+LOCAL_PROBLEMS = {*NO_ROOM, errno.EROFS}
 
 T = TypeVar("T")
 

@@ -65,10 +65,10 @@ Record = TypeVar("Record", Batch, Draws)
 
 
 def _on_device(record: Record, device: torch.device) -> Record:
-    values: dict[str, Any] = {field.name: getattr(record, field.name) for field in fields(record)}
-    moved = {
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    moved: dict[str, Any] = {
         name: value.pin_memory().to(device, non_blocking=True)
         for name, value in values.items()
         if isinstance(value, Tensor)
     }
-    return replace(record, **{**values, **moved})
+    return replace(record, **moved)
