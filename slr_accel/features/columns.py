@@ -77,6 +77,26 @@ class FeatureColumns:
         """The column that says whether a block is present."""
         return self.num_values + self.blocks.index(block)
 
+    def without_effect(self) -> list[str]:
+        """Settings that were given and change nothing for this layout."""
+        settings, blocks = self.settings, ", ".join(block.name for block in self.blocks)
+        points = [f"{block.name}.{point}" for block in self.blocks for point in block.points]
+        found = [
+            f"exclude_points {pattern} has no effect: it matches no point of {blocks}"
+            for pattern in settings.exclude_points
+            if not any(fnmatchcase(point, pattern) for point in points)
+        ]
+        if "groups" in settings.model_fields_set:
+            made = {group for (_, group), width in self.group_widths.items() if width}
+            found += [
+                f"groups {group} has no effect: it makes no features of {blocks}"
+                for group in settings.groups
+                if group not in made
+            ]
+        if not settings.depth and not any("z" in block.axes for block in self.blocks):
+            found.append(f"depth false has no effect: there is no z in {blocks}")
+        return found
+
     def of_points(self, block: Block, groups: tuple[str, ...]) -> dict[str, list[int]]:
         """Which columns are of which point of a block: {point: columns}.
 

@@ -37,8 +37,9 @@ class Chance:
 
     def __init__(self, layout: Layout, settings: AugmentationSettings) -> None:
         self.settings = settings
-        origin = {reference.partition(".")[0] for reference in layout.origin}
-        self._is_origin = np.array([block.name in origin for block in layout.blocks])
+        self._is_origin = _holds(layout.origin, layout)
+        # Without them the rest would be measured from nowhere, or in other units.
+        self._is_needed = self._is_origin | _holds(layout.scale, layout)
         self.planes = [i for i, block in enumerate(layout.blocks) if {"x", "y"} <= set(block.axes)]
         """Blocks with x and y."""
 
@@ -116,10 +117,10 @@ class Chance:
     def _shown(self, random: np.random.Generator, frames: int) -> np.ndarray:
         """(frames, blocks) without some spans of frames, and without some blocks."""
         s = self.settings
-        shown = np.ones((frames, len(self._is_origin)), bool)
+        shown = np.ones((frames, len(self._is_needed)), bool)
         for _ in range(s.time_masks):
             shown[_span(random, round(s.time_mask_share * frames), frames)] = False
-        dropped = (random.random(shown.shape[1]) < s.block_dropout) & ~self._is_origin
+        dropped = (random.random(shown.shape[1]) < s.block_dropout) & ~self._is_needed
         if dropped.all():
             dropped[random.integers(len(dropped))] = False
         for block in np.flatnonzero(dropped):
@@ -127,6 +128,12 @@ class Chance:
             span = slice(0, frames) if whole else _span(random, frames // 2, frames)
             shown[span, block] = False
         return shown
+
+
+def _holds(points: tuple[str, ...], layout: Layout) -> np.ndarray:
+    """[blocks] bool: which have one of the points, as BLOCK.POINT."""
+    names = {reference.partition(".")[0] for reference in points}
+    return np.array([block.name in names for block in layout.blocks])
 
 
 def _span(random: np.random.Generator, longest: int, frames: int) -> slice:

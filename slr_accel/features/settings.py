@@ -80,14 +80,28 @@ class AugmentationSettings(BaseModel):
     time_mask_share: Probability = 0.1
     """Longest such span, as a share of the sequence."""
     block_dropout: Probability = 0.1
-    """Probability that a block is absent, in half of the cases for a span only; the origin's block
-    and the last one left stay."""
+    """Probability that a block is absent, in half of the cases for a span only; the blocks of the
+    layout's origin and scale and the last one left stay."""
 
     @property
     def is_off(self) -> bool:
         """Nothing would be changed."""
         changes = self.model_dump(exclude={"time_stretch", "time_mask_share"})
         return self.time_stretch == 1 and not any(changes.values())
+
+    def without_effect(self, layout: Layout) -> list[str]:
+        """Settings that were given and change nothing in sequences of this layout."""
+        given, found = self.model_fields_set, []
+        if not any({"x", "y"} <= set(block.axes) for block in layout.blocks):
+            planar = ("rotation", "zoom", "shear", "block_shift", "block_rotation")
+            found += [
+                f"{name} has no effect: no block of the layout has x and y"
+                for name in planar
+                if name in given and getattr(self, name)
+            ]
+        if "time_mask_share" in given and not self.time_masks:
+            found.append("time_mask_share has no effect without --time_masks")
+        return found
 
     def problems_with(self, layout: Layout) -> list[str]:
         """What cannot be done, or changes nothing, in sequences of this layout."""

@@ -45,6 +45,30 @@ class LoadingSettings(BaseModel):
         assert self.batch_frames != "auto", "training.setup replaces it"
         return self.batch_frames
 
+    def without_effect(self, *, is_remote: bool, num_train: int, longest: int) -> list[str]:
+        """Settings that were given and change nothing for a corpus.
+
+        Args:
+            num_train: sequences of its train split.
+            longest: most frames of one that is read.
+        """
+        found = []
+        if not is_remote:
+            found += [
+                f"{name} has no effect, the corpus is a folder of this machine"
+                for name in sorted(self.model_fields_set & {"cache_dir", "cache_gb"})
+                if getattr(self, name) is not None
+            ]
+        if self.num_train_samples is not None and self.num_train_samples >= num_train:
+            found.append(
+                f"num_train_samples has no effect, the train split has {num_train} sequences"
+            )
+        if self.dynamic_truncation and self.max_frames is not None and longest <= self.max_frames:
+            found.append(
+                f"dynamic_truncation has no effect, no sequence has more than {longest} frames"
+            )
+        return found
+
     def problems(self) -> list[str]:
         """What does not fit together, each with the way out."""
         found = []

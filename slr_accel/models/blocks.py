@@ -36,6 +36,10 @@ class MaskedConv(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * frame_mask(lengths, x.shape[1])[..., None]
+        if x.shape[1] < self.stride:
+            # One more frame of zeros changes nothing; for a single frame at stride 2 the CPU's
+            # bfloat16 kernel (torch 2.13) leaves gradients of weights uninitialised.
+            x = functional.pad(x, (0, 0, 0, self.stride - x.shape[1]))
         y = self.conv(x.transpose(1, 2)).transpose(1, 2)
         return y, output_lengths(lengths, self.stride)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveInt
@@ -278,9 +279,18 @@ def alignment_stride(settings: ModelSettings) -> int:
     return settings.output_stride
 
 
-def without_effect(settings: ModelSettings) -> list[str]:
-    """Settings that were given and change nothing in this combination."""
+def without_effect(settings: ModelSettings, block_names: Sequence[str]) -> list[str]:
+    """Settings that were given and change nothing in this combination.
+
+    Args:
+        block_names: of the blocks that features are made of.
+    """
     given, found = settings.model_fields_set, []
+    if "face_kernel_size" in given and "face" not in block_names:
+        found.append("face_kernel_size has no effect: there is no block named face")
+    if isinstance(settings, StudentSettings) and not settings.conv_blocks:
+        names = given & {"kernel_size", "expansion", "squeeze_excitation"}
+        found += [f"{name} has no effect without --conv_blocks" for name in sorted(names)]
     if (
         isinstance(settings, StudentSettings | TeacherSettings | CoSignSettings)
         and not settings.consistency_weight

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from slr_accel.models.settings import without_effect
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.data import references
@@ -53,11 +55,24 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
             f"warning: sequences of more than {budget} frames (up to {longest}) make batches of "
             "their own, larger than batch_frames"
         )
-    if loading.cache_dir is not None and not trainer.corpus.is_remote:
-        yield "warning: cache_dir has no effect, the corpus is a folder of this machine"
-    settings = trainer.settings
-    for text in [*settings.training.without_effect(), *without_effect(settings.model)]:
+    for text in _without_effect(trainer):
         yield f"warning: {text}"
+
+
+def _without_effect(trainer: Trainer) -> Iterator[str]:
+    """Settings that were given and change nothing, group by group."""
+    settings, corpus = trainer.settings, trainer.corpus
+    columns = trainer.raw_model.features.columns
+    train = corpus.rows.of_split("train")
+    yield from settings.training.without_effect()
+    yield from settings.loading.without_effect(
+        is_remote=corpus.is_remote,
+        num_train=len(train),
+        longest=int(corpus.rows.frames[np.concatenate([train, trainer.eval_rows])].max()),
+    )
+    yield from columns.without_effect()
+    yield from settings.augmentation.without_effect(corpus.layout)
+    yield from without_effect(settings.model, [block.name for block in columns.blocks])
 
 
 def _model(trainer: Trainer) -> str:

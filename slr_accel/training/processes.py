@@ -6,6 +6,7 @@ import os
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import GradientAccumulationPlugin
 from torch import distributed
 
 from slr_accel.training import zero
@@ -44,6 +45,9 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         cpu=not has_gpu and not zero.is_asked_for(),
         mixed_precision=mixed_precision,
         kwargs_handlers=[fixed_buckets, group],
+        # Gradients are summed here (training/step.py). Left open, accelerate would divide them by
+        # what ACCELERATE_GRADIENT_ACCUMULATION_STEPS says.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models_helpers import LAYOUTS, random_batch
 
-from slr_accel.corpus.layout import Layout, generic_layout
+from slr_accel.corpus.layout import Block, Layout, generic_layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.corpus.synthetic import performances
 from slr_accel.features.augmentation import Augmentation
@@ -183,6 +183,34 @@ def test_block_dropout_leaves_a_block_and_never_takes_the_origins() -> None:
     assert torch.equal(hidden.presence, generic.presence)
 
 
+def test_block_dropout_never_takes_what_lengths_are_measured_with() -> None:
+    pose = Block("pose", ("left_shoulder", "right_shoulder"), ("x", "y"))
+    others = (Block("left_hand", ("centre",), ("x", "y")), Block("face", ("nose",), ("x", "y")))
+    scale = ("pose.left_shoulder", "pose.right_shoulder")
+    layout = Layout((pose, *others), origin=("face.nose",), scale=scale)
+    batch = random_batch(layout, [20])
+    batch = replace(batch, presence=torch.ones_like(batch.presence))
+    augment = augmentation(layout, block_dropout=1.0)
+    shown = torch.cat([augmented(augment, batch, seed=1, epoch=e).presence for e in range(5)])
+    assert shown[..., layout.block_index("pose")].all()
+    assert shown[..., layout.block_index("face")].all()
+    assert not shown[..., layout.block_index("left_hand")].all()
+
+
+def test_a_block_is_turned_about_its_middle() -> None:
+    layout = mediapipe_holistic()
+    batch = random_batch(layout, [6] * 8)
+    turned = augmented(augmentation(layout, block_rotation=1.0), batch, seed=1, epoch=0)
+    columns = [
+        column
+        for point in layout.block("left_hand").points
+        for column in layout.point_columns(f"left_hand.{point}", ("x", "y"))
+    ]
+    before, after = (b.features[..., columns].unflatten(-1, (-1, 2)) for b in (batch, turned))
+    torch.testing.assert_close(after.mean(dim=2), before.mean(dim=2), atol=1e-4, rtol=0)
+    assert (after - before).abs().mean() > 0.05
+
+
 def test_mirrored_twice_a_sequence_is_as_before() -> None:
     for name in ("tracks", "holistic"):
         batch = random_batch(LAYOUTS[name], [23, 11])
@@ -253,6 +281,24 @@ def test_about_as_many_sequences_are_mirrored_as_asked_for() -> None:
     )
     changed = (mirrored.features - batch.features).abs().amax(dim=(1, 2)) > 1e-3
     assert 30 <= int(changed.sum()) <= 70
+
+
+@pytest.mark.parametrize(
+    ("layout", "given", "named"),
+    [
+        ("13 columns", {"rotation": 0.5, "zoom": 0.1, "jitter": 0.1}, ["rotation", "zoom"]),
+        ("13 columns", {"block_shift": 0.1, "block_rotation": 0.0}, ["block_shift"]),
+        ("13 columns", {}, []),
+        ("tracks", {"rotation": 0.5, "block_shift": 0.1}, []),
+        ("tracks", {"time_masks": 0, "time_mask_share": 0.3}, ["time_mask_share"]),
+        ("tracks", {"time_mask_share": 0.3}, []),
+    ],
+)
+def test_what_was_given_and_changes_nothing_is_named(
+    layout: str, given: dict[str, float], named: list[str]
+) -> None:
+    found = AugmentationSettings(**given).without_effect(LAYOUTS[layout])
+    assert [text.partition(" ")[0] for text in found] == named
 
 
 def test_settings_without_an_effect_are_refused() -> None:

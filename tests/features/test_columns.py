@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -74,3 +76,33 @@ def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
     features = made(torch.rand(1, 3, layout.columns), presence, torch.tensor([3]))
     assert features[0, :, made.columns.presence(layout.block("left_hand"))].tolist() == [1, 0, 1]
     assert features[0, :, made.columns.presence(layout.block("pose"))].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("layout", "given", "named"),
+    [
+        (
+            generic_layout(13),
+            {"groups": ("position", "relative", "shape")},
+            ["groups relative", "groups shape"],
+        ),
+        (generic_layout(13), {}, []),
+        (generic_layout(13), {"depth": False}, ["depth false"]),
+        (mediapipe_holistic(), {"depth": False}, []),
+        (
+            mediapipe_holistic(),
+            {"exclude_points": ("pose.*_kne", "*.wrist")},
+            ["exclude_points pose.*_kne"],
+        ),
+        (
+            mediapipe_holistic(),
+            {"blocks": ("left_hand",), "exclude_points": ("pose.*_knee",)},
+            ["exclude_points pose.*_knee"],
+        ),
+    ],
+)
+def test_what_was_given_and_changes_nothing_is_named(
+    layout: Layout, given: dict[str, Any], named: list[str]
+) -> None:
+    found = FeatureColumns(layout, FeatureSettings(**given)).without_effect()
+    assert [text.partition(" has no effect")[0] for text in found] == named

@@ -299,3 +299,11 @@ def test_features_of_a_half_precision_corpus_are_those_of_its_values_in_float32(
     ours = made(half, batch.presence, batch.lengths)
     assert torch.equal(ours, made(half.float(), batch.presence, batch.lengths))
     assert torch.equal(half, before), "the batch itself is left alone"
+
+
+def test_a_trackers_spike_is_cut_to_ten_deviations() -> None:
+    made = transform(generic_layout(1), "position")
+    made.deviation.fill_(2.0)
+    values = torch.tensor([3.0, 1e6, -1e6])[None, :, None]
+    features = made(values, torch.ones(1, 3, 1, dtype=torch.bool), torch.tensor([3]))
+    assert features[0, :, 0].tolist() == [1.5, 10.0, -10.0]

@@ -37,6 +37,36 @@ def test_convolution_sees_zeros_beyond_a_sequences_end() -> None:
     assert found[0, :2, 0].tolist() == [3.0, 9.0]
 
 
+@pytest.mark.parametrize("groups", [1, 32])
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_a_single_frame_at_stride_two_has_gradients_in_bfloat16_too(kernel_size, groups) -> None:
+    torch.manual_seed(0)
+    conv = MaskedConv(32, 32, kernel_size, stride=2, groups=groups)
+    for _ in range(4):
+        x, gradients = torch.randn(8, 1, 32), []
+        for is_half in (False, True):
+            conv.zero_grad()
+            # Memory that is not written keeps what was there before.
+            junk = [torch.full((2**power,), torch.nan) for power in range(5, 17)]
+            del junk
+            with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+                y, lengths = conv(x, torch.ones(8, dtype=torch.long))
+            assert y.shape == (8, 1, 32) and lengths.tolist() == [1] * 8
+            y.float().square().sum().backward()
+            gradients.append(conv.conv.weight.grad.clone())
+        full, half = gradients
+        torch.testing.assert_close(
+            half / full.abs().max(), full / full.abs().max(), atol=0.02, rtol=0
+        )
+
+
+def test_an_lstms_forget_gates_are_open_at_first() -> None:
+    lstm = BiLSTM(5, 7, layers=2, dropout=0.0)
+    for layer in [*lstm.forwards, *lstm.backwards]:
+        bias = layer.bias_ih_l0 + layer.bias_hh_l0
+        assert bias.unflatten(0, (4, 7)).tolist() == [[0] * 7, [1] * 7, [0] * 7, [0] * 7]
+
+
 @pytest.mark.parametrize(("from_stride", "to_stride"), [(4, 1), (4, 2), (2, 1)])
 def test_interpolation_reads_between_steps_and_never_beyond_the_last(from_stride, to_stride):
     frames = torch.tensor([13, 6])

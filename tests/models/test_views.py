@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from models_helpers import LAYOUTS, make, random_batch, run
+from torch import Tensor
 
-from slr_accel.models.views import divergence, two_views
+from slr_accel.models.recogniser import Output
+from slr_accel.models.views import divergence, read_views, two_views
 
 
 def test_what_one_view_hides_the_other_shows() -> None:
@@ -64,3 +69,19 @@ def test_training_reads_two_views_with_all_heads_and_nothing_else_does(
     assert output.consistency is not None and (output.consistency > 0).all()
     alone = run(model.eval(), batch)
     assert alone.auxiliary == () and alone.consistency is None
+
+
+def test_a_hidden_span_is_counted_in_frames_whatever_the_stride() -> None:
+    settings = SimpleNamespace(consistency_weight=4.0, mask_share=0.3, mask_frames=8)
+    model: Any = SimpleNamespace(training=True, settings=settings)
+    seen: list[Tensor] = []
+
+    def recognise(blocks: Tensor, lengths: Tensor) -> Output:
+        seen.append(blocks[..., 0])
+        return Output(torch.zeros(len(blocks), 12, 3), lengths)
+
+    torch.manual_seed(0)
+    read_views(model, recognise, [torch.ones(50, 12, 4, 1)], torch.full((50,), 12), stride=4)
+    spans = seen[0].unflatten(1, (6, 2))  # of 8 frames at a stride of 4
+    assert torch.equal(spans.amin(dim=2), spans.amax(dim=2))
+    assert (spans[:, 1, 0] != spans[:, 0, 0]).any(), "no longer spans"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from slr_accel.training.processes import unused_gpus
+from slr_accel.training.processes import make_accelerator, unused_gpus
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,13 @@ def test_gpus_left_unused_are_counted_unless_the_cpu_was_asked_for(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setenv("ACCELERATE_USE_CPU", asked_for_cpu)
     assert unused_gpus(torch.device(device)) == unused
+
+
+def test_gradients_are_not_divided_by_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    accelerator = make_accelerator("no")
+    weight = torch.ones(1, requires_grad=True)
+    accelerator.backward(3 * weight.sum())
+    assert weight.grad is not None and weight.grad.item() == 3

@@ -1,0 +1,33 @@
+"""Mean and deviation over the train split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from run_helpers import tiny_sequences, write_tiny
+
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.statistics import train_statistics
+from slr_accel.features.transform import FeatureTransform
+
+
+def test_a_constant_feature_has_deviation_one_and_becomes_zero(tmp_path: Path) -> None:
+    sequences = tiny_sequences(4)
+    for sequence in sequences:
+        sequence.features[:, 2] = 3.0  # x of the right hand
+        sequence.presence[:] = [False, True]
+    corpus = open_corpus(write_tiny(tmp_path / "corpus", sequences))
+    transform = FeatureTransform(corpus.layout, FeatureSettings(groups=("position",)), 25.0)
+    found = train_statistics(transform, corpus, corpus.rows.of_split("train"), None)
+    assert found["mean"][2] == 3
+    assert found["deviation"][2] == 1
+    assert 0.2 < found["deviation"][3] < 0.8
+    transform.mean.copy_(found["mean"])
+    transform.deviation.copy_(found["deviation"])
+    values = torch.from_numpy(sequences[0].features)[None]
+    presence = torch.from_numpy(sequences[0].presence)[None]
+    made = transform(values, presence, torch.tensor([values.shape[1]]))
+    assert not made[..., 2].any()
+    assert made[..., 3].any()
