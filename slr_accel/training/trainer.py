@@ -141,7 +141,7 @@ class Trainer:
             self._gather()
             update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
         self._count(work, result)
-        self.report.step(state.step, state.epoch, work)
+        self.report.step(state.step, state.epoch_of_last_step, work)
         self.writer.check()
         if self.profiler is not None:
             self.profiler.step()
@@ -223,7 +223,9 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        self.report.say(describe_validation(state.epoch, state.step, figures, is_best=is_best))
+        self.report.say(
+            describe_validation(state.epoch_of_last_step, state.step, figures, is_best=is_best)
+        )
 
     def scores(self, stop: StopRequest) -> Validation:
         """The validation split with the model's present weights. Raises Interrupted by a signal."""
