@@ -81,7 +81,7 @@ class TrainingSettings(BaseModel):
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
     raw weights are scored beside it, so that a validation takes twice as long."""
     average_best: Annotated[int, Field(ge=2)] | None = None
-    """At the end, average the weights of this many best checkpoints (kept until then); the average
+    """At the end, average the weights of this many best checkpoints, which stay; the average
     becomes the best where its WER is no worse."""
     seed: NonNegativeInt = 1
     """Of weights, data order, dropout and augmentation."""
@@ -97,7 +97,7 @@ class TrainingSettings(BaseModel):
     keep_last: PositiveInt = 2
     """Checkpoints kept besides the best."""
     keep_every: PositiveInt | None = None
-    """Also keep, of what is saved, each checkpoint at a multiple of this many steps."""
+    """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
     save_total_gb: PositiveFloat | None = None
     """Most gigabytes (10^9 bytes) of checkpoints: the oldest go first, never the last or best."""
     async_save: bool = False
