@@ -27,7 +27,9 @@ def _no_is_a_word(value: Any) -> Any:
 
 
 class TrainingSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     data_dir: str = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
@@ -63,8 +65,8 @@ class TrainingSettings(BaseModel):
     """AdamW (eps 1e-8), or plain SGD without momentum; torch's fused kernels."""
     weight_decay: NonNegativeFloat = 0.01
     """On matrices and kernels; never on biases and norms."""
-    max_grad_norm: PositiveFloat = 5.0
-    """Gradients are clipped to this norm."""
+    max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 5.0
+    """Gradients are clipped to this norm; inf: they are not."""
     accumulation_steps: PositiveInt | None = None
     """Micro-batches a process adds up per optimizer step; default 1."""
     micro_batches_per_step: PositiveInt | None = None
