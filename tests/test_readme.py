@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from slr_accel.training.run import MAY_CHANGE
+
 ROOT = Path(__file__).parents[1]
 FEW_STEPS = ["--max_steps", "2"]
 
@@ -42,6 +44,13 @@ def run(words: list[str], folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_what_may_differ_when_a_run_is_continued_is_what_the_code_lets_differ() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    paragraph = text[text.index("What may differ") :].split("\n\n")[0]
+    named = re.findall(r"--(\w+)", paragraph)
+    assert sorted(named) == sorted(MAY_CHANGE)
 
 
 @pytest.mark.slow

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -96,6 +98,33 @@ def test_all_problems_are_told_at_once_each_with_its_setting() -> None:
         assert name in text
     assert "not 'fast'" in text
     assert "unknown setting '--epoch'; did you mean --epochs?" in text
+
+
+FRACTIONS = [
+    (model, name)
+    for model in MODELS
+    for name, field in setting_fields(model).items()
+    if float in (field.annotation, *get_args(field.annotation))
+]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])
+def test_what_is_no_finite_number_is_refused_by_name(value: str) -> None:
+    assert len({name for _, name in FRACTIONS}) > 25
+    for model, name in FRACTIONS:
+        if (name, value) in {("max_grad_norm", "inf"), ("max_grad_norm", "1e999")}:
+            continue
+        assert f"\n  {name}: input should be" in problems_of(
+            f"--model={model}", f"--{name}={value}"
+        )
+
+
+def test_an_infinite_norm_means_no_clipping_and_stays_one_in_the_runs_config() -> None:
+    settings = parse("--max_grad_norm=inf")
+    assert settings.training.max_grad_norm == math.inf
+    assert build_settings(yaml.safe_load(yaml.safe_dump(settings.flat()))) == settings
+    text = " ".join((all_fields()["max_grad_norm"].description or "").split())
+    assert "inf" in text
 
 
 def test_problems_between_settings_are_told_at_once() -> None:

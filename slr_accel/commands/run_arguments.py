@@ -153,11 +153,18 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     else:
         config, checkpoint = {}, _find_lone_model(args)
     shard_window = args.shard_window or config.get("shard_window")
-    corpus = open_corpus(
-        args.data_dir or config["data_dir"],
-        cache_dir=args.cache_dir or config.get("cache_dir"),
-        cache_gb=config.get("cache_gb") if args.cache_gb is None else args.cache_gb,
-    )
+    try:
+        corpus = open_corpus(
+            args.data_dir or config["data_dir"],
+            cache_dir=args.cache_dir or config.get("cache_dir"),
+            cache_gb=config.get("cache_gb") if args.cache_gb is None else args.cache_gb,
+        )
+    except ValueError as error:
+        if args.data_dir:
+            raise
+        raise ValueError(
+            f"{error}\n{folder.path} was trained on it; where it is elsewhere now, give --data_dir"
+        ) from None
     corpus.check_window(shard_window)
     corpus.rows.of_split(args.split)
 

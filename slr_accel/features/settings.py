@@ -21,7 +21,9 @@ def _split(value: Any) -> Any:
 
 
 class FeatureSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     groups: Annotated[tuple[Group, ...], BeforeValidator(_split)] = (
         "position",
@@ -46,7 +48,9 @@ class AugmentationSettings(BaseModel):
     """Lengths are in units of the body's length (shoulder width); where the layout has none, of the
     mean deviation of the coordinates over the train split."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     time_stretch: Annotated[float, Field(ge=1)] = 1.3
     """Longest stretch in time; the shortest is its inverse. 1 is off."""

@@ -11,7 +11,9 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class LoadingSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     batch_size: PositiveInt = 4
     """Most sequences in a micro-batch."""

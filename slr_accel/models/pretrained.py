@@ -150,10 +150,13 @@ def _measured(figures: Sequence[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for f in figures:
-        low, high = f["wer_ci95"]
+        interval = "none"  # of one sentence
+        if f["wer_ci95"] is not None:
+            low, high = f["wer_ci95"]
+            interval = f"{low:.1%} - {high:.1%}"
         lines.append(
             f"| {Path(f['data_dir']).name} | {f['split']} | {f['wer']:.1%} "
-            f"| {low:.1%} - {high:.1%} | {f['reference_tokens']} | {f['num_sequences']} "
+            f"| {interval} | {f['reference_tokens']} | {f['num_sequences']} "
             f"| {f['decoder']} | {f['label_policy']} |"
         )
     return "\n".join(lines)

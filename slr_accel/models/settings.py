@@ -25,7 +25,9 @@ Stride = Annotated[Literal[1, 2, 4], BeforeValidator(_as_number)]
 class StudentSettings(BaseModel):
     """MobileNetV3 blocks over time, BiLSTM, CTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     channels: PositiveInt = 192
     """Width of the frame encoder and of the convolutions."""
@@ -84,7 +86,9 @@ class StudentSettings(BaseModel):
 class StudentReferenceSettings(BaseModel):
     """The published student taken literally; its blocks' widths are part of the description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     channels: PositiveInt = 128
     """Width before the BiLSTM and of each of its directions."""
@@ -99,7 +103,9 @@ class StudentReferenceSettings(BaseModel):
 class TeacherSettings(BaseModel):
     """Block encoders, cross-modal attention, inception blocks over time, BiLSTM, CTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     block_channels: PositiveInt = 192
     """Width of each landmark block's encoder and of attention."""
@@ -162,7 +168,9 @@ class TeacherSettings(BaseModel):
 class CoSignSettings(BaseModel):
     """Graph convolutions over the points of each block, in two streams, BiLSTM, CTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     graph_channels: PositiveInt = 64
     """Width of a point in the graphs."""
@@ -208,7 +216,9 @@ class CoSignSettings(BaseModel):
 class SpeechSettings(BaseModel):
     """Two 2-D convolutions, BiLSTM, CTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     conv_channels: PositiveInt = 64
     """Channels of both convolutions over time and frequency."""

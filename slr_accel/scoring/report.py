@@ -50,19 +50,20 @@ def result(
 ) -> dict[str, Any]:
     """What `eval/<split>.json` holds. Rates and shares are fractions; every number is finite.
 
-    `cer` is there for models that spell. ValueError where there is nothing to score.
+    `cer` is there for models that spell; `wer_ci95` is None of one sentence. ValueError where there
+    is nothing to score.
     """
     if not sequences:
         raise ValueError(
             f"the split {split!r} of {data_dir} has no sequences to score: "
             "`slr-accel inspect` lists the splits that have some"
         )
-    low, high = wer_ci95([s.counts for s in sequences])
+    interval = wer_ci95([s.counts for s in sequences])
     signers = sorted({s.signer for s in sequences})
     spells = label_policy == "characters"
     return {
         **_figures(sequences),
-        "wer_ci95": [low, high],
+        "wer_ci95": None if interval is None else list(interval),
         **({"cer": _cer(sequences)} if spells else {}),
         "per_signer": {x: _figures([s for s in sequences if s.signer == x]) for x in signers},
         "decoder": decoder,
@@ -151,10 +152,13 @@ def print_summary(
     The same sentences each time, so that their change over training shows. Colour only where the
     console has it; errors are marked S, D, I below the words as well.
     """
-    low, high = result["wer_ci95"]
+    interval = "no interval of one sentence"
+    if result["wer_ci95"] is not None:
+        low, high = result["wer_ci95"]
+        interval = f"95 % interval {_percent(low)} to {_percent(high)}"
     console.print(
         Text(f"{result['split']}: WER {_percent(result['wer'])}", style="bold")
-        + Text(f"  (95 % interval {_percent(low)} to {_percent(high)})", style="not bold")
+        + Text(f"  ({interval})", style="not bold")
     )
     spelling = f", CER {_percent(result['cer'])}" if "cer" in result else ""
     console.print(f"label policy {result['label_policy']}{spelling}", highlight=False)

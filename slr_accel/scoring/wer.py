@@ -133,16 +133,21 @@ def score(references: list[list[str]], hypotheses: list[list[str]]) -> list[Coun
     return [align(r, h).counts for r, h in zip(references, hypotheses, strict=True)]
 
 
-def wer_ci95(counts: list[Counts], seed: int = 0, resamples: int = 2000) -> tuple[float, float]:
+def wer_ci95(
+    counts: list[Counts], seed: int = 0, resamples: int = 2000
+) -> tuple[float, float] | None:
     """The 95 % interval of the corpus WER, as fractions: a percentile bootstrap over sentences.
 
     Sentences, not words, are drawn with replacement, since errors within one depend on each other
     (Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation",
     ICASSP 2004). It says what another test set of the same kind could have given; it knows nothing
-    of the spread between training seeds. The same seed gives the same interval.
+    of the spread between training seeds. The same seed gives the same interval. One sentence has
+    none: nothing shows how much sentences differ.
     """
     if not counts:
         raise ValueError("there is no interval over zero sentences: score at least one")
+    if len(counts) == 1:
+        return None
     errors = np.array([c.errors for c in counts])
     tokens = np.array([c.reference_tokens for c in counts])
     rng = np.random.default_rng(seed)

@@ -42,6 +42,7 @@ class TrainState:
     step: int = 0
     """Optimizer steps taken."""
     epoch: int = 0
+    """Epochs that are finished."""
     micro_batches: int = 0
     """Micro-batches of this epoch's plan that are consumed."""
     best_wer: float | None = None
@@ -63,6 +64,11 @@ class TrainState:
     """Length of metrics.jsonl: what is beyond belongs to steps taken again."""
     grad_scaler: dict[str, float] = field(default_factory=dict)
     wandb_id: str | None = None
+
+    @property
+    def epoch_of_last_step(self) -> int:
+        """Counted from 1: what users are told."""
+        return self.epoch + (self.micro_batches > 0)
 
 
 def checkpoint_path(checkpoints: Path, step: int) -> Path:

@@ -33,7 +33,7 @@ def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
 
 
 def describe_validation(epoch: int, step: int, figures: dict[str, Any], *, is_best: bool) -> str:
-    """One line of a validation's figures."""
+    """One line of a validation's figures; `epoch` is the one it is in, counted from 1."""
     raw = f"  raw weights {figures['wer_raw']:.2%}" if "wer_raw" in figures else ""
     spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
     return (

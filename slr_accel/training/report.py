@@ -36,7 +36,9 @@ class Report:
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id
-            self._display = Display(total_steps, state.step)
+            epochs = settings.training.epochs
+            epoch = min(state.epoch + 1, epochs)  # of a complete run there is no next one
+            self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
 
     def __enter__(self) -> Report:
         if self._is_main:
@@ -49,9 +51,9 @@ class Report:
         if not self._is_main:
             return
         self._display.__exit__()
-        self._metrics.close()
         if self._wandb is not None:
             self._wandb.finish(error)
+        self._metrics.close()
 
     def say(self, text: str) -> None:
         if self._is_main:
@@ -78,7 +80,7 @@ class Report:
         self._throughput.leave_out()
 
     def step(self, step: int, epoch: int, work: StepWork) -> None:
-        """Notes that a step is done."""
+        """Notes that a step of `epoch`, counted from 1, is done."""
         self._throughput.step(work)
         if self._is_main:
             self._display.step(step, epoch)

@@ -27,7 +27,9 @@ def _no_is_a_word(value: Any) -> Any:
 
 
 class TrainingSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     data_dir: str = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
@@ -63,8 +65,8 @@ class TrainingSettings(BaseModel):
     """AdamW (eps 1e-8), or plain SGD without momentum; torch's fused kernels."""
     weight_decay: NonNegativeFloat = 0.01
     """On matrices and kernels; never on biases and norms."""
-    max_grad_norm: PositiveFloat = 5.0
-    """Gradients are clipped to this norm."""
+    max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 5.0
+    """Gradients are clipped to this norm; inf: they are not."""
     accumulation_steps: PositiveInt | None = None
     """Micro-batches a process adds up per optimizer step; default 1."""
     micro_batches_per_step: PositiveInt | None = None
@@ -81,7 +83,7 @@ class TrainingSettings(BaseModel):
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
     raw weights are scored beside it, so that a validation takes twice as long."""
     average_best: Annotated[int, Field(ge=2)] | None = None
-    """At the end, average the weights of this many best checkpoints (kept until then); the average
+    """At the end, average the weights of this many best checkpoints, which stay; the average
     becomes the best where its WER is no worse."""
     seed: NonNegativeInt = 1
     """Of weights, data order, dropout and augmentation."""
@@ -97,7 +99,7 @@ class TrainingSettings(BaseModel):
     keep_last: PositiveInt = 2
     """Checkpoints kept besides the best."""
     keep_every: PositiveInt | None = None
-    """Also keep, of what is saved, each checkpoint at a multiple of this many steps."""
+    """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
     save_total_gb: PositiveFloat | None = None
     """Most gigabytes (10^9 bytes) of checkpoints: the oldest go first, never the last or best."""
     async_save: bool = False

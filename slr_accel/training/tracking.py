@@ -5,13 +5,41 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
-from slr_accel.files import replaced
+from slr_accel.files import naming, replaced
+
+FIGURES = (
+    ("loss", "loss", ".3f"),
+    ("learning_rate", "lr", ".1e"),
+    ("frames_per_second", "frames/s", ",.0f"),
+    ("sequences_per_second", "sequences/s", ",.1f"),
+    ("padding_share", "padding", ".0%"),
+    ("data_wait_share", "waiting", ".0%"),
+    ("peak_memory_gb", "peak GB", ".2f"),
+    ("wer", "WER", ".1%"),
+)
+"""(name in a record, name shown, format) in a line's order."""
+BESIDE_THE_BAR = ("wer", "loss", "learning_rate", "frames_per_second")
+"""Where there is no room for all, the last ones are left out."""
+BAR_WIDTH = 10
+"""Columns that the bar has at least."""
 
 
 class MetricsFile:
@@ -21,40 +49,73 @@ class MetricsFile:
         """Cuts the file back to `keep_bytes`: later lines belong to steps that are taken again."""
         path.touch()
         os.truncate(path, min(keep_bytes, path.stat().st_size))
-        self._file = path.open("a", encoding="utf-8")
+        self._path, self._file = path, path.open("a", encoding="utf-8")
 
     def write(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
 
     @property
     def size(self) -> int:
         return self._file.tell()
 
     def close(self) -> None:
-        self._file.close()
+        with naming(self._path):  # what could not be written is tried once more
+            self._file.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-class Display:
-    """A progress bar on a terminal, plain lines elsewhere."""
+@dataclass(frozen=True)
+class _WhatFits:
+    """Texts on one line; at its end those that have no room are left out whole."""
 
-    def __init__(self, total_steps: int, done: int) -> None:
+    texts: Sequence[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = ""
+        for text in self.texts:
+            longer = f"{line}  {text}" if line else text
+            if len(longer) > options.max_width:
+                break
+            line = longer
+        yield Text(line)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(0, len("  ".join(self.texts)))
+
+
+class _FiguresColumn(ProgressColumn):
+    def render(self, task: Task) -> _WhatFits:
+        return _WhatFits(task.fields["figures"])
+
+
+class Display:
+    """A progress bar on a terminal, plain lines elsewhere.
+
+    Args:
+        total_steps, done: steps of the run, and those that were taken before.
+        epochs, epoch: of the run, and the one that training begins in, counted from 1.
+    """
+
+    def __init__(self, total_steps: int, done: int, *, epochs: int, epoch: int) -> None:
         self.console = Console(highlight=False)
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(None),
+            TextColumn(f"epoch {{task.fields[epoch]}}/{epochs}"),
+            BarColumn(None, table_column=Column(width=BAR_WIDTH, ratio=1)),
             TextColumn("{task.completed}/{task.total}"),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(compact=True),
+            # All other columns keep their width: where there is no room, figures make it.
+            _FiguresColumn(),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
             console=self.console,
             disable=not self.console.is_terminal,
+            expand=True,
         )
         self._task = self._progress.add_task(
-            "", total=total_steps, completed=done, epoch=1, figures=""
+            "", total=total_steps, completed=done, epoch=epoch, figures=()
         )
         self._started, self._first = time.monotonic(), done
         self._total = total_steps
@@ -72,28 +133,21 @@ class Display:
         self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
 
     def step(self, step: int, epoch: int) -> None:
-        """Moves the bar; free of cost where there is none."""
+        """Moves the bar, `epoch` counted from 1; free of cost where there is none."""
         self._progress.update(self._task, completed=step, epoch=epoch)
 
     def figures(self, step: int, record: dict[str, Any]) -> None:
-        """Shows a record of metrics: in the bar, or as a line with the time left."""
+        """Shows a record of metrics: the most important beside the bar, or all as a line with the
+        time left."""
         self._figures |= {
-            short: f"{short} {record[name]:{spec}}"
-            for name, short, spec in (
-                ("loss", "loss", ".3f"),
-                ("learning_rate", "lr", ".1e"),
-                ("frames_per_second", "frames/s", ",.0f"),
-                ("sequences_per_second", "sequences/s", ",.1f"),
-                ("padding_share", "padding", ".0%"),
-                ("data_wait_share", "waiting", ".0%"),
-                ("peak_memory_gb", "peak GB", ".2f"),
-                ("wer", "WER", ".1%"),
-            )
+            name: f"{short} {record[name]:{spec}}"
+            for name, short, spec in FIGURES
             if name in record
         }
-        text = "  ".join(self._figures.values())
-        self._progress.update(self._task, figures=text)
+        beside = [self._figures[name] for name in BESIDE_THE_BAR if name in self._figures]
+        self._progress.update(self._task, figures=beside)
         if not self.console.is_terminal and "loss" in record:
+            text = "  ".join(self._figures.values())
             self.line(f"step {step}/{self._total}  {text}  left {self._time_left(step)}")
 
     def _time_left(self, step: int) -> str:

@@ -21,7 +21,7 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training.average import evaluated_weights, share_statistics, update_average
-from slr_accel.training.checkpoint import TrainState, optimizer_tensors
+from slr_accel.training.checkpoint import TrainState, average_path, optimizer_tensors
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.describe import describe_batch, describe_validation
 from slr_accel.training.feed import StepWork, epoch_work
@@ -141,7 +141,7 @@ class Trainer:
             self._gather()
             update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
         self._count(work, result)
-        self.report.step(state.step, state.epoch, work)
+        self.report.step(state.step, state.epoch_of_last_step, work)
         self.writer.check()
         if self.profiler is not None:
             self.profiler.step()
@@ -223,7 +223,9 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        self.report.say(describe_validation(state.epoch, state.step, figures, is_best=is_best))
+        self.report.say(
+            describe_validation(state.epoch_of_last_step, state.step, figures, is_best=is_best)
+        )
 
     def scores(self, stop: StopRequest) -> Validation:
         """The validation split with the model's present weights. Raises Interrupted by a signal."""
@@ -288,9 +290,13 @@ class Trainer:
         state, curves = self.state, self.report.draw()
         self.report.hypotheses(self.hypotheses)
         if state.best_wer is not None:
+            average = average_path(self.run.checkpoints, state.step)
             best = f"{state.best_wer:.2%} at step {state.best_step}"
             if average_wer is not None:
                 best = f"{average_wer:.2%}, of an average"
+            elif self.run.best.resolve() == average.resolve():
+                # From before, when one was asked for; metrics.jsonl has lost its line since.
+                best = f"at most {state.best_wer:.2%}, of an average made before"
             self.report.say(
                 f"best WER {best}: {self.run.best}\n"
                 f"curves: {curves}\n"

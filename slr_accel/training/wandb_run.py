@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from slr_accel.corpus.remote import without_secrets
 from slr_accel.settings import Settings
 
+HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
+"""wandb's own servers: `wandb login` notes a key under the second since 0.31, and takes either."""
 MOST_HYPOTHESES = 200
 """Rows of the table."""
 HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
@@ -17,20 +23,40 @@ HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
 
 def wandb_mode(given: str | None) -> str:
     """Without a key wandb is off unless a mode is given. ValueError if it cannot be."""
-    mode = given or os.environ.get("WANDB_MODE")
-    if mode == "online" and not _has_key():
-        raise ValueError("wandb_mode online needs a key: run `wandb login`, or use offline")
-    return mode or ("online" if _has_key() else "disabled")
+    mode, hosts = given or os.environ.get("WANDB_MODE"), _hosts()
+    if mode == "online" and not _has_key(hosts):
+        raise ValueError(
+            f"wandb_mode online needs a key for {hosts[0]}: run `wandb login` (of a server of your "
+            "own with --host ADDRESS), or use offline"
+        )
+    return mode or ("online" if _has_key(hosts) else "disabled")
 
 
-def _has_key() -> bool:
+def _has_key(hosts: tuple[str, ...]) -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
     try:
-        return "api.wandb.ai" in netrc.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        known = netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser()).hosts
+    except (OSError, UnicodeDecodeError, NetrcParseError):
         return False
+    return any(host in known for host in hosts)
+
+
+def _hosts() -> tuple[str, ...]:
+    """Where wandb is: host and port, as `wandb login` writes them to ~/.netrc."""
+    host = urlsplit(os.environ.get("WANDB_BASE_URL") or _saved_address()).netloc
+    return HOSTS if not host or host in HOSTS else (host,)
+
+
+def _saved_address() -> str:
+    """Of the server that `wandb login --host` was given; importing wandb to ask it is slow."""
+    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
+    settings = ConfigParser(interpolation=None)
+    try:
+        settings.read(folder / "settings", encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return ""
+    return settings.get("default", "base_url", fallback="")
 
 
 def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRun | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
@@ -72,6 +74,24 @@ def test_the_best_validation_is_what_evaluate_finds(run: Path) -> None:
     lines = [json.loads(line) for line in RunFolder(run).metrics.read_text().splitlines()]
     best = min(line["wer"] for line in lines if "wer" in line)
     assert json.loads((run / "eval" / "dev.json").read_text())["wer"] == pytest.approx(best)
+
+
+def test_where_the_corpus_was_moved_to_can_be_given(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved, symlinks=True)
+    gone = tmp_path / "gone"
+    (moved / "config.yaml").write_text(yaml.safe_dump(config | {"data_dir": str(gone)}))
+    for name in ("evaluate", "predict"):
+        assert command(name, moved) == 2
+        told = capsys.readouterr().err
+        assert f"{gone}: no corpus here" in told
+        assert f"{moved} was trained on it; where it is elsewhere now, give --data_dir" in told
+    assert command("evaluate", moved, "--data_dir", gone) == 2
+    assert "was trained on it" not in capsys.readouterr().err, "the user named it"
+    assert command("evaluate", moved, "--data_dir", config["data_dir"]) == 0
 
 
 def test_words_outside_the_vocabulary_count_as_errors(

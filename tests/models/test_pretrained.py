@@ -97,6 +97,13 @@ def test_the_card_states_what_was_measured_and_nothing_else(saved: Path) -> None
     assert "model-index" not in (saved / "README.md").read_text()
 
 
+def test_the_card_claims_no_interval_of_one_sentence(tmp_path: Path) -> None:
+    one = FIGURES | {"wer_ci95": None, "num_sequences": 1}
+    save_pretrained(tmp_path, make("student", LAYOUTS["tracks"]), VOCABULARY, [one])
+    body = (tmp_path / "README.md").read_text()
+    assert "| boston104 | dev | 45.5% | none | 110 | 1 | greedy | raw |" in body
+
+
 @pytest.mark.parametrize(
     ("rate", "words"),
     [(25.0, "trained at 25 frames per second"), (None, "frame rate unknown")],

@@ -124,6 +124,16 @@ def test_result_is_strict_json_even_over_an_empty_reference():
     assert data["wer"] == 2
 
 
+def test_one_sentence_has_no_interval_and_that_is_said(tmp_path):
+    one = [sequence("s", "x", "A B C D", "A B C E")]
+    assert json.loads(json.dumps(scored(one)))["wer_ci95"] is None
+    said = "no interval of one sentence"
+    assert f"dev: WER 25.0 %  ({said})" in summary(one)
+    page = " ".join(Page(page_of(tmp_path, one)).words)
+    assert said in page and "95 % interval" not in page
+    assert "95 % interval" in " ".join(Page(page_of(tmp_path, SEQUENCES)).words)
+
+
 def test_nothing_to_score_is_an_error_that_says_which_split():
     with pytest.raises(ValueError, match="'dev'"):
         scored([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
 from test_saving import content
 
-from slr_accel.training.checkpoint import TrainState
+from slr_accel.settings import all_fields
+from slr_accel.training.checkpoint import TrainState, average_path, point_to
 from slr_accel.training.kept import best_steps, beyond_budget, kept_steps
 from slr_accel.training.run import RunFolder
 from slr_accel.training.saving import CheckpointWriter
@@ -58,6 +60,13 @@ def test_a_run_keeps_every_n_and_what_it_averages(train: TrainCommand, tmp_path:
     train.run(run, epochs=2, eval_steps=3, keep_every=4, keep_last=1)
     best = int((run / "best").resolve().name[5:])
     assert saved(run) == sorted({4, 8, 12, 16, 18, best})
+
+
+def test_help_says_that_every_n_is_also_saved_and_that_the_averaged_stay() -> None:
+    """As `save_is_due` and `kept_steps` have it."""
+    told = {name: all_fields()[name].description or "" for name in ("keep_every", "average_best")}
+    assert told["keep_every"].startswith("Also save ")
+    assert "which stay" in told["average_best"] and "until" not in told["average_best"]
 
 
 def test_a_limit_removes_old_ones_and_says_so(tmp_path: Path) -> None:
@@ -108,6 +117,21 @@ def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
     assert (run / "best").resolve().name == kept
     train.run(run, epochs=4, average_best=2)  # the old average goes
     assert (run / "best" / "model.safetensors").is_file()
+
+
+def test_the_end_claims_no_wer_that_best_does_not_have(
+    train: TrainCommand, plain_run: Path, tmp_path: Path
+) -> None:
+    """Where `best` is an average from before that is no longer asked for."""
+    run = tmp_path / "run"
+    shutil.copytree(plain_run, run, symlinks=True)
+    wer = min(record["wer"] for record in metrics(run) if "wer" in record)
+    assert f"best WER {wer:.2%} at step" in train.run(run)
+    shutil.copytree(run / "best", average_path(run / "checkpoints", 27))
+    point_to(run / "best", average_path(run / "checkpoints", 27))
+    output = train.run(run)
+    assert (run / "best").resolve().name == "average_00000027"
+    assert f"best WER at most {wer:.2%}, of an average made before: {run / 'best'}" in output
 
 
 def test_with_an_average_of_the_weights_both_are_scored(

@@ -11,7 +11,7 @@ from run_helpers import TrainCommand
 from wandb_helpers import offline_runs, summary, wandb_records
 
 from slr_accel.settings import build_settings
-from slr_accel.training.wandb_run import MOST_HYPOTHESES, start_wandb
+from slr_accel.training.wandb_run import MOST_HYPOTHESES, start_wandb, wandb_mode
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +75,65 @@ def test_no_password_of_the_corpus_goes_to_wandb(
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"https://host/corpus" in written and b"s3cr3t" not in written
     assert sys.argv is words
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without a key."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def log_in(home: Path, host: str) -> None:
+    (home / ".netrc").write_text(f"machine {host}\n  login user\n  password {'k' * 40}\n")
+
+
+def refusal() -> str:
+    with pytest.raises(ValueError, match="wandb_mode online needs a key") as error:
+        wandb_mode("online")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("host", ["api.wandb.ai", "api.forge.coreweave.com"])
+def test_a_key_of_wandbs_own_servers_is_found(host: str, home: Path) -> None:
+    assert wandb_mode(None) == "disabled"
+    log_in(home, host)
+    assert wandb_mode(None) == "online"
+
+
+def test_what_wandb_login_writes_is_found(home: Path) -> None:
+    wandb, login = pytest.importorskip("wandb"), pytest.importorskip("wandb.sdk.lib.wbauth")
+    login.write_netrc_auth(host=wandb.Settings().base_url, api_key="k" * 40)
+    assert wandb_mode(None) == "online"
+
+
+@pytest.mark.parametrize("port", ["", ":8080"])
+def test_a_key_of_ones_own_server_is_found_where_that_is_asked_for(
+    port: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(home, f"wandb.example.org{port}")
+    assert "wandb login" in refusal()
+    monkeypatch.setenv("WANDB_BASE_URL", f"https://wandb.example.org{port}")
+    assert wandb_mode(None) == wandb_mode("online") == "online"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://other.example.org")
+    assert "other.example.org" in refusal()
+
+
+def test_the_server_that_wandb_login_was_given_is_known(home: Path) -> None:
+    (home / ".config" / "wandb").mkdir(parents=True)
+    settings = home / ".config" / "wandb" / "settings"
+    settings.write_text("[default]\nbase_url = https://wandb.example.org\n")
+    log_in(home, "wandb.example.org")
+    assert wandb_mode(None) == "online"
+    settings.write_text("no settings")
+    assert wandb_mode(None) == "disabled"
+
+
+@pytest.mark.parametrize(
+    "content", [b"machine", b"\xff\xfe", b"default login me password you\n", b"# api.wandb.ai\n"]
+)
+def test_a_netrc_without_a_key_of_the_server_is_none(content: bytes, home: Path) -> None:
+    (home / ".netrc").write_bytes(content)
+    assert wandb_mode(None) == "disabled"
