@@ -132,6 +132,7 @@ def _figures(name: str, model: Recogniser) -> dict[str, Any]:
         "num_outputs": model.num_outputs,
         "layout": features.layout.signature,
         "frames_per_second": features.frames_per_second if features.knows_rate else None,
+        "max_frames": model.max_frames,
         "ms_per_second": round(1e3 * _seconds_a_second(model), 2),
     }
 

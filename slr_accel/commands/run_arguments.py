@@ -16,7 +16,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.errors import Interrupted
+from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.models.hub import find_model
 from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
     from slr_accel.training.preemption import StopRequest
+
+USUAL_STRETCH = 1.3
+"""Frames that are further apart or closer by this factor are usual in training: augmentation's
+default stretch in time."""
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
@@ -40,7 +44,12 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
     parser.add_argument(
         "--checkpoint", default="best", help="best, last, or a checkpoint folder [best]"
     )
-    parser.add_argument("--batch_size", type=int, default=16, help="sequences in a batch [16]")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=16,
+        help="most sequences in a batch [16]; the run's batch_frames is a limit too",
+    )
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
     parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
     add_cache_arguments(parser, "that of the run")
@@ -64,7 +73,7 @@ class OpenedRun:
     output_dir: Path
     accelerator: Any
     batch_size: int
-    max_frames: int | None
+    batch_frames: int | None
     shard_window: int | None
     stop: StopRequest
 
@@ -73,9 +82,15 @@ class OpenedRun:
         return bool(self.accelerator.is_main_process)
 
     def transcribe(self, rows: np.ndarray) -> Transcript:
-        """Hypotheses of rows, with a progress bar on a terminal. Interrupted upon a signal."""
+        """Hypotheses of rows, with a progress bar on a terminal.
+
+        Raises:
+            Interrupted: upon a signal.
+            OutOfMemory: a batch does not fit.
+        """
         from rich.console import Console
         from rich.progress import Progress
+        from torch import OutOfMemoryError
 
         from slr_accel.scoring.transcribe import transcribe
 
@@ -84,28 +99,54 @@ class OpenedRun:
         with Progress(console=console, disable=not shown) as progress:
             share = len(rows) / self.accelerator.num_processes
             task = progress.add_task("transcribing", total=share)
-            return transcribe(
-                self.accelerator,
-                self.model,
-                self.corpus,
-                rows,
-                batch_size=self.batch_size,
-                max_frames=self.max_frames,
-                shard_window=self.shard_window,
-                advance=lambda sequences: progress.advance(task, sequences),
-                stops=lambda: self.stop.is_anywhere(self.accelerator),
-            )
+            try:
+                return transcribe(
+                    self.accelerator,
+                    self.model,
+                    self.corpus,
+                    rows,
+                    batch_size=self.batch_size,
+                    batch_frames=self.batch_frames,
+                    max_frames=self.model.max_frames,
+                    shard_window=self.shard_window,
+                    advance=lambda sequences: progress.advance(task, sequences),
+                    stops=lambda: self.stop.is_anywhere(self.accelerator),
+                )
+            except OutOfMemoryError:
+                raise self._out_of_memory(rows) from None
+
+    def _out_of_memory(self, rows: np.ndarray) -> OutOfMemory:
+        """Says how large batches of rows are and what to set."""
+        from slr_accel.loading.plan import evaluation_plan
+
+        frames = self.corpus.rows.frames[rows]
+        plan = evaluation_plan(
+            frames,
+            batch_size=self.batch_size,
+            batch_frames=self.batch_frames,
+            shards=self.corpus.rows.shard[rows],
+            shard_window=self.shard_window,
+        )
+        read = np.minimum(frames, self.model.max_frames or frames)
+        largest = max(plan, key=lambda batch: len(batch) * int(read[batch].max()))
+        size = f"{len(largest)} sequence{'s' * (len(largest) > 1)} x {read[largest].max()} frames"
+        if len(largest) > 1:
+            way_out = f"give a --batch_size below {len(largest)}"
+        else:
+            way_out = "put ACCELERATE_USE_CPU=true before the command to read on the CPU"
+        return OutOfMemory(f"out of memory: batches have up to {size}; {way_out}")
 
     def ctm_rows(self, rows: np.ndarray, hypotheses: list[Hypothesis]) -> Iterator[CtmRow]:
         """Words with times: an output step covers output_stride frames."""
         from slr_accel.scoring.ctm import CtmRow
         from slr_accel.scoring.words import recognised_words
 
+        rate = self.corpus.info.frames_per_second or self.model.features.frames_per_second
         for row, h in zip(rows, hypotheses, strict=True):
             frames = int(self.corpus.rows.frames[row])
             # Of a subsampled sequence a frame stands for more than one.
-            skipped = frames / min(frames, self.max_frames or frames)
-            seconds = self.model.output_stride * skipped / self.model.features.frames_per_second
+            skipped = frames / min(frames, self.model.max_frames or frames)
+            seconds = self.model.output_stride * skipped / rate
             for word in recognised_words(self.vocabulary, h):
                 start, duration = word.start * seconds, (word.end - word.start) * seconds
                 yield CtmRow(self.corpus.rows.id(row), start, duration, word.text)
@@ -178,12 +219,12 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
             f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
             f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(folder)}"
         )
-    # Motion is per second: another frame rate than the one trained on means the same.
-    if corpus.info.frames_per_second is not None:
-        model.features.frames_per_second = corpus.info.frames_per_second
+    model.features.read_at(corpus.info.frames_per_second)
     output_dir = args.output_dir or folder.path / args.output
     _make_writable(output_dir)
     accelerator = make_accelerator(None)
+    if accelerator.is_main_process:
+        warn(_other_rate(model, corpus))
     try:
         yield OpenedRun(
             corpus=corpus,
@@ -193,13 +234,33 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
             output_dir=output_dir,
             accelerator=accelerator,
             batch_size=args.batch_size,
-            max_frames=config.get("max_frames") if config.get("dynamic_truncation") else None,
+            batch_frames=_batch_frames(folder, config),
             shard_window=shard_window,
             stop=stop,
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
+
+
+def _batch_frames(folder: RunFolder, config: dict[str, Any]) -> int | None:
+    """What the run was trained with; of `auto` what was found."""
+    given = config.get("batch_frames")
+    return folder.environment().get("batch_frames") if given == "auto" else given
+
+
+def _other_rate(model: Recogniser, corpus: Corpus) -> str | None:
+    """What is to be said of a corpus whose frames are much closer or further apart than usual."""
+    trained, read = model.features.frames_per_second, corpus.info.frames_per_second
+    if read is None or not model.features.knows_rate:
+        return None
+    if max(trained / read, read / trained) <= USUAL_STRETCH:
+        return None
+    return (
+        f"{corpus.address} has {read:g} frames per second, the model was trained at {trained:g}: "
+        f"motion is per second at both, but a span of frames is {trained / read:.2g} x the time it "
+        f"was; for what the model can do, resample the corpus to about {trained:g}"
+    )
 
 
 def _make_writable(folder: Path) -> None:

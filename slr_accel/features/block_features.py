@@ -18,15 +18,13 @@ class BlockFeatures(nn.Module):
 
     Args:
         columns: of all blocks.
-        frames_per_second: motion is per second.
     """
 
-    def __init__(self, columns: FeatureColumns, block: Block, frames_per_second: float) -> None:
+    def __init__(self, columns: FeatureColumns, block: Block) -> None:
         super().__init__()
         layout = columns.layout
         self.block = block
         self.index = layout.block_index(block.name)
-        self.frames_per_second = frames_per_second
         self.places = columns.places(block)
         self.kept = Pick(columns.kept[block.name], len(block.points))
         self.corners = Pick(columns.corners(block), len(block.points))
@@ -39,7 +37,11 @@ class BlockFeatures(nn.Module):
         )
 
     def forward(
-        self, features: Tensor, points: dict[str, Tensor], present: Tensor
+        self,
+        features: Tensor,
+        points: dict[str, Tensor],
+        present: Tensor,
+        frames_per_second: float,
     ) -> list[tuple[slice, Tensor]]:
         """Writes group by group to `features` (B, T, F).
 
@@ -48,6 +50,7 @@ class BlockFeatures(nn.Module):
         Args:
             points: (B, T, P, A) of each block, centred on the body, in its unit of length.
             present: (B, T, blocks) bool.
+            frames_per_second: motion is per second.
 
         Returns:
             Of each group the columns written, and the frames (B, T, 1) where they are valid.
@@ -61,23 +64,25 @@ class BlockFeatures(nn.Module):
                 out.copy_(kept)
                 valid = own
             elif group in ("velocity", "acceleration"):
-                valid = self._write_motion(out, group, kept, own)
+                valid = self._write_motion(out, group, kept, own, frames_per_second)
             else:
                 self._write_anchored(out, group, points, kept)
                 valid = own & present[..., self.anchor_index]
             written.append((columns, valid[..., None]))
         return written
 
-    def _write_motion(self, out: Tensor, group: str, kept: Tensor, own: Tensor) -> Tensor:
+    def _write_motion(
+        self, out: Tensor, group: str, kept: Tensor, own: Tensor, frames_per_second: float
+    ) -> Tensor:
         """Central differences per second; the first and the last frame have none."""
         before, middle, after = kept[:, :-2], kept[:, 1:-1], kept[:, 2:]
         out[:, :1], out[:, -1:] = 0, 0
         inner, valid = out[:, 1:-1], torch.zeros_like(own)
         valid[:, 1:-1] = own[:, :-2] & own[:, 2:]
         if group == "velocity":
-            torch.sub(after, before, out=inner).mul_(self.frames_per_second / 2)
+            torch.sub(after, before, out=inner).mul_(frames_per_second / 2)
             return valid
-        torch.sub(after, middle, alpha=2, out=inner).add_(before).mul_(self.frames_per_second**2)
+        torch.sub(after, middle, alpha=2, out=inner).add_(before).mul_(frames_per_second**2)
         return valid & own
 
     def _write_anchored(

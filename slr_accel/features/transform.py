@@ -32,7 +32,11 @@ class FeatureTransform(nn.Module):
     Args:
         layout: of the corpus; names the blocks.
         settings: groups and blocks to use.
-        frames_per_second: motion is per second; None where the corpus does not say.
+        frames_per_second: of the corpus trained on; None where it does not say.
+
+    Attributes:
+        frames_per_second: of the corpus trained on, 25 where it is not known.
+        knows_rate: whether it is.
 
     Raises:
         ValueError: the settings name blocks or points that the layout does not have, or leave no
@@ -50,11 +54,11 @@ class FeatureTransform(nn.Module):
         self.settings = settings
         self.frames_per_second = frames_per_second or UNKNOWN_RATE
         self.knows_rate = frames_per_second is not None
+        self._motion_rate = self.frames_per_second
         self.columns = FeatureColumns(layout, settings)
         self.body = BodyFrame(layout)
         self._blocks = nn.ModuleList(
-            BlockFeatures(self.columns, block, self.frames_per_second)
-            for block in self.columns.blocks
+            BlockFeatures(self.columns, block) for block in self.columns.blocks
         )
         self._axes = nn.ModuleList(
             Pick([block.axes.index(a) for a in self.columns.axes(block)], len(block.axes))
@@ -64,6 +68,17 @@ class FeatureTransform(nn.Module):
         self._used_blocks = Pick(used, len(layout.blocks))
         self.register_buffer("mean", torch.zeros(self.columns.num_values))
         self.register_buffer("deviation", torch.ones(self.columns.num_values))
+
+    def read_at(self, frames_per_second: float | None) -> None:
+        """Sequences that come from now on have this frame rate: motion stays per second.
+
+        As in training where one of the two rates is not known (None): one that is assumed says
+        nothing of another.
+        """
+        if frames_per_second is None or not self.knows_rate:
+            self._motion_rate = self.frames_per_second
+        else:
+            self._motion_rate = frames_per_second
 
     def forward(self, values: Tensor, presence: Tensor, lengths: Tensor) -> Tensor:
         """Standardised features.
@@ -105,7 +120,7 @@ class FeatureTransform(nn.Module):
         """
         points = self._normalised_points(values, present)
         for block in self._blocks:
-            yield from block(features, points, present)
+            yield from block(features, points, present, self._motion_rate)
 
     def _normalised_points(self, values: Tensor, present: Tensor) -> dict[str, Tensor]:
         """(B, T, P, A) of each block that is read, centred on the body, in its unit of length."""

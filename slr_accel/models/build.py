@@ -25,10 +25,19 @@ CLASSES: dict[str, type[Recogniser]] = {
 
 
 def make_model(
-    name: str, features: FeatureTransform, settings: Any, num_outputs: int
+    name: str,
+    features: FeatureTransform,
+    settings: Any,
+    num_outputs: int,
+    max_frames: int | None = None,
 ) -> Recogniser:
-    """A model with fresh weights; `settings` are those that MODELS[name] names."""
-    return CLASSES[name](features, settings, num_outputs)
+    """A model with fresh weights; `settings` are those that MODELS[name] names.
+
+    `max_frames` is the length that longer sequences are subsampled to, None where none are.
+    """
+    model = CLASSES[name](features, settings, num_outputs)
+    model.max_frames = max_frames
+    return model
 
 
 def model_name(model: Recogniser) -> str:
@@ -42,6 +51,7 @@ def model_config(model: Recogniser) -> dict[str, Any]:
         "layout": model.features.layout.to_json(),
         "frames_per_second": model.features.frames_per_second,
         "knows_rate": model.features.knows_rate,
+        "max_frames": model.max_frames,
         "features": model.features.settings.model_dump(mode="json"),
         "model": model.settings.model_dump(mode="json"),
         "num_outputs": model.num_outputs,
@@ -53,6 +63,9 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     name = config.get("model_type")
     if name not in MODELS:
         raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+    max_frames = config.get("max_frames")
+    if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
+        raise ValueError(f"max_frames {max_frames!r} is no number of frames")
     rate = config["frames_per_second"]
     # Configs without `knows_rate` have the assumed rate also where the corpus did not say.
     knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
@@ -61,4 +74,5 @@ def build_model(config: dict[str, Any]) -> Recogniser:
         FeatureSettings(**config["features"]),
         rate if knows_rate else None,
     )
-    return make_model(name, features, MODELS[name](**config["model"]), config["num_outputs"])
+    settings = MODELS[name](**config["model"])
+    return make_model(name, features, settings, config["num_outputs"], max_frames)

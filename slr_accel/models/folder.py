@@ -13,6 +13,7 @@ from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.hub import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.settings import read_yaml
 
 
 def save_model(
@@ -38,7 +39,10 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
     """Raises ValueError naming the file that is missing or wrong."""
     path = folder / CONFIG_FILE
     try:
-        model = build_model(json.loads(path.read_text(encoding="utf-8")))
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if "max_frames" not in config:
+            config["max_frames"] = _max_frames_of_run(folder)
+        model = build_model(config)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a model's config ({error})") from None
     vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
@@ -49,6 +53,16 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
         )
     load_weights(model, folder / WEIGHTS_FILE)
     return model, vocabulary
+
+
+def _max_frames_of_run(checkpoint: Path) -> int | None:
+    """Of a checkpoint from before config.json had it: what its run's settings say."""
+    checkpoints = checkpoint.resolve().parent
+    path = checkpoints.parent / "config.yaml"
+    if checkpoints.name != "checkpoints" or not path.is_file():
+        return None
+    settings = read_yaml(path)
+    return settings.get("max_frames") if settings.get("dynamic_truncation") else None
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -30,7 +30,10 @@ TAGS = ["sign-language-recognition", "continuous-sign-language-recognition", "la
 def from_pretrained(source: str | Path) -> tuple[Recogniser, Vocabulary]:
     """The model of a run, of a model folder, or of a repository on the Hub, in evaluation mode.
 
-    OWNER/NAME is a repository where there is no such folder; hf://OWNER/NAME always is one.
+    OWNER/NAME is a repository where there is no such folder; hf://OWNER/NAME always is one. How
+    sequences must come to it: `model.max_frames` is the length that longer ones are subsampled to,
+    `model.features.read_at(...)` is told their frame rate where it is not that of training,
+    `model.features.frames_per_second`.
 
     Raises:
         ValueError: there is no model, or one of its files is wrong.
@@ -94,6 +97,10 @@ def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, 
     size = megabytes(model)
     features = model.features
     rate = f"trained at {features.frames_per_second:g} frames per second"
+    most = model.max_frames
+    subsampled = f"""
+- sequences of more than {most} frames are first subsampled evenly in time to {most} \
+(`model.max_frames`)"""
     return f"""---
 {metadata.to_yaml().strip()}
 ---
@@ -104,7 +111,8 @@ A recogniser made with slr_accel: landmarks (or other values) of a sequence in, 
 tokens out, decoded by CTC.
 
 - input: {features.layout.signature}; {features.layout.columns} values a frame, \
-{rate if features.knows_rate else "frame rate unknown"}
+{rate if features.knows_rate else "frame rate unknown"}\
+{"" if most is None else subsampled}
 - output: {len(vocabulary.tokens)} tokens and the blank, one step for {model.output_stride} \
 frame(s); label policy {vocabulary.label_policy}
 - {num_parameters(model) / 1e6:.2f} M parameters: {size["fp32"]:.1f} MB in fp32, \

@@ -46,12 +46,16 @@ class Recogniser(nn.Module):
     """The settings of its kind, from models/settings.py."""
     num_outputs: int
     """Tokens of the vocabulary and the blank."""
+    max_frames: int | None
+    """Longer sequences were subsampled evenly in time to so many frames in training, and are to be
+    before they are given to the model (`loading.loader.load_batch` does it); None: none are."""
 
     def __init__(self, features: FeatureTransform, settings: Any, num_outputs: int) -> None:
         super().__init__()
         self.features = features
         self.settings = settings
         self.num_outputs = num_outputs
+        self.max_frames = None
 
     @property
     def output_stride(self) -> int:

@@ -124,12 +124,14 @@ def fresh_model(
     settings: Settings, corpus: Corpus, vocabulary: Vocabulary, statistics: dict[str, Tensor]
 ) -> Recogniser:
     """The model with fresh weights of the run's seed."""
+    loading = settings.loading
     torch.manual_seed(settings.training.seed)
     model = make_model(
         settings.training.model,
         make_transform(settings, corpus),
         settings.model,
         vocabulary.num_outputs,
+        loading.max_frames if loading.dynamic_truncation else None,
     )
     model.features.mean.copy_(statistics["mean"])
     model.features.deviation.copy_(statistics["deviation"])

@@ -10,13 +10,23 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
+from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.corpus.writer import write_corpus
-from slr_accel.training.run import RunFolder
+from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.transform import FeatureTransform
+from slr_accel.models.build import make_model
+from slr_accel.models.pretrained import save_pretrained
+from slr_accel.models.settings import StudentSettings
+from slr_accel.models.student import Student
+from slr_accel.training.run import RunFolder, record_batch_frames
 
 KEYS = {
     *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),
@@ -129,6 +139,186 @@ def test_a_saved_model_scores_as_its_run_and_its_card_says_so(
     words = ("--data_dir", corpus, "--output_dir", tmp_path / "out")
     assert command("evaluate", tmp_path / "model", *words) == 0
     assert json.loads((tmp_path / "out" / "dev.json").read_text())["wer"] == wer
+
+
+@pytest.fixture(scope="module")
+def short_run(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained on sequences of which most are subsampled."""
+    folder = tmp_path_factory.mktemp("runs") / "short"
+    train.run(
+        folder,
+        epochs=12,
+        dropout=0.0,
+        block_dropout=0.0,
+        eval_steps=50,
+        log_steps=50,
+        max_frames=14,
+        dynamic_truncation=True,
+        reduction=2,
+        output_stride=2,
+    )
+    return folder
+
+
+def test_a_saved_model_subsamples_as_its_run_does_and_its_card_says_so(
+    short_run: Path, tmp_path: Path
+) -> None:
+    assert command("evaluate", short_run) == 0
+    assert command("models", short_run, "--out", tmp_path / "model") == 0
+    corpus = RunFolder(short_run).config()["data_dir"]
+    words = ("--data_dir", corpus, "--output_dir", tmp_path / "out")
+    assert command("evaluate", tmp_path / "model", *words) == 0
+    text = (tmp_path / "out" / "dev.ctm").read_text()
+    assert text and text == (short_run / "eval" / "dev.ctm").read_text()
+    assert "subsampled evenly in time to 14" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_a_run_from_before_models_told_their_frames_is_subsampled_too(
+    short_run: Path, tmp_path: Path
+) -> None:
+    command("evaluate", short_run)
+    older = tmp_path / "older"
+    shutil.copytree(short_run, older, symlinks=True)
+    for path in older.glob("checkpoints/*/config.json"):
+        config = json.loads(path.read_text())
+        del config["max_frames"]
+        path.write_text(json.dumps(config))
+    assert command("evaluate", older, "--output_dir", tmp_path / "out") == 0
+    text = (tmp_path / "out" / "dev.ctm").read_text()
+    assert text and text == (short_run / "eval" / "dev.ctm").read_text()
+
+
+def motion_model(folder: Path, rate: float | None) -> Path:
+    """It reads velocity and acceleration, and says A from the first frame to the last."""
+    torch.manual_seed(0)
+    settings = FeatureSettings(groups=("velocity", "acceleration"))
+    model = make_model(
+        "student",
+        FeatureTransform(TINY_LAYOUT, settings, rate),
+        StudentSettings(channels=8, lstm_hidden=4),
+        num_outputs=3,
+    )
+    with torch.no_grad():
+        model.head.bias[1] = 100
+    save_pretrained(folder, model, Vocabulary(("A", "B"), "raw"))
+    return folder
+
+
+def motion_corpus(folder: Path, rate: float, told: float | None) -> Path:
+    """Two seconds of one movement, recorded at `rate`: a parabola, whose central differences are
+    its velocity at any rate. `told` is what the corpus says."""
+    seconds = np.arange(int(2 * rate))[:, None] / rate
+    values = seconds * [0.5, -0.4, 0.3, 0.2] + seconds**2 * [0.1, 0.3, -0.2, 0.4]
+    presence = np.ones((len(values), 2), bool)
+    one = Sequence("s0", "dev", "signer0", values.astype(np.float32), presence, [])
+    write_corpus(
+        folder, [one], layout=TINY_LAYOUT, dtype="float32", frames_per_second=told, source={}
+    )
+    return folder
+
+
+@pytest.fixture
+def features_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """What a model makes of a corpus in `predict`, without its first and last frame: [T, F]."""
+    made: list[torch.Tensor] = []
+    forward = FeatureTransform.forward
+
+    def recorded(self: FeatureTransform, *batch: torch.Tensor) -> torch.Tensor:
+        made.append(forward(self, *batch))
+        return made[-1]
+
+    monkeypatch.setattr(FeatureTransform, "forward", recorded)
+
+    def features(model: Path, corpus: Path) -> torch.Tensor:
+        out = tmp_path / f"{model.name} of {corpus.name}"
+        assert command("predict", model, "--data_dir", corpus, "--output_dir", out) == 0
+        return made[-1][0, 1:-1]
+
+    return features
+
+
+def test_a_movement_has_the_same_velocity_in_a_corpus_of_another_rate(
+    features_of, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = motion_model(tmp_path / "model", 25.0)
+    own = features_of(model, motion_corpus(tmp_path / "own", 25.0, 25.0))
+    assert "frames per second" not in capsys.readouterr().err
+    other = features_of(model, motion_corpus(tmp_path / "other", 50.0, 50.0))
+    torch.testing.assert_close(other[1::2][: len(own)], own, atol=2e-3, rtol=2e-3)
+    told = capsys.readouterr().err
+    assert told.count("has 50 frames per second, the model was trained at 25") == 1
+    close = features_of(model, motion_corpus(tmp_path / "close", 30.0, 30.0))
+    torch.testing.assert_close(close[5::6], own[4::5][: len(close[5::6])], atol=2e-3, rtol=2e-3)
+    assert "frames per second" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("trained", "told"), [(None, 50.0), (25.0, None)])
+def test_motion_is_left_alone_where_one_of_the_rates_is_not_known(
+    features_of, tmp_path: Path, trained: float | None, told: float | None
+) -> None:
+    model = motion_model(tmp_path / "model", trained)
+    own = features_of(model, motion_corpus(tmp_path / "own", 25.0, None))
+    other = features_of(model, motion_corpus(tmp_path / "other", 50.0, told))
+    velocity = [0, 1, 4, 5]  # of two blocks, each with its acceleration after it
+    found, expected = other[1::2][: len(own), velocity], own[:, velocity] / 2
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("trained", "told", "seconds"), [(None, 50.0, 2.0), (50.0, None, 2.0), (50.0, 25.0, 4.0)]
+)
+def test_words_have_the_times_of_the_corpus_or_else_of_the_models_rate(
+    tmp_path: Path, trained: float | None, told: float | None, seconds: float
+) -> None:
+    model = motion_model(tmp_path / "model", trained)
+    corpus = motion_corpus(tmp_path / "corpus", 50.0, told)
+    command("predict", model, "--data_dir", corpus, "--output_dir", tmp_path / "out")
+    (line,) = (tmp_path / "out" / "dev.ctm").read_text().splitlines()
+    _, _, start, duration, word, *_ = line.split()
+    assert (float(start), float(duration), word) == (0, seconds, "A")
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict"])
+def test_out_of_memory_says_below_which_batch_size_to_go(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    def no_memory(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Student, "forward", no_memory)
+    assert command(name, run, "--batch_size", "4") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: out of memory") and "--batch_size below 4" in error
+    assert command(name, run, "--batch_size", "1") == 1
+    error = capsys.readouterr().err
+    assert "1 sequence x " in error and "--batch_size" not in error
+
+
+@pytest.mark.parametrize("budget", [50, "auto"])
+def test_the_runs_limit_of_a_batch_holds_in_evaluation_too(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: int | str
+) -> None:
+    sizes: list[tuple[int, int]] = []
+    forward = Student.forward
+
+    def recorded(self: Student, *batch: torch.Tensor) -> object:
+        sizes.append((len(batch[1]), batch[1].shape[1]))
+        return forward(self, *batch)
+
+    monkeypatch.setattr(Student, "forward", recorded)
+    command("evaluate", run, "--output_dir", tmp_path / "usual")
+    assert [size[0] for size in sizes] == [6]
+    limited = tmp_path / "limited"
+    shutil.copytree(run, limited, symlinks=True)
+    config = limited / "config.yaml"
+    text = config.read_text().replace("batch_frames: null", f"batch_frames: {budget}")
+    config.write_text(text)
+    record_batch_frames(RunFolder(limited), 50)  # what `auto` found
+    sizes.clear()
+    assert command("evaluate", limited, "--output_dir", tmp_path / "out") == 0
+    assert len(sizes) > 1 and all(n * t <= 50 or n == 1 for n, t in sizes)
+    results = [json.loads((tmp_path / n / "dev.json").read_text())["wer"] for n in ("usual", "out")]
+    assert results[0] == results[1]
 
 
 @pytest.mark.distributed

@@ -81,6 +81,51 @@ def test_motion_is_per_second_whatever_the_frame_rate(fps: float) -> None:
     assert not valid[0, 0].any() and not valid[0, -1].any()
 
 
+def parabola(fps: float) -> torch.Tensor:
+    """[1, 2 seconds of frames, 1]: a central difference of it is its velocity."""
+    time = torch.arange(int(2 * fps)) / fps
+    return (3 * time + 2 * time**2)[None, :, None]
+
+
+@pytest.mark.parametrize(
+    ("trained", "read"), [(25.0, 50.0), (25.0, 30.0), (30.0, 15.0), (25.0, 25.0)]
+)
+def test_what_was_trained_at_one_rate_reads_another_with_motion_per_second(
+    trained: float, read: float
+) -> None:
+    made = transform(generic_layout(1), "velocity", "acceleration", fps=trained)
+    made.read_at(read)
+    values = parabola(read)
+    time = torch.arange(values.shape[1]) / read
+    presence = torch.ones(*values.shape[:2], 1, dtype=torch.bool)
+    features, _ = made.groups(values, presence, torch.tensor([values.shape[1]]))
+    torch.testing.assert_close(features[0, 1:-1, 0], 3 + 4 * time[1:-1], atol=1e-2, rtol=1e-3)
+    expected = torch.full((len(time) - 2,), 4.0)
+    torch.testing.assert_close(features[0, 1:-1, 1], expected, atol=0.1, rtol=0.03)
+    assert made.frames_per_second == trained, "that of training stays"
+
+
+@pytest.mark.parametrize(("trained", "read"), [(None, 50.0), (50.0, None), (None, None)])
+def test_a_rate_that_is_not_known_rescales_no_motion(
+    trained: float | None, read: float | None
+) -> None:
+    made = FeatureTransform(generic_layout(1), FeatureSettings(groups=("velocity",)), trained)
+    batch = random_batch(generic_layout(1), [9])
+    before = made(batch.features, batch.presence, batch.lengths)
+    made.read_at(read)
+    assert torch.equal(made(batch.features, batch.presence, batch.lengths), before)
+
+
+def test_back_at_its_own_rate_a_transform_is_what_it_was() -> None:
+    made = transform(generic_layout(1), "velocity")
+    batch = random_batch(generic_layout(1), [9])
+    before = made(batch.features, batch.presence, batch.lengths)
+    made.read_at(50.0)
+    assert not torch.equal(made(batch.features, batch.presence, batch.lengths), before)
+    made.read_at(None)
+    assert torch.equal(made(batch.features, batch.presence, batch.lengths), before)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_a_difference_is_0_unless_every_frame_it_uses_is_present(seed: int) -> None:
     random = np.random.default_rng(seed)

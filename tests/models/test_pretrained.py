@@ -119,6 +119,18 @@ def test_the_card_states_the_frame_rate_where_it_is_known(
     assert model.features.frames_per_second == 25
 
 
+def test_the_card_states_the_frames_that_a_sequence_is_subsampled_to(
+    saved: Path, tmp_path: Path
+) -> None:
+    assert "subsampled" not in (saved / "README.md").read_text()
+    model = make("student", LAYOUTS["tracks"])
+    model.max_frames = 200
+    save_pretrained(tmp_path / "long", model, VOCABULARY)
+    text = (tmp_path / "long" / "README.md").read_text()
+    assert "sequences of more than 200 frames are first subsampled evenly in time to 200" in text
+    assert from_pretrained(tmp_path / "long")[0].max_frames == 200
+
+
 @pytest.mark.parametrize(("rate", "is_known"), [(25.0, False), (100.0, True)])
 def test_an_older_config_keeps_its_rate_and_claims_none_that_may_be_assumed(
     saved: Path, rate: float, is_known: bool
