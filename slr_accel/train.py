@@ -12,6 +12,7 @@ from pathlib import Path
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import Interrupted, reported
 from slr_accel.settings import Settings, parse_settings
+from slr_accel.threads import yield_to_other_programs
 from slr_accel.training.data import check_splits
 from slr_accel.training.run import RunFolder, check_continues, check_new_run
 from slr_accel.training.sweep import TrialStart, with_trial_folder
@@ -41,6 +42,7 @@ def train(settings: Settings, start: TrialStart) -> int:
         check_new_run(run, settings)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
+    told = yield_to_other_programs()
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
     from slr_accel.training.preemption import StopRequest
@@ -48,7 +50,7 @@ def train(settings: Settings, start: TrialStart) -> int:
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         start.over = True
-        for line in announcement(trainer):
+        for line in [*([told] if told else []), *announcement(trainer)]:
             trainer.report.say(line)
 
         # 3. A validation that a signal cut short, then epochs of optimizer steps.

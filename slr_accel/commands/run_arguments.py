@@ -18,6 +18,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.models.hub import find_model
+from slr_accel.threads import yield_to_other_programs
 from slr_accel.training.run import LAYOUT_FILE, RunFolder
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def with_run(
     After a signal the work either ends between two batches, before it wrote anything, or is past
     them and writes all.
     """
+    yield_to_other_programs()
     from slr_accel.training.preemption import StopRequest
 
     with StopRequest() as stop, open_run(args, stop) as opened:
