@@ -1,4 +1,4 @@
-"""How a run comes to stand: processes, vocabulary, model, statistics, optimizer, resume."""
+"""How a run comes to stand: processes, vocabulary, model, statistics, optimizer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,6 @@ from slr_accel.models.recogniser import Recogniser
 from slr_accel.models.settings import alignment_stride
 from slr_accel.settings import Settings
 from slr_accel.training import zero
-from slr_accel.training.average import start_average
-from slr_accel.training.checkpoint import (
-    TrainState,
-    all_checkpoints,
-    average_path,
-    checkpoint_path,
-    load_checkpoint,
-    point_to,
-)
 from slr_accel.training.data import (
     count_steps,
     evaluation_rows,
@@ -50,6 +41,7 @@ from slr_accel.training.peers import lost_peers_explained
 from slr_accel.training.processes import make_accelerator
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.report import Report
+from slr_accel.training.resume import check_agreement, mend_best, resume, set_damaged_aside
 from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
 from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.step import parameter_groups
@@ -145,46 +137,6 @@ def make_optimizer(settings: Settings, model: Recogniser) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=settings.training.learning_rate, eps=1e-8, fused=True)
 
 
-def resume(
-    settings: Settings,
-    run: RunFolder,
-    model: Recogniser,
-    optimizer: torch.optim.Optimizer,
-    vocabulary: Vocabulary,
-    device: torch.device,
-) -> tuple[TrainState, dict[str, Tensor] | None]:
-    """State and averaged weights of the last valid checkpoint, or of a start.
-
-    At a start the weights may come from another run (init_from).
-    """
-    found = all_checkpoints(run.checkpoints)
-    if not found:
-        if settings.training.init_from is not None:
-            take_weights(model, vocabulary, settings.training.init_from)
-        model.to(device)
-        return TrainState(), start_average(model) if settings.training.ema_decay else None
-    model.to(device)
-    try:
-        state, average = load_checkpoint(found[-1], model=model, optimizer=optimizer)
-    except ValueError as error:
-        way_out = f"continue from {found[-2].name}" if len(found) > 1 else "start anew"
-        raise ValueError(f"{error}\nremove {found[-1]} to {way_out}") from None
-    if average is not None:
-        average = {name: tensor.to(device) for name, tensor in average.items()}
-    return state, average
-
-
-def mend_best(run: RunFolder, state: TrainState) -> None:
-    """Points `best` to the best checkpoint, unless it is the average of this very end.
-
-    A kill may have come between a save and the link to it.
-    """
-    average = average_path(run.checkpoints, state.step)
-    of_this_end = run.best.exists() and run.best.resolve() == average.resolve()
-    if state.best_step and not of_this_end:
-        point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
-
-
 @contextmanager
 def set_up(settings: Settings, corpus: Corpus, run: RunFolder) -> Iterator[Trainer]:
     """Joins the other processes and brings the run to where its last checkpoint left it."""
@@ -239,7 +191,10 @@ def _trainer(
         )
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
+    damaged: list[str] = []
+    check_agreement(run, state)
     if is_main:
+        damaged = list(set_damaged_aside(run, state))
         mend_best(run, state)
         record_start(
             run,
@@ -255,6 +210,8 @@ def _trainer(
     report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
     with ExitStack() as stack:
         stack.enter_context(report)
+        for text in damaged:
+            report.say(text)
         profiler = None
         if settings.training.profile is not None and is_main:
             folder = run.path / "profile"

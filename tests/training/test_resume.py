@@ -15,6 +15,10 @@ import pytest
 from run_helpers import TrainCommand, kill, last_weights, metrics
 from safetensors.numpy import load_file, save_file
 
+from slr_accel.training.checkpoint import TrainState, average_path, checkpoint_path, point_to
+from slr_accel.training.resume import mend_best
+from slr_accel.training.run import RunFolder
+
 
 @pytest.fixture(scope="module")
 def uninterrupted(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -167,20 +171,66 @@ def test_more_epochs_go_on_and_another_learning_rate_is_refused(
     assert "accumulation_steps: None then, 2 now" in output
 
 
-def test_a_damaged_checkpoint_is_named_with_what_to_remove(
+@pytest.mark.parametrize("name", ["optimizer.safetensors", "model.safetensors", "meta.json"])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_leads_to_the_same_end(
+    name: str, train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run, symlinks=True)
+    *_, before, last = sorted((run / "checkpoints").glob("step_????????"))
+    os.truncate(last / name, 100)
+    output = train.run(run, ema_decay=0.9, save_steps=2)
+    assert f"{last} cannot be read and is damaged_{last.name} now" in output
+    assert f"continues at step {int(before.name[5:])} of" in output
+    assert (run / "checkpoints" / f"damaged_{last.name}" / name).stat().st_size == 100
+    assert_same_run(run, uninterrupted)
+
+
+def test_where_no_checkpoint_can_be_read_each_is_named_with_its_fault(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(uninterrupted, tmp_path / "run", symlinks=True)
-    *_, before, last = sorted((tmp_path / "run" / "checkpoints").glob("step_????????"))
-    for name in ("optimizer.safetensors", "model.safetensors"):
-        os.truncate(last / name, 100)
-        output = train.run(tmp_path / "run", ema_decay=0.9, epochs=4, expect=2)
-        assert f"{last / name}: not readable" in output
-        assert f"remove {last} to continue from {before.name}" in output
-        assert "Traceback" not in output
-        shutil.copy(uninterrupted / "checkpoints" / last.name / name, last / name)
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run, symlinks=True)
+    *others, before, last = sorted((run / "checkpoints").glob("step_????????"))
+    for folder in others:
+        shutil.rmtree(folder)
+    os.truncate(before / "optimizer.safetensors", 100)
     tensors = load_file(last / "optimizer.safetensors")
     tensors["head.weight/exp_avg"] = np.zeros(7, np.float32)
     save_file(tensors, last / "optimizer.safetensors")
-    output = train.run(tmp_path / "run", ema_decay=0.9, epochs=4, expect=2)
+    output = train.run(run, ema_decay=0.9, save_steps=2, expect=2)
+    assert f"{before / 'optimizer.safetensors'}: not readable" in output
     assert "'head.weight/exp_avg' has the shape [7]" in output
+    assert f"no checkpoint of {run} can be read; give another --output_dir" in output
+    assert "Traceback" not in output
+    assert last.is_dir() and before.is_dir()
+
+
+@pytest.fixture
+def ended_run(tmp_path: Path) -> RunFolder:
+    """Ended at step 30; the checkpoint of step 20 was the best, and the average better still."""
+    run = RunFolder(tmp_path)
+    for step in (20, 30):
+        checkpoint_path(run.checkpoints, step).mkdir(parents=True)
+    average_path(run.checkpoints, 30).mkdir()
+    point_to(run.best, average_path(run.checkpoints, 30))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("step", "average_is_there", "best"),
+    [(30, True, "average_00000030"), (40, True, "step_00000020"), (30, False, "step_00000020")],
+)
+def test_best_is_the_average_of_this_end_or_else_the_best_checkpoint(
+    step: int, average_is_there: bool, best: str, ended_run: RunFolder
+) -> None:
+    if not average_is_there:
+        average_path(ended_run.checkpoints, 30).rmdir()
+    mend_best(ended_run, TrainState(step=step, best_step=20, best_wer=0.2))
+    assert ended_run.best.resolve().name == best and ended_run.best.exists()
+
+
+def test_best_is_the_last_checkpoint_while_the_best_one_is_gone(ended_run: RunFolder) -> None:
+    point_to(ended_run.best, checkpoint_path(ended_run.checkpoints, 10))
+    mend_best(ended_run, TrainState(step=30))
+    assert ended_run.best.resolve().name == "step_00000030"
