@@ -90,6 +90,8 @@ def _position(trainer: Trainer) -> Iterator[str]:
     state, options = trainer.state, trainer.settings.training
     if state.step and not trainer.is_over:
         yield f"continues at step {state.step} of {trainer.last_step}"
+    elif not state.step and len(trainer.run.environment()["starts"]) > 1:
+        yield f"starts again at step 0: there is no checkpoint in {trainer.run.checkpoints}"
     if trainer.epochs_before not in (None, options.epochs):
         yield (
             f"epochs were {trainer.epochs_before} and are {options.epochs} now: the learning rate "

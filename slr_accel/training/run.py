@@ -22,7 +22,7 @@ import yaml
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, write_whole
-from slr_accel.models.hub import find_model
+from slr_accel.models.hub import VOCABULARY_FILE, find_model
 from slr_accel.settings import Settings, read_yaml
 
 CONFIG_FILE = "config.yaml"
@@ -31,8 +31,10 @@ METRICS_FILE = "metrics.jsonl"
 LAYOUT_FILE = "layout.json"
 LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
+NEEDED_FILES = (VOCABULARY_FILE, STATISTICS_FILE, ENVIRONMENT_FILE)
+"""Written by a first start, before config.yaml."""
 RUN_FILES = (
-    *(LAYOUT_FILE, STATISTICS_FILE, ENVIRONMENT_FILE, METRICS_FILE, "vocabulary.json"),
+    *(*NEEDED_FILES, LAYOUT_FILE, METRICS_FILE),
     *("checkpoints", "best", "eval", "curves.png", "profile"),
 )
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
@@ -87,7 +89,15 @@ class RunFolder:
 
 
 def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
-    """Raises ValueError naming all that differs from the run in this folder."""
+    """Raises ValueError naming all that differs from the run in this folder, or is missing."""
+    if not os.access(run.path, os.W_OK | os.X_OK):
+        raise ValueError(f"{run.path}: may not be written to, so its run cannot be continued")
+    missing = [name for name in NEEDED_FILES if not (run.path / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run.path} holds a run without {' and '.join(missing)}; restore what was removed, or "
+            "give another --output_dir to start anew"
+        )
     before, now = run.config(), settings.flat()
     problems = [
         f"{name}: {before.get(name)!r} then, {now[name]!r} now"

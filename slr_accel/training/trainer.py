@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,9 +20,9 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training.average import evaluated_weights, share_statistics, update_average
-from slr_accel.training.checkpoint import TrainState, average_path, optimizer_tensors
+from slr_accel.training.checkpoint import TrainState, optimizer_tensors
 from slr_accel.training.data import TrainData, make_epoch
-from slr_accel.training.describe import describe_batch, describe_validation
+from slr_accel.training.describe import describe_batch, describe_end, describe_validation
 from slr_accel.training.feed import StepWork, epoch_work
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.not_finite import (
@@ -79,7 +78,7 @@ class Trainer:
     """Since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
     """The last step was the last of its epoch."""
-    in_trouble: bool = field(default=False, init=False)
+    trouble: str | None = field(default=None, init=False)
     """The last validation warned: the same is not said again and again."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Of the last validation since this start, for a table."""
@@ -207,9 +206,9 @@ class Trainer:
         state.owes_validation = False
         self.hypotheses = found.hypotheses
         self._note_validation(found.figures if raw is None else {**found.figures, "wer_raw": raw})
-        if found.trouble is not None and not self.in_trouble:
+        if found.trouble is not None and self.trouble is None:
             self.report.alert("collapse", f"warning: {found.trouble}")
-        self.in_trouble = found.trouble is not None
+        self.trouble = found.trouble
         return True
 
     def _note_validation(self, figures: dict[str, Any]) -> None:
@@ -224,7 +223,7 @@ class Trainer:
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
         self.report.say(
-            describe_validation(state.epoch_of_last_step, state.step, figures, is_best=is_best)
+            describe_validation(state.epoch_of_last_step, state.step, figures, best_before=before)
         )
 
     def scores(self, stop: StopRequest) -> Validation:
@@ -287,20 +286,10 @@ class Trainer:
         `average_wer` is that of an average of weights, where it is the best.
         """
         self.writer.wait()
-        state, curves = self.state, self.report.draw()
+        curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
-        if state.best_wer is not None:
-            average = average_path(self.run.checkpoints, state.step)
-            best = f"{state.best_wer:.2%} at step {state.best_step}"
-            if average_wer is not None:
-                best = f"{average_wer:.2%}, of an average"
-            elif self.run.best.resolve() == average.resolve():
-                # From before, when one was asked for; metrics.jsonl has lost its line since.
-                best = f"at most {state.best_wer:.2%}, of an average made before"
-            self.report.say(
-                f"best WER {best}: {self.run.best}\n"
-                f"curves: {curves}\n"
-                f"score it: slr-accel evaluate {shlex.quote(str(self.run.path))} "
-                f"--split {self.settings.training.eval_split}"
-            )
+        if self.state.best_wer is not None:
+            self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
+        if self.trouble is not None:
+            self.report.say(f"warning: so it was at the end: {self.trouble}")
         return 0

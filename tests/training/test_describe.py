@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
+from run_helpers import TrainCommand
 
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.loading.loader import load_batch
-from slr_accel.training.describe import describe_batch
+from slr_accel.training.describe import describe_batch, describe_validation
 
 
 def test_presence_ranges_and_targets_are_those_of_the_corpus(tiny_corpus: Path) -> None:
@@ -23,3 +25,21 @@ def test_presence_ranges_and_targets_are_those_of_the_corpus(tiny_corpus: Path) 
     assert f"values {hands.min():.4g} to {hands.max():.4g}" in text
     assert " ".join(corpus.labels(rows[0])) in text
     assert str([int(n) for n in corpus.rows.frames[rows]]) in text
+
+
+def test_a_validation_as_good_as_the_best_does_not_call_itself_better() -> None:
+    figures = {"wer": 0.25, "blank_share": 0.5, "empty_share": 0.0, "distinct_tokens": 3}
+    for before, rank in [
+        (math.inf, "25.00% (best)  blank"),
+        (0.25, "25.00% (equals the best)  blank"),
+        (0.2, "25.00%  blank"),
+    ]:
+        assert rank in describe_validation(1, 7, figures, best_before=before)
+
+
+def test_a_run_that_never_said_a_word_ends_with_a_warning(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    output = train.run(tmp_path / "run", epochs=1, learning_rate=1e-6)
+    end = output[output.index("score it:") :]
+    assert "warning: so it was at the end: " in end and "hypothes" in end

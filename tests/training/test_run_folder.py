@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from run_helpers import TrainCommand
 
 from slr_accel.settings import Settings, build_settings
 from slr_accel.training import run as run_folder
-from slr_accel.training.run import RunFolder, check_new_run, locked
+from slr_accel.training.run import NEEDED_FILES, RunFolder, check_new_run, locked
 
 
 def settings_of(folder: Path) -> Settings:
@@ -33,6 +35,25 @@ def test_a_file_in_the_way_is_named(below: str, tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     assert f"{tmp_path}: may not be written to" in refusal(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", NEEDED_FILES)
+def test_a_run_that_lost_a_file_is_refused_with_what_to_do(
+    name: str, train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", max_steps=1)
+    (tmp_path / "run" / name).unlink()
+    output = train.run(tmp_path / "run", max_steps=2, expect=2)
+    assert f"holds a run without {name}; restore what was removed, or" in output
+
+
+def test_a_run_without_its_checkpoints_says_that_it_starts_again(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", max_steps=1)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    output = train.run(tmp_path / "run", max_steps=1)
+    assert "starts again at step 0: there is no checkpoint in" in output
 
 
 def test_a_corpus_is_no_place_for_a_run(tiny_corpus: Path) -> None:
