@@ -10,7 +10,7 @@ from importlib.metadata import version
 from slr_accel.errors import reported
 
 COMMANDS = {
-    "prepare": "make a corpus of arrays, videos, known formats, ...",
+    "prepare": "make a corpus of arrays, videos or files of known formats",
     "inspect": "look at a corpus and check it",
     "models": "list the models, or save a trained one",
     "train": "train a recogniser, or continue a run",
@@ -41,12 +41,16 @@ def _run(words: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        command.set_defaults(parser=command)
         if name in words[:1]:
             import_module(f"slr_accel.commands.{name}").add_arguments(command)
     if not words:
         parser.print_help()
         return 2
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        # argparse would show the usage of `slr-accel`, which names no option of the command's.
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = import_module(f"slr_accel.commands.{args.command}").run(args)
     return result
 

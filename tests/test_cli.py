@@ -104,7 +104,7 @@ def test_a_folder_with_somebody_elses_metrics(refused_train: Refusal, tmp_path: 
 def test_an_unknown_split(refused_train: Refusal) -> None:
     text = refused_train("--eval_split=tset")
     assert "no split 'tset' to validate on" in text
-    assert "dev, train, unlabelled with --eval_split" in text
+    assert "dev, train, unlabelled" in text and "--eval_split dev" in text
 
 
 def test_a_split_without_labels_to_score_against(refused_train: Refusal) -> None:
@@ -173,6 +173,18 @@ def test_an_index_that_is_missing(refused: Refusal, tmp_path: Path) -> None:
     assert str(index) in text
 
 
+@pytest.mark.parametrize(
+    "words", [["inspect", "corpus"], ["prepare", "synthetic", "--out", "corpus"], ["models"]]
+)
+def test_an_unknown_option_gets_the_usage_of_its_command(
+    refused: Refusal, words: list[str]
+) -> None:
+    text = refused(*words, "--jsn")
+    command = " ".join(["slr-accel", *words[: 2 if words[0] == "prepare" else 1]])
+    assert text.startswith(f"usage: {command} [-h]")
+    assert f"{command}: error: unrecognized arguments: --jsn" in text
+
+
 def test_an_unknown_command_gets_the_known_ones(refused: Refusal) -> None:
     text = refused("trian")
     for command in COMMANDS:
@@ -192,7 +204,9 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0
-    assert f"slr-accel {command}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"slr-accel {command}" in text
+    assert "...." not in text
 
 
 @pytest.mark.parametrize("module", ["slr_accel.train", "slr_accel.cli"])

@@ -8,6 +8,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from slr_accel.commands.help_text import Description
+
 IMPORTERS = {
     "manifest": "arrays (npy, npz, safetensors) named by a jsonl or csv index: for own data",
     "video": "videos or folders of frames -> landmarks of MediaPipe Holistic",
@@ -32,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name,
             help=summary,
             description=importer.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Description,
         )
+        kind.set_defaults(parser=kind)
         importer.add_arguments(kind)
         kind.add_argument("--out", required=True, type=Path, help="new corpus folder")
         if name != "merge":

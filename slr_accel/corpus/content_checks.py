@@ -13,6 +13,8 @@ from slr_accel.corpus.survey import Content
 
 UNMARKED_SHARE = 0.01
 BROKEN_SHARE = 0.9
+FAR_VALUES = 100
+"""Times a block's usual size. The largest values of real sequences differ by a factor of 2."""
 MIN_VOTES = 5
 """Decided hands that it takes to call a sequence's hands swapped."""
 
@@ -31,6 +33,7 @@ def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
     yield from _broken(corpus, content)
     yield from _swapped_hands(corpus, content)
     yield from _stray_segments(corpus, content)
+    yield from _far_values(corpus, content)
     if content.frames:
         yield from _blocks(corpus, content)
 
@@ -106,6 +109,22 @@ def _stray_segments(corpus: Corpus, content: Content) -> Iterator[Finding]:
         )
 
 
+def _far_values(corpus: Corpus, content: Content) -> Iterator[Finding]:
+    for block, largest in zip(corpus.layout.blocks, content.largest.T, strict=True):
+        known = largest[np.isfinite(largest)]
+        # Of two sequences the one with the smaller values is the usual one.
+        usual = np.quantile(known, 0.5, method="lower") if len(known) else 0
+        far = np.flatnonzero(largest > FAR_VALUES * usual)
+        if usual > 0 and len(far):
+            yield Finding(
+                "warning",
+                "far_values",
+                f"{counted(far, 'sequence')} with values up to {np.nanmax(largest):.3g} in block "
+                f"{block.name}, where {usual:.3g} is usual: {ids_of(corpus, far)}. Look at their "
+                "source: another unit, or a mark of what is missing?",
+            )
+
+
 def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
     constant = content.maximum <= content.minimum
     still = []
@@ -117,7 +136,8 @@ def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
                 "warning",
                 "absent_block",
                 f"Block {block.name} is absent from every frame: nothing can be learned from it. "
-                "Check how the source marks absence (--missing), or leave the block out.",
+                "Check whether the source has it, and how it marks absence (--missing, where the "
+                "importer has it), or leave the block out.",
             )
         elif constant[columns].all():
             yield Finding(
@@ -136,7 +156,8 @@ def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
                     "warning",
                     "unmarked_absence",
                     f"All values of block {block.name} are 0 in {zero / present:.0%} of the frames "
-                    "that count as detected. If zeros mark absence, prepare with --missing zeros.",
+                    "that count as detected. If zeros mark absence, prepare with --missing zeros, "
+                    "where the importer has it.",
                 )
     if still:
         yield Finding(

@@ -12,6 +12,7 @@ import numpy as np
 from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
+from slr_accel.corpus.split_names import as_written, how_to_validate
 from slr_accel.loading.plan import alignable
 
 MAX_EXAMPLES = 5
@@ -39,15 +40,9 @@ def row_findings(
     yield from _impossible_rows(corpus, required)
     yield from _short_rows(corpus, required)
     yield from _shared_signers(corpus, signer_independent)
+    yield from _splits(corpus.rows.split_names)
     if "train" in corpus.rows.split_names:
         yield from _unseen_labels(corpus)
-    else:
-        yield Finding(
-            "warning",
-            "no_train_split",
-            f"The splits are {examples(corpus.rows.split_names)}: without a split `train` this "
-            "corpus can be evaluated on, but not trained on.",
-        )
     skipped = corpus.info.source.get("skipped")
     if skipped:
         yield Finding(
@@ -62,6 +57,26 @@ def row_findings(
             "no_frame_rate",
             "The frame rate is unknown, so hours are unknown and motion counts per frame instead "
             "of per second; prepare with --fps to mix it with corpora of other rates.",
+        )
+
+
+def _splits(names: list[str]) -> Iterator[Finding]:
+    found = (
+        f"The splits are {examples(names)}" if len(names) > 1 else f"The only split is {names[0]}"
+    )
+    if "train" not in names:
+        yield Finding(
+            "warning",
+            "no_train_split",
+            f"{found}: without a split `train` this corpus can be evaluated on, but not trained "
+            f"on{as_written('train', names)}.",
+        )
+    elif "dev" not in names:
+        yield Finding(
+            "warning",
+            "no_dev_split",
+            f"{found}, but training validates on `dev`{as_written('dev', names)}. To train on this "
+            f"corpus, {how_to_validate('dev', names)}.",
         )
 
 
@@ -170,8 +185,16 @@ def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
     for code, split in enumerate(corpus.rows.split_names):
         of_split = tokens[split_of_token == code]
         unseen = of_split[~np.isin(of_split, known)]
-        if len(unseen):
-            names = [corpus.info.labels[i] for i in np.unique(unseen)]
+        names = [corpus.info.labels[i] for i in np.unique(unseen)]
+        if len(unseen) and len(unseen) == len(of_split):
+            yield Finding(
+                "warning",
+                "unseen_labels",
+                f"None of the labels of {split} occurs in train: {examples(names)}. Each will "
+                "count as an error: check whether both are written the same way (upper and lower "
+                "case, spelling), and whether train has a sequence of each.",
+            )
+        elif len(unseen):
             yield Finding(
                 "note",
                 "unseen_labels",

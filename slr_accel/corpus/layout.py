@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
+from slr_accel.corpus.layout_form import form_problems
 from slr_accel.files import is_unicode
 
 COORDINATES = ("x", "y", "z")
@@ -153,24 +154,17 @@ class Layout:
         }
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Layout:
-        """Raises ValueError that says which key is wrong."""
-        try:
-            blocks = tuple(
-                Block(str(b["name"]), _names(b["points"]), _names(b["axes"]))
-                for b in data["blocks"]
-            )
-            layout = Layout(
-                blocks,
-                origin=_names(data.get("origin") or []),
-                scale=_names(data.get("scale") or []),
-                units=str(data.get("units", "unknown")),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                "a layout is an object with `blocks`, a list of {name, points, axes}; "
-                f"problem at: {error}"
-            ) from None
+    def from_json(data: Any) -> Layout:
+        """Raises ValueError that says which key is wrong, and of which block."""
+        problems = form_problems(data)
+        if problems:
+            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+        layout = Layout(
+            tuple(Block(b["name"], _names(b["points"]), _names(b["axes"])) for b in data["blocks"]),
+            origin=_names(data.get("origin") or []),
+            scale=_names(data.get("scale") or []),
+            units=str(data.get("units", "unknown")),
+        )
         declared = data.get("columns", layout.columns)
         if declared != layout.columns:
             raise ValueError(
@@ -179,10 +173,7 @@ class Layout:
         return layout
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    # A text is a sequence of letters, which would pass for names.
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} should be a list of names")
+def _names(value: list[Any]) -> tuple[str, ...]:
     return tuple(map(str, value))
 
 

@@ -116,17 +116,28 @@ def read_layout(name_or_file: str) -> LayoutFile:
         names = ", ".join(NAMED_LAYOUTS)
         raise ValueError(f"{name_or_file}: neither a known layout ({names}) nor a file")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        # utf-8-sig: editors on Windows begin a file with a byte order mark.
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
         layout = Layout.from_json(data)
         missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
         frame_size = _frame_size(data.get("frame_size"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: is not JSON ({error.msg} in line {error.lineno}, column {error.colno})"
+        ) from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     except RecursionError:
         raise ValueError(f"{path}: is too deeply nested for a layout") from None
-    bad = sorted({marker for marker in missing.values() if marker not in MISSING_MARKERS})
+    bad = [
+        f"`missing` of block {name!r} is {marker!r}"
+        for name, marker in missing.items()
+        if marker not in MISSING_MARKERS
+    ]
     if bad:
-        raise ValueError(f"{path}: missing is {bad}; it can be {', '.join(MISSING_MARKERS)}")
+        raise ValueError(f"{path}: {', '.join(bad)}; it can be {', '.join(MISSING_MARKERS)}")
     return LayoutFile(layout, missing, frame_size)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from slr_accel.corpus.format import Shard
 from slr_accel.errors import FetchError
+from slr_accel.extras import how_to_install
 from slr_accel.files import NO_ROOM
 
 ATTEMPTS = 4
@@ -120,8 +121,9 @@ def find_remote(address: str) -> RemoteFolder | Path:
     try:
         filesystem, root = url_to_fs(address)
     except ImportError as error:
-        extra = "pip install 'slr-accel[s3]'" if "s3" in address.split("://")[0] else _told(error)
-        raise ValueError(f"{shown}: needs a package that is not installed: {extra}") from None
+        is_s3 = "s3" in address.split("://")[0]
+        reason = how_to_install("s3") if is_s3 else _told(error)
+        raise ValueError(f"{shown}: needs a package that is not installed: {reason}") from None
     except ConnectionError as error:
         raise FetchError(f"{shown}: nobody answers there ({_told(error)})") from None
     # Every backend has its own exceptions for an address that it cannot use.

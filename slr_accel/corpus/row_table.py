@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from slr_accel.corpus.format import CorpusInfo
+from slr_accel.corpus.split_names import as_written
 
 ROW_TYPES = {
     "id": pa.string(),
@@ -60,7 +61,10 @@ class RowTable:
         """Row numbers of a split. Raises ValueError naming those there are."""
         if split not in self.split_names:
             known = ", ".join(sorted(self.split_names))
-            raise ValueError(f"the corpus has no split {split!r}; it has: {known}")
+            raise ValueError(
+                f"the corpus has no split {split!r}; it has: {known}"
+                f"{as_written(split, self.split_names)}"
+            )
         return np.flatnonzero(self.split_codes == self.split_names.index(split))
 
 

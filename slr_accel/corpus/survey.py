@@ -29,6 +29,9 @@ class Content:
     minimum: np.ndarray
     """[D] over the frames in which the column's block is present; +inf where there is none."""
     maximum: np.ndarray
+    largest: np.ndarray
+    """[N, B] size of a row's largest value in the block, where present; NaN where it never is, or
+    where a value is not finite."""
     still_share: np.ndarray
     """[N] share of a row's frames in its longest run without any change."""
     empty_share: np.ndarray
@@ -52,6 +55,7 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
         frames=0,
         minimum=np.full(columns, np.inf),
         maximum=np.full(columns, -np.inf),
+        largest=np.full((num_rows, blocks), np.nan),
         still_share=np.zeros(num_rows),
         empty_share=np.zeros(num_rows),
         hands_decided=np.zeros(num_rows, np.int64),
@@ -77,20 +81,22 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
             corpus.layout, features, presence
         )
         for index, columns_of_block in enumerate(corpus.layout.slices.values()):
-            _add_block(
-                content, index, columns_of_block, features[presence[:, index], columns_of_block]
-            )
+            present = features[presence[:, index], columns_of_block]
+            if len(present):
+                content.largest[row, index] = _add_block(content, index, columns_of_block, present)
     return content
 
 
-def _add_block(content: Content, index: int, columns: slice, present: np.ndarray) -> None:
-    if len(present) == 0:
-        return
+def _add_block(content: Content, index: int, columns: slice, present: np.ndarray) -> float:
+    """Takes in a row's values where a block is present; returns the size of the largest, or NaN."""
     low, high = content.minimum[columns], content.maximum[columns]
+    own_low, own_high = present.min(axis=0), present.max(axis=0)
     # fmin and fmax pass over NaN, which has a finding of its own.
-    np.fmin(low, present.min(axis=0), out=low)
-    np.fmax(high, present.max(axis=0), out=high)
+    np.fmin(low, own_low, out=low)
+    np.fmax(high, own_high, out=high)
     content.zero_frames[index] += int((~present.any(axis=1)).sum())
+    size = max(-float(own_low.min()), float(own_high.max()))
+    return size if np.isfinite(size) else np.nan
 
 
 def _longest_still(features: np.ndarray) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from slr_accel.corpus.labels import reference_labels, separator, train_labels
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import follow
+from slr_accel.corpus.split_names import as_written, how_to_validate
 from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
     alignable,
@@ -67,12 +68,13 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
         raise ValueError(
             f"{len(unlabelled)} train sequences have no labels, the first is {unlabelled[0]}"
         )
-    if settings.training.eval_split not in corpus.rows.split_names:
+    wanted, names = settings.training.eval_split, sorted(corpus.rows.split_names)
+    if wanted not in names:
         raise ValueError(
-            f"{corpus.address} has no split {settings.training.eval_split!r} to validate on; name "
-            f"one of {', '.join(sorted(corpus.rows.split_names))} with --eval_split"
+            f"{corpus.address} has no split {wanted!r} to validate on; it has: {', '.join(names)}"
+            f"{as_written(wanted, names)}; {how_to_validate(wanted, names)}"
         )
-    rows = evaluation_rows(corpus, settings.training.eval_split)
+    rows = evaluation_rows(corpus, wanted)
     _check_lengths(settings, corpus, np.concatenate([train, rows]))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from slr_accel.extras import how_to_install
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings import Settings
 from slr_accel.training.checkpoint import optimizer_by_name
@@ -38,9 +39,7 @@ def make_ready(*, has_gpu: bool) -> None:
     """
     missing = [name for name in ("deepspeed", "transformers") if not importlib.util.find_spec(name)]
     if missing:
-        raise ValueError(
-            f"DeepSpeed needs {' and '.join(missing)}: pip install 'slr-accel[deepspeed]'"
-        )
+        raise ValueError(f"DeepSpeed needs {' and '.join(missing)}: {how_to_install('deepspeed')}")
     if not has_gpu:
         if torch.cuda.is_available():
             raise ValueError(

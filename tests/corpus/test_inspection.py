@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -241,10 +242,34 @@ def test_labels_that_train_lacks_are_a_note_with_their_share(tmp_path):
     assert "2 of 8 tokens (25.0%)" in message
 
 
+def test_labels_that_are_all_unknown_to_train_are_a_warning(tmp_path):
+    train, dev, test = (sequence(i, split=("train", "dev", "test")[i]) for i in range(3))
+    folder = write(tmp_path / "c", [train, replace(dev, labels=["Hello", "World"]), test])
+    severity, message = found(folder)["unseen_labels"]
+    assert severity == "warning"
+    assert "None of the labels of dev occurs in train: Hello, World" in message
+    assert "upper and lower case" in message
+
+
 def test_a_corpus_without_train_is_a_warning_and_has_no_oov_rate(tmp_path):
     folder = write(tmp_path / "c", [sequence(1), sequence(3)])
     assert found(folder)["no_train_split"][0] == "warning"
     assert look(folder)["splits"]["dev"]["oov_rate"] is None
+
+
+def test_a_corpus_that_training_cannot_validate_on_is_a_warning(tmp_path):
+    folder = write(tmp_path / "c", [sequence(0), sequence(2)])
+    severity, message = found(folder)["no_dev_split"]
+    assert severity == "warning"
+    assert "change `split` to `dev` in some rows" in message
+    assert "--eval_split" not in message
+    folder = write(tmp_path / "d", [sequence(0), sequence(1, split="val")])
+    assert "--eval_split val" in found(folder)["no_dev_split"][1]
+
+
+def test_splits_in_capitals_are_told_to_be_others(tmp_path):
+    folder = write(tmp_path / "c", [sequence(0, split="Train"), sequence(1)])
+    assert "Train is not train" in found(folder)["no_train_split"][1]
 
 
 def test_a_block_absent_throughout_is_a_warning(tmp_path):
@@ -254,6 +279,7 @@ def test_a_block_absent_throughout_is_a_warning(tmp_path):
     severity, message = found(folder)["absent_block"]
     assert severity == "warning"
     assert "hand" in message
+    assert "--missing, where the importer has it" in message
     assert look(folder)["ok"] is True
 
 
@@ -286,6 +312,43 @@ def test_a_column_that_never_changes_where_its_block_is_present_is_a_note(tmp_pa
     assert "hand.wrist.y" in findings["constant_columns"][1]
 
 
+def scaled(number: int, factor: float, **changes) -> Sequence:
+    features = sequence(number).features
+    features[:, 2:] *= np.float32(factor)
+    return sequence(number, features=features, **changes)
+
+
+@pytest.mark.parametrize("factor", [1e30, 640])
+def test_values_far_beyond_those_of_other_sequences_are_a_warning(tmp_path, factor):
+    folder = write(tmp_path / "c", [*good(), scaled(6, factor)])
+    findings = found(folder)
+    assert list(findings) == ["far_values"]
+    severity, message = findings["far_values"]
+    assert severity == "warning"
+    assert "hand" in message and "pose" not in message
+    assert "1 sequence" in message and "s6" in message
+
+
+def test_the_first_of_two_sequences_tells_that_the_other_is_far_off(tmp_path):
+    folder = write(tmp_path / "c", [sequence(0), scaled(1, 1e30)])
+    assert "s1" in found(folder)["far_values"][1]
+
+
+def test_the_usual_size_of_values_is_that_of_sequences_with_the_block(tmp_path):
+    absent = np.ones((10, 2), bool)
+    absent[:, 1] = False
+    without = [scaled(i, 0, presence=absent) for i in range(6)]
+    with_hand = [sequence(i) for i in (6, 7, 8)]
+    assert "far_values" not in found(write(tmp_path / "c", [*without, *with_hand]))
+    far = found(write(tmp_path / "d", [*without, *with_hand, scaled(9, 640)]))["far_values"][1]
+    assert "s9" in far
+
+
+def test_a_block_that_is_mostly_zero_has_no_usual_size(tmp_path):
+    zeros = [scaled(i, 0) for i in range(6)]
+    assert "far_values" not in found(write(tmp_path / "c", [*zeros, sequence(6), sequence(7)]))
+
+
 def test_zeros_that_count_as_detected_are_a_warning(tmp_path):
     sequences = []
     for number in range(4):
@@ -310,6 +373,7 @@ def test_segments_that_do_not_follow_the_labels_are_a_note(tmp_path):
         "overlapping": [Segment(0, 7, "HELLO"), Segment(5, 9, "WORLD")],
     }
     sequences = [sequence(2 * i, id=name, segments=s) for i, (name, s) in enumerate(places.items())]
+    sequences.append(sequence(1, segments=[]))
     findings = found(write(tmp_path / "c", sequences))
     assert list(findings) == ["stray_segments"]
     severity, message = findings["stray_segments"]
@@ -358,7 +422,7 @@ def test_the_text_shows_the_figures_in_80_columns_of_plain_text(tmp_path, capsys
     command(folder)
     text = capsys.readouterr().out
     assert "\x1b" not in text
-    findings = text.index("\nnote ")
+    findings = text.index("\nwarning ")
     assert max(map(len, text[text.index("sequences") : findings].splitlines())) <= 80
     assert "[red]NEW" in text[findings:]  # labels are no markup
     for shown in ("pose 1xy, hand 1xy", "float32", "25 fps", "stride 4", "hand", "100.0%"):

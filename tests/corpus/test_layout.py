@@ -1,5 +1,6 @@
 """Columns are found by name: slices tile them, and a layout survives its journey through JSON."""
 
+import codecs
 import json
 
 import pytest
@@ -106,17 +107,24 @@ def test_generic_columns_have_no_coordinates():
     [
         (lambda d: d.update(blocks=[]), ["no blocks"]),
         (lambda d: d.pop("blocks"), ["blocks"]),
-        (lambda d: d["blocks"][0].pop("axes"), ["axes"]),
+        (lambda d: d["blocks"][0].pop("axes"), ["'pose'", "no `axes`"]),
+        (lambda d: d["blocks"][0].update(axis=d["blocks"][0].pop("axes")), ["'pose'", "'axis'"]),
+        (lambda d: d["blocks"][0].update(mising=d["blocks"][0].pop("missing")), ["'mising'"]),
+        (lambda d: d.update(orign=d.pop("origin")), ["'orign'", "origin"]),
+        (lambda d: d["blocks"].insert(1, "hand"), ["block 2", "'hand'", "{name, points, axes}"]),
+        (lambda d: d["blocks"][1].pop("name"), ["block 2", "no `name`"]),
+        (lambda d: d["blocks"][1].update(name=["hand"]), ["block 2", "`name`", "text"]),
+        (lambda d: d.update(blocks={"pose": d["blocks"][0]}), ["`blocks`", "list of {name,"]),
         (lambda d: d["blocks"][1].update(name="pose"), ["'pose'", "twice"]),
         (lambda d: d["blocks"][0].update(name="upper.body"), ["upper.body", "dot"]),
         (lambda d: d["blocks"][0].update(points=["nose", "nose"]), ["pose", "point twice"]),
         (lambda d: d["blocks"][0].update(points=[]), ["pose", "no points"]),
         (lambda d: d["blocks"][0].update(points="nose"), ["'nose'", "list"]),
-        (lambda d: d["blocks"][0].update(points=33), ["33", "list"]),
+        (lambda d: d["blocks"][0].update(points=33), ["'pose'", "`points`", "33", "list"]),
         (lambda d: d["blocks"][0].update(axes=["x", "x"]), ["pose", "each once"]),
         (lambda d: d["blocks"][0].update(axes=["x", "depth"]), ["depth", "confidence"]),
         (lambda d: d.update(origin=["pose.chin"]), ["origin", "pose.chin"]),
-        (lambda d: d.update(origin="pose.nose"), ["pose.nose", "list"]),
+        (lambda d: d.update(origin="pose.nose"), ["`origin`", "pose.nose", "list"]),
         (lambda d: d.update(scale=["pose.nose"]), ["scale", "two"]),
         (lambda d: d.update(scale=["pose.nose", "pose.nose"]), ["scale", "pose.nose", "twice"]),
         (lambda d: d.update(columns=9), ["9", "7"]),
@@ -131,6 +139,17 @@ def test_an_unusable_layout_is_refused_with_the_reason(change, words):
     with pytest.raises(ValueError) as error:
         Layout.from_json(data)
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_keys_of_somebody_elses_are_passed_over_in_a_layout():
+    data = valid() | {"source": "own", "description": "of 2026", "frame_rate": 25}
+    data["blocks"][0] |= {"point": "beside `points`", "colour": "red"}
+    assert Layout.from_json(data) == Layout.from_json(valid())
+
+
+def test_a_layout_file_from_windows_is_read(tmp_path):
+    (tmp_path / "layout.json").write_bytes(codecs.BOM_UTF8 + json.dumps(valid()).encode())
+    assert read_layout(str(tmp_path / "layout.json")).layout == Layout.from_json(valid())
 
 
 def test_all_problems_of_a_layout_are_told_at_once():
@@ -170,20 +189,25 @@ def test_a_known_layout_goes_by_its_name(name, layout):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "layout.json"),
-        ("[]", "blocks"),
+        ("{", "not JSON"),
+        ('{"blocks": }', "not JSON (Expecting value in line 1, column 12)"),
+        ("[]", "is a list; a layout is an object"),
+        (b"\xff\xfe".decode("latin-1"), "UTF-8"),
         (json.dumps({**valid(), "frame_size": [640]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": [640, 0]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": 640}), "frame_size"),
         (json.dumps({**valid(), "frame_size": [640, 10**400]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": {"width": 640, "height": 480}}), "frame_size"),
         ("[" * 100_000, "nested"),
-        (json.dumps(valid()).replace("zeros", "minus_one"), "zeros, nan, none"),
+        (
+            json.dumps(valid()).replace("zeros", "minus_one"),
+            "'pose' is 'minus_one'; it can be zeros, nan, none",
+        ),
     ],
 )
 def test_an_unusable_layout_file_is_refused_by_its_name(tmp_path, content, words):
     path = tmp_path / "layout.json"
-    path.write_text(content)
+    path.write_text(content, encoding="latin-1")
     with pytest.raises(ValueError) as error:
         read_layout(str(path))
     assert words in str(error.value)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import open_corpus
+from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.writer import write_corpus
 from slr_accel.settings import build_settings
 from slr_accel.training.data import check_splits
 
@@ -17,3 +21,41 @@ def test_augmentation_that_a_layout_does_not_allow_is_refused_at_once(tiny_corpu
     settings = build_settings(values | {"mirror_probability": 0.5})
     with pytest.raises(ValueError, match=r"cannot be used with .*tiny corpus.*\n.*names no origin"):
         check_splits(settings, open_corpus(tiny_corpus))
+
+
+def refusal_of(folder: Path, *splits: str, **options: str) -> str:
+    """What is said of a corpus with a sequence in each of these splits."""
+    values, seen = np.ones((9, 1), np.float32), np.ones((9, 1), bool)
+    sequences = [Sequence(split, split, "anna", values, seen, ["A"]) for split in splits]
+    made = {"layout": generic_layout(1), "dtype": "float32", "frames_per_second": None}
+    write_corpus(folder / "corpus", sequences, **made, source={})
+    settings = build_settings({"data_dir": "corpus", "output_dir": "run", **options})
+    with pytest.raises(ValueError) as error:
+        check_splits(settings, open_corpus(folder / "corpus"))
+    return str(error.value)
+
+
+def test_of_a_corpus_with_train_alone_some_rows_become_dev(tmp_path: Path) -> None:
+    text = refusal_of(tmp_path, "train")
+    assert "no split 'dev' to validate on; it has: train" in text
+    assert "change `split` to `dev` in some rows" in text
+    assert "--eval_split" not in text
+
+
+@pytest.mark.parametrize("likely", ["val", "valid", "validation", "Dev", "DEV", "test"])
+def test_a_split_that_is_likely_meant_to_validate_on_is_named(tmp_path: Path, likely: str) -> None:
+    text = refusal_of(tmp_path, "train", "other", likely)
+    assert f"--eval_split {likely}" in text
+    assert ("compared as written: " in text) == (likely.lower() == "dev")
+
+
+def test_a_split_of_any_other_name_is_left_to_choose(tmp_path: Path) -> None:
+    text = refusal_of(tmp_path, "train", "heldout", "more")
+    assert "it has: heldout, more, train" in text
+    assert "--eval_split" in text and "--eval_split train" not in text
+
+
+def test_names_of_splits_are_told_to_be_compared_as_written(tmp_path: Path) -> None:
+    text = refusal_of(tmp_path, "Train", "Dev")
+    assert "no split 'train'; it has: Dev, Train" in text
+    assert "compared as written: Train is not train" in text

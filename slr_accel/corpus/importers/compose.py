@@ -27,7 +27,7 @@ recorded before and after the sign.
 Sentences are sampled with --num_train, --num_dev and --num_test, from signs that train has, too; or
 listed in --sentences FILE:
 
-  .jsonl  {"id": "s1", "split": "train", "labels": "HELLO WORLD", "signer": "anna"}
+  .jsonl  {"id": "s1", "split": "train", "labels": "HELLO", "signer": "anna"}
   .csv    with a header id,split,labels,signer
   .txt    s1 train HELLO WORLD
 

@@ -19,6 +19,7 @@ MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
 MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
 """Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
+MOST_SHOWN = 9
 SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 
@@ -49,16 +50,35 @@ def read_index(
     """
     # Of several media a csv file has one, or the other; its rows tell where both are missing.
     needed = ("id", "split", *(media if len(media) == 1 else ()))
-    fields = read_fields(path, needed, (*COLUMNS, *media), problems)
+    read = (*COLUMNS, *media)
+    fields = read_fields(path, needed, read, problems)
+    _note_unread(path, fields, read, problems)
     parsed = [parse_row(*row, problems, media) for row in fields]
     return [row for row in parsed if row is not None]
 
 
-def one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> float | None:
+def _note_unread(
+    path: Path, rows: list[tuple[str, dict[str, Any]]], read: tuple[str, ...], problems: Problems
+) -> None:
+    """Notes keys that are somebody's own, or meant for one that is read: `gloss` for labels."""
+    unread = [
+        key for key in dict.fromkeys(key for _, row in rows for key in row) if key not in read
+    ]
+    if unread:
+        shown = [*unread[:MOST_SHOWN], *(["..."] if len(unread) > MOST_SHOWN else [])]
+        problems.notes.append(
+            f"{path.name}: not read: {', '.join(shown)}; what is read: {', '.join(read)}"
+        )
+
+
+def one_rate(
+    rows: list[IndexRow], fps: float | None, problems: Problems, choice: str = ""
+) -> float | None:
     """The corpus' frame rate: motion is measured per second, so it must be one.
 
     Args:
         fps: of rows that do not say.
+        choice: the option that picks rows, where the importer has one.
     """
     first_with: dict[float | None, IndexRow] = {}
     for row in rows:
@@ -76,7 +96,7 @@ def one_rate(rows: list[IndexRow], fps: float | None, problems: Problems) -> flo
     problems.add(
         odd.where,
         f"frame rates differ ({rates} fps); a corpus has one: resample these sequences, "
-        "or make a corpus of each",
+        "or make a corpus of each" + (f" ({choice} picks rows)" if choice else ""),
     )
     return None
 
@@ -109,7 +129,10 @@ def parse_row(
 
 def check_id_and_split(where: str, fields: dict[str, Any], problems: Problems) -> None:
     for key in ("id", "split"):
-        if not isinstance(fields.get(key), str) or not fields[key].strip():
+        value = fields.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            problems.add(where, f'`{key}` is {value}, a number; write it in quotes, "{value}"')
+        elif not isinstance(value, str) or not value.strip():
             problems.add(where, f"`{key}` is missing or not a text")
     if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
         problems.add(where, f"`split` is {fields['split']!r}; use letters, digits, _ and -")

@@ -131,10 +131,14 @@ def _json_lines(
     path: Path, file: TextIO, known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     told: set[str] = set()
+    is_first = True
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
         where = f"{path}:{line}"
+        if is_first:
+            _check_form(path, where, text.strip())
+        is_first = False
         try:
             fields = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -149,3 +153,16 @@ def _json_lines(
                 told.add(name)
                 problems.add(where, f"unknown key {name!r}; did you mean {meant}?")
         yield where, fields
+
+
+def _check_form(path: Path, where: str, first: str) -> None:
+    """ValueError where the first line shows that no line is an object: it would be told of each."""
+    if first.startswith("["):
+        raise ValueError(
+            f"{path}: is one JSON array; needed is one object a line, without brackets around all "
+            "and commas between"
+        )
+    if first == "{":
+        raise ValueError(
+            f"{where}: not a JSON object but the first line of one; needed is one object a line"
+        )

@@ -26,6 +26,8 @@ class Problems:
 
     def __init__(self) -> None:
         self.messages: list[str] = []
+        self.notes: list[str] = []
+        """What need not be repaired; see `Listing.notes`."""
 
     def add(self, where: str, message: str) -> None:
         """`where` is FILE, FILE:LINE or the like."""

@@ -28,7 +28,7 @@ from slr_accel.corpus.record import Segment, Sequence
 DESCRIPTION = """\
 Makes a corpus from arrays on disk. INDEX is a .jsonl file with one sequence a line:
 
-  {"id": "s1", "split": "train", "signer": "anna", "features": "s1.npy", "labels": "HELLO WORLD"}
+  {"id": "s1", "split": "train", "features": "s1.npy", "labels": "GOOD DAY"}
 
 features  FILE.npy, FILE.npz#KEY or FILE.safetensors#KEY, [frames, values]; or a list of them,
           joined in time. Paths start at the index.
@@ -80,6 +80,8 @@ class _Source:
     """The layout's, where it comes from one."""
     parts_are_signs: bool
     """Each array of a sequence is the sign of one label."""
+    sideways: int | None
+    """How many rows an array has that is [values, frames]; None where nobody can tell."""
 
 
 def list_manifest(
@@ -117,7 +119,7 @@ def list_manifest(
             "divided_by_frame_size": source.frame_size,
             "parts_are_signs": source.parts_are_signs,
         },
-        notes=[PARTS_ARE_SIGNS] if source.parts_are_signs else [],
+        notes=problems.notes + ([PARTS_ARE_SIGNS] if source.parts_are_signs else []),
         files=(index, *source.files),
         root=index.parent,
         problems=problems,
@@ -155,6 +157,7 @@ def _find_source(
         divisors,
         files,
         parts_are_signs=_parts_are_signs(rows),
+        sideways=_shared_rows(index.parent, rows) if layout is None else found.layout.columns,
     )
 
 
@@ -204,6 +207,14 @@ def _first_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int]:
     return "", 1
 
 
+def _shared_rows(folder: Path, rows: list[IndexRow]) -> int | None:
+    """The number of rows that all arrays seem to have, where their columns differ."""
+    parts = [part for row in rows for part in row.parts]
+    shapes = {array.shape for array in read_samples(partial(read_array, folder), parts)}
+    heights = {height for height, _ in shapes}
+    return heights.pop() if len(heights) == 1 < len(shapes) else None
+
+
 def _read(row: IndexRow, source: _Source) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     parts = [_read_part(name, source) for name in row.parts]
@@ -224,10 +235,12 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
 def _read_part(name: str, source: _Source) -> np.ndarray:
     part = read_array(source.folder, name)
     if part.shape[1] != source.layout.columns:
+        hint = source.layout.hint_at_refined_face(part.shape[1])
+        if len(part) == source.sideways:
+            hint = "are the arrays [values, frames]? frames come first; if they do, "
         raise ValueError(
             f"{name} has {part.shape[1]} columns, but {source.origin} has "
-            f"{source.layout.columns}; {source.layout.hint_at_refined_face(part.shape[1])}"
-            "give the layout of these arrays with --layout"
+            f"{source.layout.columns}; {hint}give the layout of these arrays with --layout"
         )
     return as_float32(part, name)
 

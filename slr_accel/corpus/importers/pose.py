@@ -98,7 +98,7 @@ def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -
     if not rows:
         problems.raise_if_any()
         raise ValueError(f"{index}: has no rows" + (f" with {only}" if only else ""))
-    listing = _listing(index.parent, rows, cuts, problems)
+    listing = _listing(index.parent, rows, cuts, problems, choice="--only COLUMN=VALUE")
     return replace(
         listing, files=(index,), source={**listing.source, "only": only, "dev_share": dev_share}
     )
@@ -170,7 +170,11 @@ def _cut(where: str, fields: dict[str, Any], problems: Problems) -> tuple[float,
 
 
 def _listing(
-    folder: Path, rows: list[IndexRow], cuts: list[tuple[float, float]], problems: Problems
+    folder: Path,
+    rows: list[IndexRow],
+    cuts: list[tuple[float, float]],
+    problems: Problems,
+    choice: str = "",
 ) -> Listing:
     headers: dict[str, Header] = {}
     for row in rows:
@@ -183,7 +187,7 @@ def _listing(
     return Listing(
         importer="pose",
         layout=LAYOUT,
-        frames_per_second=one_rate(known, None, problems),
+        frames_per_second=one_rate(known, None, problems, choice),
         items=[_item(folder, row, cut) for row, cut in zip(rows, cuts, strict=True)],
         source={"pose_format": version("pose-format")},
         notes=[note] if refined else [],

@@ -12,6 +12,7 @@ from slr_accel.corpus.face_mesh import REFINED_FACE_POINTS
 from slr_accel.corpus.importers.frame_rate import MAX_FPS
 from slr_accel.corpus.layout import Block
 from slr_accel.corpus.named_layouts import mediapipe_holistic
+from slr_accel.extras import how_to_install
 
 LAYOUT = mediapipe_holistic(confidence=True)
 COMPONENTS = {
@@ -36,7 +37,7 @@ def pose_format() -> Any:
         return import_module("pose_format")
     except ImportError:
         raise ValueError(
-            "reading .pose files needs the package pose-format: pip install 'slr-accel[pose]'"
+            f"reading .pose files needs the package pose-format: {how_to_install('pose')}"
         ) from None
 
 

@@ -16,13 +16,14 @@ from slr_accel.corpus.importers.index import IndexRow, read_index
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.record import Sequence
+from slr_accel.extras import how_to_install
 from slr_accel.features.log_mel import log_mel, log_mel_frame_rate, log_mel_layout
 
 DESCRIPTION = """\
 Makes a corpus of 80-bin log-mel, 100 frames a second, from sound files. INDEX is a .jsonl file with
 one sequence a line:
 
-  {"id": "s1", "split": "train", "signer": "anna", "audio": "s1.wav", "labels": "hello world"}
+  {"id": "s1", "split": "train", "audio": "s1.wav", "labels": "hello world"}
 
 audio     FILE.wav or FILE.flac (ogg and mp3 work, too), or a list of them, joined in time. Paths
           start at the index. Of several channels the mean is taken. A file that is cut off is
@@ -92,6 +93,7 @@ def list_speech(
         frames_per_second=log_mel_frame_rate(source.sample_rate),
         items=[_item(row, source) for row in rows],
         source={"sample_rate": source.sample_rate, "resampled": not source.first, **libraries},
+        notes=problems.notes,
         files=(index,),
         root=index.parent,
         problems=problems,
@@ -111,9 +113,7 @@ def _libraries() -> dict[str, str]:
     try:
         return {name: version(name) for name in LIBRARIES}
     except PackageNotFoundError as error:
-        raise ValueError(
-            f"reading sound needs {error.name}: pip install 'slr-accel[speech]'"
-        ) from None
+        raise ValueError(f"reading sound needs {error.name}: {how_to_install('speech')}") from None
 
 
 def _find_source(folder: Path, rows: list[IndexRow], sample_rate: int | None) -> _Source:

@@ -27,8 +27,8 @@ body and style of its own: a corpus of that size and shape, for measuring speed 
 INDEX is a .jsonl file with one sequence a line; `si5` is the split in the signer-independent part,
 or null:
 
-  {"id": "a-1", "split": "train", "signer": "Signer04", "num_frames": 176, "raw": "LIEB ZUSCHAUER",
-   "si5": "train"}
+  {"id": "a-1", "split": "train", "signer": "Signer04", "num_frames": 176,
+   "raw": "LIEB ZUSCHAUER", "si5": "train"}
 """
 OWN_SENTENCES = {"num_train": 400, "num_dev": 60, "num_test": 60, "num_signers": 6}
 PARTITIONS = {"si5": "si5", "multisigner": "split"}

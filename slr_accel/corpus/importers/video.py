@@ -142,6 +142,7 @@ def list_video(
         frames_per_second=fps,
         items=[_item(video, layout, fps, failures) for video in found],
         source={**extractor.options, "mirrored": mirrored, "resampled_to_fps": fps},
+        notes=problems.notes,
         files=(index,) if index else (),
         root=root,
         problems=problems,

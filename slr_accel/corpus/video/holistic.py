@@ -14,6 +14,7 @@ from slr_accel.corpus.layout import Block
 from slr_accel.corpus.video.frames import Frame
 from slr_accel.corpus.video.landmarks import STORED_LAYOUT, Extractor, Landmarks
 from slr_accel.errors import RunError
+from slr_accel.extras import how_to_install
 
 SETTINGS: dict[str, Any] = {
     # The only one whose weights are in the wheel; 0 and 2 would be downloaded.
@@ -37,7 +38,7 @@ def holistic() -> Extractor:
     except PackageNotFoundError as error:
         raise ValueError(
             f"{error.name} is not installed; videos need the extra `video`: "
-            "pip install 'slr-accel[video]', best in an environment of its own (mediapipe needs "
+            f"{how_to_install('video')}, best in an environment of its own (mediapipe needs "
             "numpy 1.26)"
         ) from None
     settings = ", ".join(f"{name}={value}" for name, value in SETTINGS.items())

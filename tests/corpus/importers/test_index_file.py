@@ -141,4 +141,38 @@ def test_a_misspelt_key_is_told_once_with_its_first_line(folder, key, meant):
 def test_a_key_of_somebody_elses_is_passed_over(folder):
     own = {"camera": "left", "fs": 16000, "sign": "HELLO", "signed": True, "tex": "\\hello"}
     fields = {**row(0, signer=None), **own, "label": "beside `labels`", "si5": None}
-    assert prepare(index_of(folder, fields)).labels(0) == ["HELLO", "WORLD"]
+    corpus = prepare(index_of(folder, fields, row(1)))
+    assert corpus.labels(0) == ["HELLO", "WORLD"]
+    (note,) = corpus.info.source["notes"]
+    assert note.startswith(f"index.jsonl: not read: {', '.join([*own, 'label', 'si5'])};")
+
+
+def test_a_column_that_is_not_read_is_a_note(folder):
+    (folder / "a.csv").write_text(
+        "id,split,features,labels,gloss,,camera\ns0,train,s0.npy,A,B,,\ns1,dev,s1.npy,A,B,,left\n"
+    )
+    (note,) = prepare(folder / "a.csv").info.source["notes"]
+    assert note.startswith("a.csv: not read: gloss, camera; ")
+    assert "labels" in note.partition(";")[2]
+
+
+def test_of_many_keys_that_are_not_read_some_are_named(folder):
+    (note,) = prepare(index_of(folder, row(0) | {f"own_{i}": i for i in range(99)})).info.source[
+        "notes"
+    ]
+    assert "own_8, ...;" in note and "own_50" not in note
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_json_array_is_told_once(folder, indent):
+    (folder / "a.jsonl").write_text("\n" + json.dumps([row(0), row(1)], indent=indent))
+    message = refused(folder / "a.jsonl")
+    assert "a.jsonl: is one JSON array; needed is one object a line" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_objects_over_several_lines_are_told_once(folder):
+    (folder / "a.jsonl").write_text("\n".join(json.dumps(row(i), indent=1) for i in range(9)))
+    message = refused(folder / "a.jsonl")
+    assert "a.jsonl:1: " in message and "one object a line" in message
+    assert len(message.splitlines()) == 1

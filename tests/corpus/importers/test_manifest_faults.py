@@ -1,5 +1,6 @@
 """What is wrong with own data is told with its line and the way out, and nothing is written."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from manifest_helpers import array, prepare, refused, row
+from manifest_helpers import LAYOUT, array, prepare, refused, row
 from prepare_helpers import assert_line_refused, index_of
 from safetensors.torch import save_file as save_torch_file
 
@@ -17,7 +18,9 @@ from safetensors.torch import save_file as save_torch_file
     [
         (row(1, id=None), ["`id`"]),
         (row(1, id=" "), ["`id`"]),
-        ({**row(1), "id": 1}, ["`id`", "text"]),
+        ({**row(1), "id": 1}, ["`id` is 1, a number", 'in quotes, "1"']),
+        ({**row(1), "split": 1.5}, ["`split` is 1.5, a number", 'in quotes, "1.5"']),
+        ({**row(1), "id": ["s1"]}, ["`id`", "text"]),
         (row(1, id="s0"), ["'s0'", "index.jsonl:1"]),
         (row(1, split=None), ["`split`"]),
         (row(1, split="train "), ["'train '", "letters"]),
@@ -113,6 +116,27 @@ def with_value(value: float, dtype: str = "float64") -> np.ndarray:
 def test_a_bad_array_is_refused_with_the_line_that_names_it(folder, damage, words):
     damage(folder / "s1.npy")
     assert_line_refused(prepare, index_of(folder, row(0), row(1)), ["index.jsonl:2: s1: ", *words])
+
+
+ASKED = "are the arrays [values, frames]? frames come first"
+
+
+@pytest.mark.parametrize("with_layout", [True, False])
+def test_of_transposed_arrays_it_is_asked_whether_they_are(folder, with_layout):
+    for i in range(3):
+        np.save(folder / f"s{i}.npy", array(6 + i).T)
+    if with_layout:
+        (folder / "layout.json").write_text(json.dumps(LAYOUT))
+    message = refused(index_of(folder, *(row(i) for i in range(3))))
+    assert message.count(ASKED) == (3 if with_layout else 2)
+
+
+def test_of_arrays_of_another_width_nothing_is_asked(folder):
+    np.save(folder / "s1.npy", array(6, 4))
+    np.save(folder / "s2.npy", array(7, 4))
+    message = refused(index_of(folder, *(row(i) for i in range(3))))
+    assert "[values, frames]" not in message
+    assert message.count("--layout") == 2
 
 
 @pytest.mark.parametrize(

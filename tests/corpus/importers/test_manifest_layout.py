@@ -109,3 +109,4 @@ def test_a_corpus_has_one_frame_rate(folder, of_rows, option, words):
     rows = [row(i, fps=fps) for i, fps in enumerate(of_rows)]
     message = refused(index_of(folder, *rows), fps=option)
     assert all(word in message for word in words), message
+    assert "--only" not in message

@@ -421,7 +421,16 @@ def test_a_file_that_is_not_there_is_told(folder):
 
 def test_differing_frame_rates_are_told(folder):
     PoseFile(fps=30).write(folder / "b.pose")
-    assert "index.csv:3: frame rates differ (25, 30 fps)" in refused(folder)
+    message = refused(folder)
+    assert "index.csv:3: frame rates differ (25, 30 fps)" in message
+    assert "--only COLUMN=VALUE" in message
+
+
+def test_of_a_folder_with_differing_frame_rates_no_rows_can_be_picked(folder, tmp_path):
+    PoseFile(fps=30).write(folder / "b.pose")
+    problems = list_pose_folder(folder).problems.messages
+    assert any("frame rates differ" in text for text in problems)
+    assert not any("--only" in text for text in problems)
 
 
 @pytest.mark.parametrize(
@@ -450,4 +459,4 @@ def test_a_folder_without_files_is_refused(tmp_path):
 
 def test_a_missing_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "pose_format", None)
-    assert "pip install 'slr-accel[pose]'" in refused(folder)
+    assert "pip install -c constraints.txt -e '.[pose]'" in refused(folder)
