@@ -22,3 +22,4 @@ accelerate launch --config_file accelerate_configs/cpu_2proc.yaml --num_processe
 slr-accel evaluate "$run" --split test
 echo "curves: $run/curves.png"
 echo "checkpoint: $run/best"
+echo "for slr-accel in this terminal: . $VENV/bin/activate"

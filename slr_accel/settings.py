@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -30,6 +31,8 @@ GROUPS: dict[str, type[BaseModel]] = {
 }
 """The groups that every run has; `model` comes beside them, as --model says."""
 RECIPES = Path(__file__).parent / "recipes"
+MOST_LISTED = 20
+"""Names that an error lists; of more, it says where they are listed."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,10 @@ def _describe(error: Any) -> str:
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
     """An error text that names the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+    listed = (
+        "--help lists them" if len(known) > MOST_LISTED else f"known: {', '.join(sorted(known))}"
+    )
+    hint = f"did you mean {near[0]}?" if near else listed
     return f"unknown {kind} {name!r}; {hint}"
 
 
@@ -119,6 +125,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file of flat values, by the safe loader. Raises ValueError naming the file."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"{path}: not readable as YAML ({line}{error.problem})") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: not readable as YAML ({error})") from None
     if not isinstance(values, dict):
@@ -152,12 +161,12 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
         for name, value in vars(parsed).items()
         if value is not None and name != "recipe"
     }
-    problems = [
-        unknown_name("setting", word.split("=")[0], [f"--{n}" for n in known])
-        for word in unknown
-        if word.startswith("--")
-    ]
-    problems += [f"{w!r} belongs to no setting" for w in unknown if not w.startswith("--")]
+    problems = []
+    for before, word in pairwise(["", *unknown]):
+        if word.startswith("--"):
+            problems.append(unknown_name("setting", word.split("=")[0], [f"--{n}" for n in known]))
+        elif not before.startswith("--"):  # else it is the value of what is unknown
+            problems.append(f"{word!r} belongs to no setting")
     foreign: list[str] = []
     try:
         recipe = read_recipe(parsed.recipe) if parsed.recipe else {}
@@ -202,23 +211,34 @@ def _underscored(word: str) -> str:
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """A section a model; what several have is listed once, with the default of each."""
-    listed: set[str] = set()
+    """First what several models have, with the default of each; then what each has alone."""
+    owners: dict[str, list[str]] = {}
     for model, kind in MODELS.items():
-        section = parser.add_argument_group(f"--model {model}")
+        for name in kind.model_fields:
+            owners.setdefault(name, []).append(model)
+    shared = parser.add_argument_group("models, settings of several")
+    for name, models in owners.items():
+        if len(models) > 1:
+            _add_argument(
+                shared, name, MODELS[models[0]].model_fields[name], _defaults(name, models)
+            )
+    for model, kind in MODELS.items():
+        section = parser.add_argument_group(f"--model {model} alone")
         for name, field in kind.model_fields.items():
-            if name in listed:
-                continue
-            listed.add(name)
-            defaults = [f"{_shown(field.default)}"]
-            defaults += [
-                f"{other} {_shown(theirs.model_fields[name].default)}"
-                for other, theirs in MODELS.items()
-                if other != model
-                and name in theirs.model_fields
-                and theirs.model_fields[name].default != field.default
-            ]
-            _add_argument(section, name, field, ", ".join(defaults))
+            if owners[name] == [model]:
+                _add_argument(section, name, field, _shown(field.default))
+
+
+def _defaults(name: str, models: list[str]) -> str:
+    """`192 (teacher, cosign 384)`: the first model's, and which others have another one."""
+    first, *others = (_shown(MODELS[model].model_fields[name].default) for model in models)
+    own: dict[str, list[str]] = {}
+    for model, default in zip(models[1:], others, strict=True):
+        own.setdefault(default, []).append(model)
+    different = [f"{', '.join(them)} {value}" for value, them in own.items() if value != first]
+    everywhere = len(models) == len(MODELS)
+    told = f"{first}{' (' + '; '.join(different) + ')' if different else ''}"
+    return told if everywhere else f"{told}; of {', '.join(models)}"
 
 
 def _shown(default: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -269,3 +270,30 @@ def test_help_is_fast_imports_no_torch_and_warns_of_nothing(module: str, words: 
     assert heavy == []
     # Of the processor, from the interpreter's start on: a busy machine changes little.
     assert seconds < 2
+
+
+def test_the_value_of_an_unknown_setting_is_no_further_mistake() -> None:
+    with pytest.raises(ValueError) as error:
+        parse_settings(["--data_dir", "x", "--output_dir", "y", "--lr", "1e-3"], "train")
+    assert str(error.value) == "unknown setting '--lr'; --help lists them"
+
+
+def test_a_broken_recipe_is_told_in_a_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("epochs: 3\nblocks: [pose\nseed: 1\n")
+    with pytest.raises(ValueError, match=r"recipe.yaml: not readable as YAML \(line 3: expected"):
+        read_recipe(str(recipe))
+
+
+def test_help_lists_a_setting_once_and_says_which_models_have_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parse_settings(["--help"], "train")
+    text = capsys.readouterr().out
+    for name in all_fields():
+        assert len(re.findall(rf"^  --{name}\b", text, re.MULTILINE)) == 1, name
+    shared, alone = text.split("--model student alone:")
+    assert "--block_channels" in shared and "--inception_blocks" in alone
+    assert max(map(len, text.splitlines())) <= 80
