@@ -33,7 +33,7 @@ Change = dict[str, str]
 EVERYWHERE: Change = {"consistency_weight": "0"}
 
 CHANGES: dict[str, Change] = {
-    "the recipe": {},
+    "the recipe, without two views": {},
     "output stride 2": {"output_stride": "2"},
     "output stride 1": {"output_stride": "1"},
     "output stride 1, transposed": {"output_stride": "1", "upsampling": "transposed"},
