@@ -64,7 +64,11 @@ launch() {
     wait_for "$launcher"
     trap - USR1 TERM INT
     # The launcher has exit codes of its own.
-    [ "$code" = 0 ] || [ -z "$ended_by" ] || code=$ended_by
+    if [ "$code" != 0 ] && [ -n "$ended_by" ]; then
+        code=$ended_by
+        # Below the traceback that the launcher prints then.
+        echo "ended by a signal (what was saved stands above the launcher's traceback); the same command continues" >&2
+    fi
     return "$code"
 }
 
