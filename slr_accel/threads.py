@@ -8,6 +8,8 @@ import sys
 WAIT_POLICY = "OMP_WAIT_POLICY"
 CHOSEN_ALREADY = (WAIT_POLICY, "GOMP_SPINCOUNT")
 WATCHED_SECONDS = 0.2
+FREE_SHARE = 0.75
+"""Of the cores that threads want, as many have to be free for them to spin."""
 
 
 def yield_to_other_programs() -> str | None:
@@ -29,7 +31,7 @@ def yield_to_other_programs() -> str | None:
     busy = sum(shares[core] for core in own if core < len(shares)) / 100
     threads = os.environ.get("OMP_NUM_THREADS", "")
     wanted = int(threads) if threads.isdigit() else len(own)
-    if wanted == 1 or len(own) - busy > wanted - 0.5:
+    if wanted == 1 or len(own) - busy > FREE_SHARE * wanted:
         return None
     os.environ[WAIT_POLICY] = "PASSIVE"
     return (

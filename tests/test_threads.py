@@ -31,7 +31,7 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ([0, 20, 20, 0, 0, 0], None, None),
         ([100, 0, 0, 0, 100, 0], None, None),  # of cores that this process may not use
         ([0, 100, 0, 0, 0, 0], "3", None),
-        ([0, 100, 60, 0, 0, 0], "3", "PASSIVE"),
+        ([0, 100, 100, 0, 0, 0], "3", "PASSIVE"),
         ([100, 100, 100, 100, 100, 100], "1", None),
     ],
 )

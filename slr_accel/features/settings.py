@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.mirror import mirror_of
+from slr_accel.settings_form import FORM
 
 Group = Literal["position", "velocity", "acceleration", "relative", "shape", "distances"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -21,9 +22,7 @@ def _split(value: Any) -> Any:
 
 
 class FeatureSettings(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     groups: Annotated[tuple[Group, ...], BeforeValidator(_split)] = (
         "position",
@@ -48,9 +47,7 @@ class AugmentationSettings(BaseModel):
     """Lengths are in units of the body's length (shoulder width); where the layout has none, of the
     mean deviation of the coordinates over the train split."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     time_stretch: Annotated[float, Field(ge=1)] = 1.3
     """Longest stretch in time; the shortest is its inverse. 1 is off."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from slr_accel.settings_form import FORM
 
 CACHE_GB = 50.0
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class LoadingSettings(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     batch_size: PositiveInt = 4
     """Most sequences in a micro-batch."""

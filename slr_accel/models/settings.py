@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveInt
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, PositiveInt
+
+from slr_accel.settings_form import FORM
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 MaskShare = Annotated[float, Field(gt=0, le=0.5)]
@@ -25,9 +26,7 @@ Stride = Annotated[Literal[1, 2, 4], BeforeValidator(_as_number)]
 class StudentSettings(BaseModel):
     """MobileNetV3 blocks over time, BiLSTM, CTC."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     channels: PositiveInt = 192
     """Width of the frame encoder and of the convolutions."""
@@ -86,9 +85,7 @@ class StudentSettings(BaseModel):
 class StudentReferenceSettings(BaseModel):
     """The published student taken literally; its blocks' widths are part of the description."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     channels: PositiveInt = 128
     """Width before the BiLSTM and of each of its directions."""
@@ -103,9 +100,7 @@ class StudentReferenceSettings(BaseModel):
 class TeacherSettings(BaseModel):
     """Block encoders, cross-modal attention, inception blocks over time, BiLSTM, CTC."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     block_channels: PositiveInt = 192
     """Width of each landmark block's encoder and of attention."""
@@ -168,9 +163,7 @@ class TeacherSettings(BaseModel):
 class CoSignSettings(BaseModel):
     """Graph convolutions over the points of each block, in two streams, BiLSTM, CTC."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     graph_channels: PositiveInt = 64
     """Width of a point in the graphs."""
@@ -216,9 +209,7 @@ class CoSignSettings(BaseModel):
 class SpeechSettings(BaseModel):
     """Two 2-D convolutions, BiLSTM, CTC."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     conv_channels: PositiveInt = 64
     """Channels of both convolutions over time and frequency."""
@@ -287,33 +278,3 @@ def alignment_stride(settings: ModelSettings) -> int:
     if isinstance(settings, StudentSettings) and settings.auxiliary_weight:
         return settings.reduction  # the early head comes before the upsampling
     return settings.output_stride
-
-
-def without_effect(settings: ModelSettings, block_names: Sequence[str]) -> list[str]:
-    """Settings that were given and change nothing in this combination.
-
-    Args:
-        block_names: of the blocks that features are made of.
-    """
-    given, found = settings.model_fields_set, []
-    if "face_kernel_size" in given and "face" not in block_names:
-        found.append("face_kernel_size has no effect: there is no block named face")
-    if isinstance(settings, StudentSettings) and not settings.conv_blocks:
-        names = given & {"kernel_size", "expansion", "squeeze_excitation"}
-        found += [f"{name} has no effect without --conv_blocks" for name in sorted(names)]
-    if (
-        isinstance(settings, StudentSettings | TeacherSettings | CoSignSettings)
-        and not settings.consistency_weight
-    ):
-        names = given & {"mask_share", "mask_frames"}
-        found += [f"{name} has no effect without --consistency_weight" for name in sorted(names)]
-    if isinstance(settings, TeacherSettings) and not settings.attention_layers:
-        names = {name for name in given if name.startswith("attention_")} - {"attention_layers"}
-        found += [f"{name} has no effect without --attention_layers" for name in sorted(names)]
-    if (
-        isinstance(settings, StudentSettings)
-        and settings.output_stride == settings.reduction
-        and "upsampling" in given
-    ):
-        found.append("upsampling has no effect where output_stride is the reduction")
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from slr_accel.models.settings import without_effect
+from slr_accel.models.without_effect import without_effect
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.data import references
 from slr_accel.training.processes import unused_gpus

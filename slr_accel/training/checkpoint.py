@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.errors import RunError
 from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
 from slr_accel.models.hub import WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
@@ -218,14 +219,17 @@ def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimi
 
 
 def read_state(folder: Path) -> TrainState:
-    """Raises ValueError where meta.json is not of this format."""
+    """Raises ValueError where meta.json is damaged, RunError where its format is another one."""
     path = folder / META_FILE
     try:
         meta: dict[str, Any] = json.loads(path.read_text())
         version = meta.pop("format_version")
         meta.pop("torch")
         if version != FORMAT_VERSION:
-            raise ValueError(f"format version {version}, this slr_accel reads {FORMAT_VERSION}")
+            raise RunError(
+                f"{path}: of format version {version}, this slr_accel reads {FORMAT_VERSION}; "
+                "continue the run with the version that wrote it"
+            )
         state = TrainState(**meta)
         state.validations = [(step, wer) for step, wer in state.validations]
         return state

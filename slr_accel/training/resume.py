@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate.utils import gather_object
@@ -20,10 +22,17 @@ from slr_accel.training.checkpoint import (
     checkpoint_path,
     load_checkpoint,
     point_to,
-    step_of,
 )
 from slr_accel.training.init_from import take_weights
 from slr_accel.training.run import RunFolder
+
+
+class Resumed(NamedTuple):
+    state: TrainState
+    average: dict[str, Tensor] | None
+    """Averaged weights, where an average is kept."""
+    unread: dict[Path, str]
+    """Later checkpoints, each with the reason why it could not be read."""
 
 
 def resume(
@@ -33,8 +42,8 @@ def resume(
     optimizer: torch.optim.Optimizer,
     vocabulary: Vocabulary,
     device: torch.device,
-) -> tuple[TrainState, dict[str, Tensor] | None]:
-    """State and averaged weights of the last valid checkpoint, or of a start.
+) -> Resumed:
+    """What the last checkpoint that can be read holds, or a start.
 
     At a start the weights may come from another run (init_from).
     """
@@ -43,18 +52,19 @@ def resume(
         if settings.training.init_from is not None:
             take_weights(model, vocabulary, settings.training.init_from)
         model.to(device)
-        return TrainState(), start_average(model) if settings.training.ema_decay else None
+        average = start_average(model) if settings.training.ema_decay else None
+        return Resumed(TrainState(), average, {})
     model.to(device)
-    problems = []
+    unread: dict[Path, str] = {}
     for folder in reversed(found):
         try:
             state, average = load_checkpoint(folder, model=model, optimizer=optimizer)
             break
         except ValueError as error:
-            problems.append(str(error))
+            unread[folder] = str(error)
     else:
         raise ValueError(
-            "\n".join(problems)
+            "\n".join(unread.values())
             + f"\nno checkpoint of {run.path} can be read; give another --output_dir to start anew"
         )
     if not checkpoint_path(run.checkpoints, state.best_step).is_dir():
@@ -62,7 +72,7 @@ def resume(
         state.best_wer, state.best_step = None, 0
     if average is not None:
         average = {name: tensor.to(device) for name, tensor in average.items()}
-    return state, average
+    return Resumed(state, average, unread)
 
 
 def check_agreement(run: RunFolder, state: TrainState) -> None:
@@ -75,14 +85,13 @@ def check_agreement(run: RunFolder, state: TrainState) -> None:
         )
 
 
-def set_damaged_aside(run: RunFolder, state: TrainState) -> Iterator[str]:
-    """Renames checkpoints after the one that was loaded, and says so: they could not be."""
-    for folder in all_checkpoints(run.checkpoints):
-        if step_of(folder) > state.step:
-            aside = folder.with_name(f"damaged_{folder.name}")
-            shutil.rmtree(aside, ignore_errors=True)
-            folder.rename(aside)
-            yield f"warning: {folder} cannot be read and is {aside.name} now"
+def set_aside(unread: dict[Path, str]) -> Iterator[str]:
+    """Renames checkpoints that could not be read, and says so: those to come take their names."""
+    for folder, reason in unread.items():
+        aside = folder.with_name(f"damaged_{folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        yield f"warning: {reason}; {folder} is {aside.name} now"
 
 
 def mend_best(run: RunFolder, state: TrainState) -> None:

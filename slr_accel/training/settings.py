@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -17,6 +16,7 @@ from pydantic import (
 
 from slr_accel.corpus.labels import LabelPolicy
 from slr_accel.models.settings import ModelName
+from slr_accel.settings_form import FORM
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
 
@@ -27,9 +27,7 @@ def _no_is_a_word(value: Any) -> Any:
 
 
 class TrainingSettings(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = FORM
 
     data_dir: str = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""

@@ -41,7 +41,7 @@ from slr_accel.training.peers import lost_peers_explained
 from slr_accel.training.processes import make_accelerator
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.report import Report
-from slr_accel.training.resume import check_agreement, mend_best, resume, set_damaged_aside
+from slr_accel.training.resume import check_agreement, mend_best, resume, set_aside
 from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
 from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.step import parameter_groups
@@ -167,7 +167,10 @@ def _trainer(
     statistics = load_tensors(run.statistics)
     raw_model = fresh_model(settings, corpus, vocabulary, statistics)
     raw_optimizer = make_optimizer(settings, raw_model)
-    state, average = resume(settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device)
+    state, average, unread = resume(
+        settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device
+    )
+    check_agreement(run, state)
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
@@ -192,9 +195,8 @@ def _trainer(
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     damaged: list[str] = []
-    check_agreement(run, state)
     if is_main:
-        damaged = list(set_damaged_aside(run, state))
+        damaged = list(set_aside(unread))
         mend_best(run, state)
         record_start(
             run,

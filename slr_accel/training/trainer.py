@@ -79,6 +79,7 @@ class Trainer:
     epoch_ended: bool = field(default=False, init=False)
     """The last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
+    told_trouble_at: int = field(default=0, init=False)
     """The last validation warned: the same is not said again and again."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Of the last validation since this start, for a table."""
@@ -208,6 +209,7 @@ class Trainer:
         self._note_validation(found.figures if raw is None else {**found.figures, "wer_raw": raw})
         if found.trouble is not None and self.trouble is None:
             self.report.alert("collapse", f"warning: {found.trouble}")
+            self.told_trouble_at = state.step
         self.trouble = found.trouble
         return True
 
@@ -290,6 +292,6 @@ class Trainer:
         self.report.hypotheses(self.hypotheses)
         if self.state.best_wer is not None:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
-        if self.trouble is not None:
+        if self.trouble is not None and self.told_trouble_at != self.state.step:
             self.report.say(f"warning: so it was at the end: {self.trouble}")
         return 0

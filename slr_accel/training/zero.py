@@ -87,8 +87,15 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
     if any(offload and offload.get("device") == "nvme" for offload in offloads):
         problems.append("offload to nvme has not been tried: use cpu or none")
     if problems:
-        text = "\n  ".join(problems)
-        raise ValueError(f"DeepSpeed's config does not fit the settings:\n  {text}")
+        raise ValueError(
+            "\n  ".join(
+                [
+                    "DeepSpeed's config, with what options of accelerate launch and variables "
+                    "ACCELERATE_... make of it, does not fit the settings:",
+                    *problems,
+                ]
+            )
+        )
 
 
 def stage(config: dict[str, Any]) -> int:

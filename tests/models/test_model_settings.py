@@ -11,8 +11,8 @@ from slr_accel.models.settings import (
     StudentSettings,
     TeacherSettings,
     alignment_stride,
-    without_effect,
 )
+from slr_accel.models.without_effect import without_effect
 
 
 @pytest.mark.parametrize(

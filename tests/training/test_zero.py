@@ -186,7 +186,7 @@ def test_deepspeed_s_config_must_not_contradict_the_settings() -> None:
 def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
     monkeypatch.setattr(zero.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'slr-accel\[deepspeed\]'"):
+    with pytest.raises(ValueError, match=r"pip install -c constraints.txt -e '\.\[deepspeed\]'"):
         processes.make_accelerator(None)
 
 
