@@ -20,7 +20,7 @@ def yield_to_other_programs() -> str | None:
     before torch is imported, for OpenMP decides when it is loaded.
 
     Returns:
-        What was found, for the log; None where nothing was changed.
+        What was found, for the log of a training; None where nothing was changed.
     """
     if "torch" in sys.modules or any(name in os.environ for name in CHOSEN_ALREADY):
         return None

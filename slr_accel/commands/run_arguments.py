@@ -72,12 +72,10 @@ def with_run(
     After a signal the work either ends between two batches, before it wrote anything, or is past
     them and writes all.
     """
-    told = yield_to_other_programs()
+    yield_to_other_programs()
     from slr_accel.training.preemption import StopRequest
 
     with StopRequest() as stop, open_run(args, stop) as opened:
-        if told is not None and opened.is_main:
-            print(told, file=sys.stderr)
         try:
             work(opened, args)
         except Interrupted:
