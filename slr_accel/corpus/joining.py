@@ -50,7 +50,7 @@ class Joiner:
         self._fps = frames_per_second
         blocks = {reference.partition(".")[0] for reference in (*layout.origin, *layout.scale)}
         self.has_body = bool(layout.origin and layout.scale) and all(
-            {"x", "y"} <= set(layout.block(name).axes) for name in blocks
+            layout.block(name).is_planar for name in blocks
         )
         self._body_blocks = [layout.block_index(name) for name in sorted(blocks)]
         self._column_blocks = np.repeat(
@@ -132,10 +132,7 @@ def minimum_jerk(phase: np.ndarray) -> np.ndarray:
 def _reaching_points(layout: Layout) -> list[tuple[int, list[int]]]:
     """(block, columns of x and y) of the wrists; of all points where the layout names no wrist."""
     points = [
-        (block.name, point)
-        for block in layout.blocks
-        if {"x", "y"} <= set(block.axes)
-        for point in block.points
+        (block.name, point) for block in layout.blocks if block.is_planar for point in block.points
     ]
     wrists = [(block, point) for block, point in points if "wrist" in point]
     return [

@@ -37,6 +37,11 @@ class Block:
         """The axes that are positions in space; empty for generic columns."""
         return tuple(axis for axis in self.axes if axis in COORDINATES)
 
+    @property
+    def is_planar(self) -> bool:
+        """Its points have x and y."""
+        return {"x", "y"} <= set(self.axes)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -75,7 +80,7 @@ class Layout:
         known = {b.name: b for b in self.blocks}
         if not self.has_point(reference):
             return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
-        if field == "scale" and not {"x", "y"} <= set(known[block].axes):
+        if field == "scale" and not known[block].is_planar:
             return [f"scale names {reference!r}, whose block has not both x and y"]
         if not known[block].coordinates:
             return [f"{field} names {reference!r}, whose block has no x, y or z"]

@@ -40,7 +40,7 @@ class Chance:
         self._is_origin = _holds(layout.origin, layout)
         # Without them the rest would be measured from nowhere, or in other units.
         self._is_needed = self._is_origin | _holds(layout.scale, layout)
-        self.planes = [i for i, block in enumerate(layout.blocks) if {"x", "y"} <= set(block.axes)]
+        self.planes = [i for i, block in enumerate(layout.blocks) if block.is_planar]
         """Blocks with x and y."""
 
     def draw(

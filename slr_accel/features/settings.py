@@ -93,7 +93,7 @@ class AugmentationSettings(BaseModel):
     def without_effect(self, layout: Layout) -> list[str]:
         """Settings that were given and change nothing in sequences of this layout."""
         given, found = self.model_fields_set, []
-        if not any({"x", "y"} <= set(block.axes) for block in layout.blocks):
+        if not any(block.is_planar for block in layout.blocks):
             planar = ("rotation", "zoom", "shear", "block_shift", "block_rotation")
             found += [
                 f"{name} has no effect: no block of the layout has x and y"
@@ -111,7 +111,7 @@ class AugmentationSettings(BaseModel):
             found.append("body_scale has no effect: the layout's scale points undo it; set it to 0")
         if self.body_shift and len(layout.origin_axes) == 2:
             found.append("body_shift has no effect: the layout's origin undoes it; set it to 0")
-        if not any({"x", "y"} <= set(block.axes) for block in layout.blocks):
+        if not any(block.is_planar for block in layout.blocks):
             given = {"body_scale": self.body_scale, "body_shift": self.body_shift}
             found += [
                 f"{name} has no effect: no block of the layout has x and y; set it to 0"

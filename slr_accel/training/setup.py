@@ -194,10 +194,7 @@ def _trainer(
         )
     total_steps = count_steps(settings, data, per_step)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
-    damaged: list[str] = []
     if is_main:
-        damaged = list(set_aside(unread))
-        mend_best(run, state)
         record_start(
             run,
             step=state.step,
@@ -212,8 +209,10 @@ def _trainer(
     report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
     with ExitStack() as stack:
         stack.enter_context(report)
-        for text in damaged:
-            report.say(text)
+        if is_main:
+            for text in set_aside(unread):
+                report.say(text)
+            mend_best(run, state)
         profiler = None
         if settings.training.profile is not None and is_main:
             folder = run.path / "profile"

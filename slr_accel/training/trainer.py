@@ -79,8 +79,9 @@ class Trainer:
     epoch_ended: bool = field(default=False, init=False)
     """The last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
+    """What the last validation warned of: it is not said again and again."""
     told_trouble_at: int = field(default=0, init=False)
-    """The last validation warned: the same is not said again and again."""
+    """The step of the validation that said it last."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Of the last validation since this start, for a table."""
 
