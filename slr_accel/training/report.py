@@ -39,6 +39,8 @@ class Report:
             epochs = settings.training.epochs
             epoch = min(state.epoch + 1, epochs)  # of a complete run there is no next one
             self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
+            if state.validations:
+                self._display.figures(state.step, {"wer": state.validations[-1][1]})
 
     def __enter__(self) -> Report:
         if self._is_main:

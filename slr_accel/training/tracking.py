@@ -162,6 +162,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import PercentFormatter
 
     panels = (
         ("loss", "train loss (nats a gloss)"),
@@ -177,6 +178,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
         axis.grid(alpha=0.3)
         if name in ("wer", "blank_share"):
             axis.set_ylim(0, None)
+            axis.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes[1]:
         axis.set_xlabel("optimizer step")
     with replaced(path) as temporary:

@@ -116,3 +116,13 @@ def test_a_full_disk_is_told_with_the_name_of_the_metrics_file(
             with pytest.raises(OSError) as error:
                 attempt()
             assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
+
+
+def test_a_continued_run_shows_the_wer_that_it_has_from_its_first_line_on(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train.run(run, max_steps=2)
+    lines = train.run(run, max_steps=4, log_steps=1).splitlines()
+    first = next(line for line in lines if line.startswith("step 3/"))
+    assert "  WER " in first
