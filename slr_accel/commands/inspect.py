@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from slr_accel.commands.progress import track
     from slr_accel.corpus.inspection import inspect_corpus
     from slr_accel.corpus.reader import open_corpus
+    from slr_accel.progress import track
 
     corpus = open_corpus(args.corpus, cache_dir=args.cache_dir, cache_gb=args.cache_gb)
     corpus.check_shard()

@@ -10,12 +10,12 @@ import numpy as np
 
 from slr_accel.corpus.content_checks import content_findings
 from slr_accel.corpus.format import Shard, sha256
-from slr_accel.corpus.importers.listing import Progress
 from slr_accel.corpus.inspection_checks import OUTPUT_STRIDES, Finding, row_findings
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import UNKNOWN_SIGNER
 from slr_accel.corpus.survey import Content, survey
 from slr_accel.loading.plan import alignable, required_output_length
+from slr_accel.progress import Progress
 
 TRAIN = "train"
 

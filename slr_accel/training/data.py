@@ -21,6 +21,7 @@ from slr_accel.loading.plan import (
 )
 from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.models.settings import alignment_stride
+from slr_accel.progress import Progress
 from slr_accel.settings import Settings
 
 SPLICING = 1
@@ -244,8 +245,8 @@ def _windows(settings: Settings, data: TrainData, epoch: int) -> list[np.ndarray
     )
 
 
-def count_steps(settings: Settings, data: TrainData, per_step: int) -> int:
-    """Optimizer steps of all epochs."""
+def count_steps(settings: Settings, data: TrainData, per_step: int, track: Progress) -> int:
+    """Optimizer steps of all epochs; with a frame budget each epoch has to be planned for it."""
     rows_of_shard = np.bincount(data.shards)
 
     def micro_batches(epoch: int) -> int:
@@ -254,5 +255,6 @@ def count_steps(settings: Settings, data: TrainData, per_step: int) -> int:
         sizes = [rows_of_shard[window].sum() for window in _windows(settings, data, epoch)]
         return sum(-(-int(size) // settings.loading.batch_size) for size in sizes)
 
-    epochs = range(settings.training.epochs)
+    num_epochs = settings.training.epochs
+    epochs = track(range(num_epochs), "planning epochs", num_epochs)
     return sum(steps_per_epoch(micro_batches(epoch), per_step) for epoch in epochs)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from slr_accel.corpus.format import CorpusInfo, sha256
-from slr_accel.corpus.importers.listing import Item, Listing, Problems, Progress
+from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.new_folder import check_new_folder
@@ -27,6 +27,7 @@ from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.files import is_unicode
+from slr_accel.progress import Progress
 
 LARGEST_DTYPE = "float32"
 """Parts are kept in it until all are there and the corpus' dtype can be chosen."""

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.record import Sequence
+from slr_accel.progress import Progress
 
 MAX_SHOWN = 20
-T = TypeVar("T")
-
-
-class Progress(Protocol):
-    """Wraps an iterable of `total` items to show how far it is."""
-
-    def __call__(self, items: Iterable[T], description: str, total: int, /) -> Iterable[T]: ...
 
 
 class Problems:

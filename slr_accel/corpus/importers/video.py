@@ -15,7 +15,7 @@ import numpy as np
 
 from slr_accel.corpus.importers.frame_rate import check_fps
 from slr_accel.corpus.importers.index import IndexRow, read_index
-from slr_accel.corpus.importers.listing import Item, Listing, Problems, Progress
+from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.corpus.reader import Corpus
@@ -30,6 +30,7 @@ from slr_accel.corpus.video.landmarks import (
 )
 from slr_accel.corpus.video.preview import draw_preview
 from slr_accel.corpus.video.workers import run_jobs
+from slr_accel.progress import Progress
 
 DEFAULT_FPS = 25.0
 ROUNDING = 1e-6

@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 LINE_SECONDS = 30.0
+
+
+class Progress(Protocol):
+    """Wraps an iterable of `total` items to show how far it is."""
+
+    def __call__(self, items: Iterable[T], description: str, total: int, /) -> Iterable[T]: ...
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
@@ -20,6 +26,11 @@ def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
     if not console.is_terminal:
         return _with_lines(items, description, total)
     return rich_track(items, description, total, console=console, transient=True)
+
+
+def untold(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+    """As `track`, for processes that keep silent."""
+    return items
 
 
 def _with_lines(items: Iterable[T], description: str, total: int) -> Iterator[T]:
