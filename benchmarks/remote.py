@@ -152,7 +152,7 @@ def train_epoch(address: str, folder: Path) -> tuple[float, list[float]]:
     ends, losses = [], []
     with set_up(settings, corpus, RunFolder(folder / "run")) as trainer:
         for work in trainer.rest_of_epoch():
-            losses.append(trainer.step(work, stop_requested=False).loss_sum)
+            losses.append(sum(trainer.step(work, stop_requested=False).losses))
             ends.append(time.perf_counter())
     corpus.let_go()
     return (len(ends) - 1) / (ends[-1] - ends[0]), losses

@@ -61,6 +61,12 @@ def setting_fields(model: str) -> dict[str, FieldInfo]:
     return {name: field for group in groups for name, field in group.model_fields.items()}
 
 
+def defaults_of(model: str) -> dict[str, Any]:
+    """The settings of a run of this model where none is given, as `Settings.flat` has them."""
+    groups = (kind.model_construct().model_dump(mode="json") for kind in groups_of(model).values())
+    return {name: value for group in groups for name, value in group.items()}
+
+
 def all_fields() -> dict[str, FieldInfo]:
     """Every setting of any run; of a name that several models have, the first."""
     return {name: f for model in reversed(MODELS) for name, f in setting_fields(model).items()}
@@ -216,7 +222,10 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     for model, kind in MODELS.items():
         for name in kind.model_fields:
             owners.setdefault(name, []).append(model)
-    shared = parser.add_argument_group("models, settings of several")
+    shared = parser.add_argument_group(
+        "models, settings of several",
+        "Where models differ in what a setting means, the text is the student's.",
+    )
     for name, models in owners.items():
         if len(models) > 1:
             _add_argument(

@@ -1,4 +1,5 @@
-"""The commands in README.md are true: each is run as it stands, long ones for a few steps."""
+"""The commands of the first sections of README.md are run as they stand, long ones for a few steps;
+its settings and paths are those that there are."""
 
 from __future__ import annotations
 

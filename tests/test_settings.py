@@ -21,6 +21,7 @@ from slr_accel.settings import (
     Settings,
     all_fields,
     build_settings,
+    defaults_of,
     groups_of,
     parse_settings,
     read_recipe,
@@ -221,6 +222,12 @@ def test_flat_settings_build_the_same_settings_again() -> None:
     settings = parse("--groups=position,velocity", "--max_frames=100", "--seed=5")
     text = yaml.safe_dump(settings.flat())
     assert build_settings(yaml.safe_load(text)) == settings
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_defaults_are_what_a_run_has_that_is_given_nothing(model: str) -> None:
+    given = {"model": model, "data_dir": "corpus", "output_dir": "run"}
+    assert build_settings(given).flat() == defaults_of(model) | given
 
 
 @pytest.mark.parametrize("model", MODELS)

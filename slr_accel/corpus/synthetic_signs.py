@@ -237,7 +237,7 @@ _SPREAD = np.array([-0.7, -1.0, -0.2, 0.6, 1.4])
 
 
 def hand_points(hand: np.ndarray) -> np.ndarray:
-    """[..., HAND_PARAMETERS] -> [..., 21, 3]: the points of `layout.HAND_POINTS` from the wrist."""
+    """[..., HAND_PARAMETERS] -> [..., 21, 3]: `named_layouts.HAND_POINTS` from the wrist."""
     flexion, spread, turn = np.split(hand, [5, 6], axis=-1)
     splay = (_SPLAY + spread * _SPREAD)[..., None]  # (..., finger, 1)
     bend = np.cumsum(flexion[..., None] * _FULL_BEND, axis=-1)  # (..., finger, bone)

@@ -1,7 +1,8 @@
-"""The CTC loss as a sum and a count, in float32."""
+"""The CTC loss as a sum, in float32, with or without a penalty on delay."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -9,7 +10,12 @@ from slr_accel.corpus.vocabulary import BLANK
 
 
 def ctc_loss(
-    log_probs: Tensor, output_lengths: Tensor, targets: Tensor, target_lengths: Tensor
+    log_probs: Tensor,
+    output_lengths: Tensor,
+    targets: Tensor,
+    target_lengths: Tensor,
+    *,
+    delay_penalty: float = 0.0,
 ) -> Tensor:
     """Sum over the batch of -log p(labels) (Graves et al. 2006), a float32 scalar.
 
@@ -22,11 +28,16 @@ def ctc_loss(
         output_lengths: [B] int64.
         targets: [B, U] int64, padded.
         target_lengths: [B] int64.
+        delay_penalty: nats per output step by which a token costs more the later it is said. The
+            sum may fall below 0 then.
     """
+    log_probs = log_probs.float()
+    if delay_penalty:
+        log_probs = log_probs - delay_penalty * _delays(log_probs, output_lengths)
     # Lengths stay int64 on the device of log_probs: int32 ones on the CPU select cuDNN's CTC,
     # which fails there (pytorch 152421).
     return functional.ctc_loss(
-        log_probs.float().transpose(0, 1),  # (T', B, V)
+        log_probs.transpose(0, 1),  # (T', B, V)
         targets,
         output_lengths,
         target_lengths,
@@ -34,3 +45,16 @@ def ctc_loss(
         reduction="sum",
         zero_infinity=False,
     )
+
+
+def _delays(log_probs: Tensor, output_lengths: Tensor) -> Tensor:
+    """[B, T', V]: steps from the middle of the sequence, of all tokens but blank, which costs none.
+
+    Measured from the middle, and not from the start, saying nothing becomes no cheaper. After Yao
+    et al. 2023 ("Delay-penalized CTC implemented based on finite state transducer"), who weigh the
+    first step of a token alone, which takes a lattice; here each of its steps counts.
+    """
+    steps = torch.arange(log_probs.shape[1], device=log_probs.device)
+    late = steps - (output_lengths[:, None] - 1) / 2
+    is_said = torch.arange(log_probs.shape[2], device=log_probs.device) != BLANK
+    return late[..., None] * is_said

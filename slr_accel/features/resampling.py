@@ -9,7 +9,7 @@ from torch import Tensor
 from slr_accel.features.frames import frame_mask, frames_at
 
 KNOT_FRAMES = 12
-"""Frames between two independent speeds of a warp: about half a second."""
+"""Frames between two independent speeds of a warp: about half a second of video."""
 
 
 def random_places(

@@ -52,7 +52,7 @@ class AugmentationSettings(BaseModel):
     time_stretch: Annotated[float, Field(ge=1)] = 1.3
     """Longest stretch in time; the shortest is its inverse. 1 is off."""
     time_warp: NonNegativeFloat = 0.2
-    """Deviation of the logarithm of the local speed, which changes about twice a second."""
+    """Deviation of the logarithm of the local speed, which changes every 12 frames."""
     frame_dropping: Probability = 0.0
     """Probability that a frame is left out; never more than the labels can spare."""
     mirror_probability: Probability = 0.0

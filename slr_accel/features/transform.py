@@ -39,8 +39,8 @@ class FeatureTransform(nn.Module):
         knows_rate: whether it is.
 
     Raises:
-        ValueError: the settings name blocks or points that the layout does not have, or leave no
-            features.
+        ValueError: the settings name blocks that the layout does not have or ask for a reduced
+            face that it has not, or leave no features.
     """
 
     mean: Tensor

@@ -53,7 +53,7 @@ class Batch:
     """What augmentation is to do; None for nothing."""
 
     def to(self, device: torch.device) -> Batch:
-        """A copy on `device`, which is not waited for."""
+        """A copy on `device`, which is not waited for; on a CPU the batch itself."""
         if device.type == "cpu":
             return self
         moved = _on_device(self, device)

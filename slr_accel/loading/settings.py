@@ -37,9 +37,11 @@ class LoadingSettings(BaseModel):
     """Sequences are shuffled within windows of this many shards, read one after the other, so that
     a remote corpus larger than the disk can be trained on; default: all shards are one window."""
     cache_dir: str | None = None
-    """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel."""
+    """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel, or in
+    $XDG_CACHE_HOME."""
     cache_gb: PositiveFloat = CACHE_GB
-    """Most gigabytes of a remote corpus that are kept; two windows must fit."""
+    """Most gigabytes of a remote corpus that are kept; two windows must fit, or all shards
+    where they are one."""
 
     @property
     def frame_budget(self) -> int | None:

@@ -1,4 +1,4 @@
-"""torch.compile around the recurrent part."""
+"""torch.compile for all but the features and the recurrent part."""
 
 from __future__ import annotations
 

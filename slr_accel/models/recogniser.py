@@ -37,7 +37,8 @@ class Output(NamedTuple):
 class Recogniser(nn.Module):
     """[B, T, base values] -> CTC log-probabilities at 1 / output_stride of the frame rate.
 
-    Every sequence's output is the same alone or padded in a batch. Modules whose names end in
+    Every sequence's output is the same alone or padded in a batch (of `student_reference` not in
+    training). Modules whose names end in
     `head` map to the vocabulary: they are what `init_from` builds anew for another one.
     """
 

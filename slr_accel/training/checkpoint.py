@@ -190,7 +190,8 @@ def load_checkpoint(
     """Loads weights and optimizer in place; returns the state and the average, if there is one.
 
     Raises:
-        ValueError: a file does not fit this model; names the file.
+        ValueError: a file cannot be read or does not fit this model; names the file.
+        RunError: it is of another format version.
     """
     state = read_state(folder)
     training = folder / TRAINING_WEIGHTS_FILE

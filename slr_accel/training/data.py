@@ -60,7 +60,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
     problems = settings.augmentation.problems_with(corpus.layout)
     if problems:
         raise ValueError(
-            f"these settings cannot be used with {corpus.folder} ({found}):\n  "
+            f"these settings cannot be used with {corpus.address} ({found}):\n  "
             + "\n  ".join(problems)
         )
     train = corpus.rows.of_split("train")

@@ -46,6 +46,10 @@ def resume(
     """What the last checkpoint that can be read holds, or a start.
 
     At a start the weights may come from another run (init_from).
+
+    Raises:
+        ValueError: none of the checkpoints can be read.
+        RunError: one is of another format version.
     """
     found = all_checkpoints(run.checkpoints)
     if not found:

@@ -23,7 +23,7 @@ from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, write_whole
 from slr_accel.models.hub import VOCABULARY_FILE, find_model
-from slr_accel.settings import Settings, read_yaml
+from slr_accel.settings import Settings, defaults_of, read_yaml
 
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
@@ -98,11 +98,13 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
             f"{run.path} holds a run without {' and '.join(missing)}; restore what was removed, or "
             "give another --output_dir to start anew"
         )
-    before, now = run.config(), settings.flat()
+    now = settings.flat()
+    # A setting that is newer than the run had its default's effect.
+    before = defaults_of(settings.training.model) | run.config()
     problems = [
-        f"{name}: {before.get(name)!r} then, {now[name]!r} now"
+        f"{name}: {before[name]!r} then, {now[name]!r} now"
         for name in now
-        if name not in MAY_CHANGE and before.get(name, now[name]) != now[name]
+        if name not in MAY_CHANGE and before[name] != now[name]
     ]
     fingerprint = run.environment()["corpus_fingerprint"]
     if fingerprint != corpus.info.fingerprint:

@@ -65,6 +65,9 @@ class TrainingSettings(BaseModel):
     """On matrices and kernels; never on biases and norms."""
     max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 5.0
     """Gradients are clipped to this norm; inf: they are not."""
+    delay_penalty: NonNegativeFloat = 0.0
+    """Nats by which each output step of a gloss costs more the later it is said, per output step;
+    scaled as the learning rate is. The loss shown contains it, and may fall below 0. 0 is off."""
     accumulation_steps: PositiveInt | None = None
     """Micro-batches a process adds up per optimizer step; default 1."""
     micro_batches_per_step: PositiveInt | None = None
@@ -95,11 +98,12 @@ class TrainingSettings(BaseModel):
     save_steps: PositiveInt | None = None
     """Save every n optimizer steps, besides after every validation."""
     keep_last: PositiveInt = 2
-    """Checkpoints kept besides the best."""
+    """Last checkpoints kept; the best one stays, too."""
     keep_every: PositiveInt | None = None
     """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
     save_total_gb: PositiveFloat | None = None
-    """Most gigabytes (10^9 bytes) of checkpoints: the oldest go first, never the last or best."""
+    """Most gigabytes (10^9 bytes) of checkpoints, averages left out: the oldest go first, never the
+    last or best."""
     async_save: bool = False
     """Write checkpoints in a thread while training goes on; costs their size in memory."""
     log_steps: PositiveInt = 10
@@ -107,7 +111,7 @@ class TrainingSettings(BaseModel):
     profile: PositiveInt | None = None
     """Record this many steps, after the first few, with torch.profiler into RUN/profile."""
     wandb_mode: Literal["disabled", "offline", "online"] | None = None
-    """Default: online with a key, else disabled; never asks."""
+    """Default: what WANDB_MODE says, else online with a key, else disabled; never asks."""
     wandb_project: str = "slr_accel"
     """Project at wandb."""
     wandb_group: str | None = None

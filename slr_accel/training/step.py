@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ from slr_accel.training.zero import ZeroPasses
 @dataclass(frozen=True)
 class StepResult:
     losses: list[float]
-    """CTC loss of each micro-batch of all processes, summed over its sequences."""
+    """CTC loss, with its delay penalty, of each micro-batch of all processes, summed over its
+    sequences."""
     grad_norm: float
     """Before clipping; not finite where the loss was not."""
     took_step: bool
@@ -42,6 +44,7 @@ def train_step(
     epoch: int,
     seed: int,
     max_grad_norm: float,
+    delay_penalty: float,
     stop_requested: bool,
 ) -> StepResult:
     """Forward, backward, clip and update over this process' share of an optimizer step.
@@ -64,7 +67,7 @@ def train_step(
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
-            loss, further = batch_losses(model, batch)
+            loss, further = batch_losses(model, batch, delay_penalty=delay_penalty)
             if micro_batch.counts:
                 # What the model adds is not reported, but has to be finite too.
                 shared[micro_batch.index - work.first] = loss.detach() + 0 * further.detach()
@@ -124,15 +127,21 @@ class PlainPasses:
         return float(norm), is_finite
 
 
-def batch_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """CTC's loss, and what the model adds to it; both summed over sequences."""
+def batch_losses(
+    model: nn.Module, batch: Batch, *, delay_penalty: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """CTC's loss with its delay penalty, and what the model adds; both summed over sequences."""
     output = model(batch.features, batch.presence, batch.lengths)
-    loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)
+    ctc = partial(
+        ctc_loss,
+        targets=batch.targets,
+        target_lengths=batch.target_lengths,
+        delay_penalty=delay_penalty,
+    )
+    loss = ctc(output.log_probs, output.lengths)
     further = loss.new_zeros(())
     for head in output.auxiliary:
-        further = further + head.weight * ctc_loss(
-            head.log_probs, head.lengths, batch.targets, batch.target_lengths
-        )
+        further = further + head.weight * ctc(head.log_probs, head.lengths)
     if output.consistency is not None:
         further = further + output.consistency.sum()
     return loss, further

@@ -165,7 +165,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.ticker import PercentFormatter
 
     panels = (
-        ("loss", "train loss (nats a gloss)"),
+        ("loss", "train loss (nats a token)"),
         ("wer", "WER (validation)"),
         ("blank_share", "share of blank steps (validation)"),
         ("learning_rate", "learning rate"),

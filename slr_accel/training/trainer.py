@@ -107,18 +107,25 @@ class Trainer:
         )
 
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:
-        """Takes one optimizer step. Raises RunError after too many without a finite gradient."""
+        """Takes one optimizer step.
+
+        Raises:
+            RunError: too many in a row were without a finite gradient.
+            OutOfMemory: a batch does not fit.
+            OSError: a checkpoint that is saved beside the training could not be written.
+        """
         options, state = self.settings.training, self.state
         if not self.has_stepped:
             first = work.micro_batches[0].batch
             self.report.say(describe_batch(first, self.corpus, self.vocabulary))
             self.has_stepped = True
-        learning_rate = options.learning_rate * learning_rate_factor(
+        factor = learning_rate_factor(
             options,
             state.step,
             total_steps=self.total_steps,
             wers=[wer for _, wer in state.validations],
         )
+        learning_rate = factor * options.learning_rate
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         try:
@@ -131,6 +138,7 @@ class Trainer:
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
+                delay_penalty=factor * options.delay_penalty,
                 stop_requested=stop_requested,
             )
         except torch.OutOfMemoryError:

@@ -12,7 +12,13 @@ from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.settings import build_settings
-from slr_accel.training.data import check_splits
+from slr_accel.training.data import (
+    check_splits,
+    count_steps,
+    make_epoch,
+    make_vocabulary,
+    train_data,
+)
 
 
 def test_augmentation_that_a_layout_does_not_allow_is_refused_at_once(tiny_corpus: Path) -> None:
@@ -59,3 +65,32 @@ def test_names_of_splits_are_told_to_be_compared_as_written(tmp_path: Path) -> N
     text = refusal_of(tmp_path, "Train", "Dev")
     assert "no split 'train'; it has: Dev, Train" in text
     assert "compared as written: Train is not train" in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"join_probability": 0.5},
+        {"batch_frames": 150},
+        {"batch_frames": 150, "join_probability": 0.5},
+        {"batch_frames": 150, "shard_window": 1},
+        {"shard_window": 1},
+    ],
+)
+def test_the_steps_counted_are_those_that_the_epochs_have(
+    sharded_corpus: Path, given: dict[str, float]
+) -> None:
+    values = {"data_dir": "c", "output_dir": "r", "epochs": 3, "batch_size": 4}
+    settings = build_settings(values | given)
+    corpus = open_corpus(sharded_corpus)
+    data = train_data(settings, corpus, make_vocabulary(settings, corpus))
+    shown: list[int] = []
+
+    def track(items, description, total):
+        for item in items:
+            yield item
+            shown.append(item)
+
+    plans = [make_epoch(settings, data, epoch).plan for epoch in range(3)]
+    assert count_steps(settings, data, 2, track) == sum(-(-len(plan) // 2) for plan in plans)
+    assert shown == [0, 1, 2]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from run_helpers import TrainCommand, kill, last_weights, metrics
 from safetensors.numpy import load_file, save_file
 
@@ -170,6 +171,19 @@ def test_more_epochs_go_on_and_another_learning_rate_is_refused(
     assert "dropout: 0.3 then, 0.1 now" in output
     output = train.run(tmp_path / "run", epochs=2, accumulation_steps=2, expect=2)
     assert "accumulation_steps: None then, 2 now" in output
+
+
+def test_a_setting_newer_than_the_run_counts_as_its_default(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train.run(run, epochs=1)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    del config["delay_penalty"]
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    output = train.run(run, epochs=1, delay_penalty=0.1, expect=2)
+    assert "delay_penalty: 0.0 then, 0.1 now" in output
+    assert "this run is complete" in train.run(run, epochs=1)
 
 
 @pytest.mark.parametrize("name", ["optimizer.safetensors", "model.safetensors", "meta.json"])

@@ -1,0 +1,101 @@
+"""CTC with a delay penalty is what its definition says, and says its tokens earlier."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from slr_accel.corpus.vocabulary import BLANK
+from slr_accel.ctc.loss import ctc_loss
+
+
+def _log_probs(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+
+
+def _collapsed(path: tuple[int, ...]) -> list[int]:
+    return [token for token, _ in itertools.groupby(path) if token != BLANK]
+
+
+@given(
+    steps=st.integers(1, 5),
+    target=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+    penalty=st.sampled_from([0.0, 0.05, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_each_step_of_a_token_costs_the_penalty_from_the_middle_on(
+    steps: int, target: list[int], penalty: float, seed: int
+) -> None:
+    log_probs = _log_probs(1, steps, 3, seed=seed)
+    paths = [p for p in itertools.product(range(3), repeat=steps) if _collapsed(p) == target]
+    if not paths:
+        return
+    scores = [
+        sum(
+            float(log_probs[0, t, token]) - penalty * (t - (steps - 1) / 2) * (token != BLANK)
+            for t, token in enumerate(path)
+        )
+        for path in paths
+    ]
+    loss = ctc_loss(
+        log_probs,
+        torch.tensor([steps]),
+        torch.tensor([target]),
+        torch.tensor([len(target)]),
+        delay_penalty=penalty,
+    )
+    assert float(loss) == pytest.approx(-float(torch.tensor(scores).logsumexp(0)), abs=1e-4)
+
+
+def test_padding_and_half_precision_do_not_change_the_penalty() -> None:
+    log_probs, lengths = _log_probs(2, 9, 4), torch.tensor([9, 5])
+    targets, target_lengths = torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1])
+    together = ctc_loss(log_probs, lengths, targets, target_lengths, delay_penalty=0.3)
+    alone = [
+        ctc_loss(
+            log_probs[i : i + 1, :length],
+            lengths[i : i + 1],
+            targets[i : i + 1],
+            target_lengths[i : i + 1],
+            delay_penalty=0.3,
+        )
+        for i, length in enumerate(lengths.tolist())
+    ]
+    assert float(together) == pytest.approx(float(sum(alone)), rel=1e-6)
+    half = ctc_loss(log_probs.bfloat16(), lengths, targets, target_lengths, delay_penalty=0.3)
+    assert half.dtype == torch.float32
+    rounded = log_probs.bfloat16().float()
+    assert half == ctc_loss(rounded, lengths, targets, target_lengths, delay_penalty=0.3)
+
+
+def test_a_sequence_of_one_step_has_nothing_to_delay() -> None:
+    arguments = (_log_probs(1, 1, 3), torch.tensor([1]), torch.tensor([[2]]), torch.tensor([1]))
+    assert ctc_loss(*arguments, delay_penalty=9.0) == ctc_loss(*arguments)
+
+
+def test_tokens_are_learned_earlier_and_not_left_out() -> None:
+    def place(penalty: float) -> float:
+        """Where logits that are free at each step come to say the one token."""
+        logits = torch.zeros(1, 20, 2, requires_grad=True)
+        optimizer = torch.optim.SGD([logits], lr=1.0)
+        for _ in range(300):
+            loss = ctc_loss(
+                logits.log_softmax(-1),
+                torch.tensor([20]),
+                torch.tensor([[1]]),
+                torch.tensor([1]),
+                delay_penalty=penalty,
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        said = logits.detach().softmax(-1)[0, :, 1]
+        assert said.max() > 0.9
+        return float((said * torch.arange(20)).sum() / said.sum())
+
+    assert place(0.05) < place(0.0) - 2

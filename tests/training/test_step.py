@@ -1,0 +1,61 @@
+"""What a step's loss is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from run_helpers import TrainCommand, metrics
+from torch import nn
+
+from slr_accel.ctc.loss import ctc_loss
+from slr_accel.loading.batch import Batch
+from slr_accel.models.recogniser import Head, Output
+from slr_accel.training.step import batch_losses
+
+
+class Said(nn.Module):
+    """Gives the same output whatever it is shown."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, features, presence, lengths) -> Output:
+        return self.output
+
+
+def test_the_delay_penalty_is_on_all_ctc_heads() -> None:
+    draws = torch.Generator().manual_seed(0)
+    main, early = (torch.randn(1, 8, 4, generator=draws).log_softmax(-1) for _ in range(2))
+    lengths, targets = torch.tensor([8]), torch.tensor([[1, 2]])
+    batch = Batch(
+        rows=torch.tensor([0]),
+        features=torch.zeros(1, 32, 2),
+        presence=torch.ones(1, 32, 1, dtype=torch.bool),
+        lengths=torch.tensor([32]),
+        targets=targets,
+        target_lengths=torch.tensor([2]),
+    )
+    model = Said(Output(main, lengths, (Head(early, lengths, 0.5),)))
+
+    def alone(log_probs: torch.Tensor) -> float:
+        return float(ctc_loss(log_probs, lengths, targets, torch.tensor([2]), delay_penalty=0.2))
+
+    loss, further = batch_losses(model, batch, delay_penalty=0.2)
+    assert float(loss) == pytest.approx(alone(main))
+    assert float(further) == pytest.approx(0.5 * alone(early))
+    assert float(loss) != pytest.approx(float(batch_losses(model, batch)[0]))
+
+
+def test_the_delay_penalty_goes_with_the_learning_rate(train: TrainCommand, tmp_path: Path) -> None:
+    def first_loss(name: str, **settings: float) -> float:
+        train.run(tmp_path / name, max_steps=1, log_steps=1, **settings)
+        return metrics(tmp_path / name)[0]["loss"]
+
+    free = first_loss("free", warmup_ratio=0)
+    at_peak = first_loss("peak", warmup_ratio=0, delay_penalty=0.5)
+    below_it = first_loss("below", warmup_ratio=0.9, delay_penalty=0.5)
+    assert at_peak != pytest.approx(free, rel=0.01)
+    assert 0 < abs(below_it - free) < 0.5 * abs(at_peak - free)
