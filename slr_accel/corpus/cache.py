@@ -24,8 +24,8 @@ from typing import IO
 from slr_accel.corpus.format import CorpusInfo, Shard, sha256
 from slr_accel.corpus.remote import RemoteFolder
 from slr_accel.errors import FetchError
+from slr_accel.files import GB
 
-GB = 10**9
 PARALLEL_DOWNLOADS = 4
 LOCK_POLL = 0.02
 ROOM_POLL = 0.1

@@ -10,6 +10,7 @@ REFINED_FACE_POINTS = 478
 """With refine_face_landmarks: the mesh, and the irises after it."""
 FACE_POINTS = tuple("nose" if i == 1 else f"point_{i}" for i in range(468))
 """By MediaPipe's numbers; only the tip of the nose has a name."""
+IRIS_POINTS = REFINED_FACE_POINTS - len(FACE_POINTS)
 
 _OUTER_LIPS = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
@@ -48,10 +49,9 @@ _MIDDLE = (
 
 def explain_refined(subject: str) -> str:
     """What to do about a face with the irises: a sentence that begins with who has one."""
-    irises = REFINED_FACE_POINTS - len(FACE_POINTS)
     return (
         f"{subject} {REFINED_FACE_POINTS} points, MediaPipe's refined landmarks "
-        f"(refine_face_landmarks): leave out the last {irises} points of the face, the irises"
+        f"(refine_face_landmarks): leave out the last {IRIS_POINTS} points of the face, the irises"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
+from slr_accel.corpus.face_mesh import FACE_POINTS, IRIS_POINTS, explain_refined
 from slr_accel.corpus.layout_form import form_problems
 from slr_accel.files import is_unicode
 
@@ -124,9 +124,8 @@ class Layout:
 
     def hint_at_refined_face(self, columns: int) -> str:
         """Why `columns` is no number of this layout's, where the face's irises explain it."""
-        irises = REFINED_FACE_POINTS - len(FACE_POINTS)
         for block in self.blocks:
-            refined = columns - self.columns == irises * len(block.axes)
+            refined = columns - self.columns == IRIS_POINTS * len(block.axes)
             if block.points == FACE_POINTS and refined:
                 return f"{explain_refined('the face seems to have')}, or "
         return ""

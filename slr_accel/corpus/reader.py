@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from slr_accel.corpus.cache import GB, ShardCache
+from slr_accel.corpus.cache import ShardCache
 from slr_accel.corpus.format import (
     CORPUS_FILE,
     ROWS_FILE,
@@ -26,6 +26,7 @@ from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.remote import RemoteFolder, find_remote
 from slr_accel.corpus.row_table import RowTable, read_rows
 from slr_accel.corpus.shard import MappedShard
+from slr_accel.files import GB
 from slr_accel.loading.settings import CACHE_GB
 
 

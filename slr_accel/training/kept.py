@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from slr_accel.files import GB
 from slr_accel.training.checkpoint import (
     META_FILE,
     TrainState,
@@ -14,8 +15,6 @@ from slr_accel.training.checkpoint import (
     step_of,
 )
 from slr_accel.training.settings import TrainingSettings
-
-GIGABYTE = 1e9
 
 
 def best_steps(validations: Sequence[tuple[int, float]], count: int) -> list[int]:
@@ -60,7 +59,7 @@ def prune_checkpoints(
     sizes = {step: _size(saved[step]) for step in sorted(kept)}
     given_up: list[int] = []
     if settings.save_total_gb is not None:
-        budget = settings.save_total_gb * GIGABYTE
+        budget = settings.save_total_gb * GB
         given_up = beyond_budget(sizes, budget, best_step=state.best_step)
     for step, path in saved.items():
         if step not in kept or step in given_up:
@@ -71,7 +70,7 @@ def prune_checkpoints(
     if settings.save_total_gb is None:
         return None
     total = sum(size for step, size in sizes.items() if step not in given_up)
-    return _told(given_up, total / GIGABYTE, settings.save_total_gb)
+    return _told(given_up, total / GB, settings.save_total_gb)
 
 
 def _told(given_up: list[int], total: float, most: float) -> str | None:

@@ -8,9 +8,9 @@ import time
 
 import torch
 
+from slr_accel.files import GB
 from slr_accel.training.feed import StepWork
 
-GIGABYTE = 1e9
 FIGURES = (
     *("frames_per_second", "sequences_per_second"),
     *("padding_share", "data_wait_share", "peak_memory_gb"),
@@ -60,7 +60,7 @@ class Throughput:
             "sequences_per_second": round(self._sequences / seconds, 2),
             "padding_share": round(1 - self._frames / max(1, self._padded), 4),
             "data_wait_share": round(self._waited / seconds, 4),
-            "peak_memory_gb": round(peak_memory() / GIGABYTE, 3),
+            "peak_memory_gb": round(peak_memory() / GB, 3),
         }
         self._start_over()
         return figures

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_accel.corpus.face_mesh import IRIS_POINTS
 from slr_accel.corpus.importers.arrays import as_float32
 from slr_accel.corpus.importers.block_order import (
     FAR,
@@ -31,7 +32,6 @@ BLOCK_ORDER = ("pose", "face", "left_hand", "right_hand")
 """In which most extractors join MediaPipe's results."""
 GROUP_COUNTS = (1, 4)
 WIDTHS = tuple(count * LAYOUT.columns for count in GROUP_COUNTS)
-IRIS_POINTS = 10
 PIXELS = 5.0
 """Shoulders this far from 0 are no fractions of the frame, nor in shoulder widths."""
 
