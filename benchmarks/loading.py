@@ -36,6 +36,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.vocabulary import build_vocabulary
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import plan
+from slr_accel.progress import untracked
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BATCH_SIZE = 16
@@ -86,10 +87,6 @@ def make_corpora(data_dir: Path, folder: Path) -> Iterator[tuple[str, Corpus]]:
     out = folder / "synthetic"
     build_corpus(list_synthetic(500, 0, 0), out, track=untracked)
     yield "synthetic_holistic", open_corpus(out)
-
-
-def untracked(items, description, total):
-    return items
 
 
 def compare(title: str, corpus: Corpus, folder: Path, most_batches: int, rounds: int) -> str:

@@ -32,7 +32,7 @@ from torch import nn
 from slr_accel.corpus.layout import Layout, generic_layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.ctc.loss import ctc_loss
-from slr_accel.features.settings import FeatureSettings
+from slr_accel.features.settings import FeatureSettings, Group
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output
@@ -51,7 +51,7 @@ COMPARED = {
     "speech": "literal student",
 }
 """Each model, and whose step its own is compared with."""
-ALL_GROUPS = ("position", "velocity", "acceleration", "relative")
+ALL_GROUPS: tuple[Group, ...] = ("position", "velocity", "acceleration", "relative")
 
 Step = Callable[[], None]
 

@@ -21,13 +21,14 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
-from loading import untracked
 from safetensors.numpy import load_file
 
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.synthetic import list_synthetic
+from slr_accel.progress import untracked
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "accelerate_configs"
@@ -140,7 +141,7 @@ def steps_of(run: Path) -> list[dict[str, float]]:
     return [record for record in records if "loss" in record]
 
 
-def weights_of(run: Path) -> dict[str, object]:
+def weights_of(run: Path) -> dict[str, np.ndarray]:
     return load_file(max((run / "checkpoints").glob("step_*")) / "model.safetensors")
 
 

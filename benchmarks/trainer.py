@@ -27,18 +27,18 @@ import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager, redirect_stdout
 from datetime import date
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import transformers
 from loading import RESULTS, cpu_model
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
@@ -215,13 +215,13 @@ class TheirLoop(transformers.TrainerCallback):
 class InOrder(transformers.Trainer):
     """With our loss, over the batches in the order in which they come."""
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any) -> Tensor:
         batch = inputs["batch"]
         loss, further = batch_losses(model, batch)
         return (loss + further) / batch.target_lengths.sum()
 
     def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler:
-        return torch.utils.data.SequentialSampler(self.train_dataset)
+        return torch.utils.data.SequentialSampler(cast(Sized, self.train_dataset))
 
 
 def check_same(models: Sequence[nn.Module]) -> None:
@@ -262,7 +262,7 @@ def bucketing(trainer: Trainer, num_batches: int) -> str:
     part = [batch for batch in planned if len(batch) == size][:num_batches]
     mixed = np.split(np.random.default_rng(2).permutation(np.concatenate(part)), len(part))
     loop = BareLoop(*fresh(trainer))
-    seconds = {"bucketed": [], "random": []}
+    seconds: dict[str, list[float]] = {"bucketed": [], "random": []}
     for pair in zip(part, mixed, strict=True):
         for name, positions in zip(seconds, pair, strict=True):
             batch = load_batch(corpus, data.rows[positions], data.targets)

@@ -28,7 +28,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
     return rich_track(items, description, total, console=console, transient=True)
 
 
-def untold(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:
     """As `track`, for processes that keep silent."""
     return items
 

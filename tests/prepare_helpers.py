@@ -1,7 +1,7 @@
 """Corpora made as `slr-accel prepare` makes them, without its progress bars."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from slr_accel.corpus.importers.listing import Listing
 from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.progress import untracked
 
 T = TypeVar("T")
 
@@ -43,10 +44,6 @@ def assert_line_refused(prepare: Callable[..., Corpus], index: Path, words: Sequ
     message = refusal(prepare, index)
     assert f"{index}:2: " in message
     assert all(word in message for word in words), message
-
-
-def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:
-    return items
 
 
 def built(listing: Listing, out: Path, **options) -> Corpus:

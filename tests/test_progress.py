@@ -7,7 +7,7 @@ import pytest
 from slr_accel import progress
 
 
-@pytest.mark.parametrize("show", [progress.track, progress.untold])
+@pytest.mark.parametrize("show", [progress.track, progress.untracked])
 def test_every_item_is_given_on_in_order(show: progress.Progress) -> None:
     assert list(show(iter("abc"), "spelling", 3)) == ["a", "b", "c"]
 

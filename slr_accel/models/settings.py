@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+)
 
 from slr_accel.settings_form import FORM
 
@@ -30,7 +37,7 @@ class StudentSettings(BaseModel):
 
     channels: PositiveInt = 192
     """Width of the frame encoder and of the convolutions."""
-    conv_blocks: int = Field(2, ge=0)
+    conv_blocks: NonNegativeInt = 2
     """Inverted residual blocks over time."""
     encoder_kernel_size: PositiveInt = 3
     """Frames a block's encoder sees; odd."""
@@ -108,10 +115,10 @@ class TeacherSettings(BaseModel):
     """Width of the inception blocks."""
     encoder_kernel_size: PositiveInt = 3
     """Frames a block's encoder sees; odd."""
-    attention_layers: int = Field(1, ge=0)
+    attention_layers: NonNegativeInt = 1
     """Layers of attention between the blocks, at half the frame rate (all of it at output_stride
     1)."""
-    attention_span: int = Field(2, ge=0)
+    attention_span: NonNegativeInt = 2
     """Steps before and after its own that a block looks at in the others."""
     attention_heads: PositiveInt = 4
     """Heads of each."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,7 @@ def epoch_work(
     world_size: int,
     max_frames: int | None,
     finish: Callable[[Batch], Batch] | None = None,
-) -> Iterator[StepWork]:
+) -> Generator[StepWork, None, None]:
     """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read.
 
     `finish` is what is left to do to a batch while the one before is trained on.

@@ -21,7 +21,7 @@ from slr_accel.models.folder import load_tensors, save_tensors
 from slr_accel.models.hub import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.models.settings import alignment_stride
-from slr_accel.progress import track, untold
+from slr_accel.progress import track, untracked
 from slr_accel.settings import Settings
 from slr_accel.training import zero
 from slr_accel.training.data import (
@@ -193,7 +193,7 @@ def _trainer(
             settings,
             found_batch_frames(accelerator, settings, corpus, run, data, raw_model, raw_optimizer),
         )
-    total_steps = count_steps(settings, data, per_step, track if is_main else untold)
+    total_steps = count_steps(settings, data, per_step, track if is_main else untracked)
     last_step = min(total_steps, settings.training.max_steps or total_steps)
     if is_main:
         record_start(

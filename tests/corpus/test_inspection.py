@@ -20,6 +20,7 @@ from slr_accel.corpus.layout import Block, Layout
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.progress import untracked
 
 LAYOUT = Layout((Block("pose", ("nose",), ("x", "y")), Block("hand", ("wrist",), ("x", "y"))))
 
@@ -56,7 +57,7 @@ def write(folder: Path, sequences: list[Sequence], fps: float | None = 25.0) -> 
 
 
 def look(folder: Path, **options) -> dict:
-    return inspect_corpus(open_corpus(folder), track=lambda items, *_: items, **options)
+    return inspect_corpus(open_corpus(folder), track=untracked, **options)
 
 
 def found(folder: Path, **options) -> dict[str, tuple[str, str]]:

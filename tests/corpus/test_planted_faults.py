@@ -21,6 +21,7 @@ from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.synthetic import perform
 from slr_accel.corpus.synthetic_signer import make_signers
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.progress import untracked
 
 HOLISTIC = mediapipe_holistic()
 SENTENCES = {
@@ -64,7 +65,7 @@ def write(folder: Path, sequences: list[Sequence], layout: Layout = HOLISTIC) ->
 
 def found(folder: Path) -> dict[str, tuple[str, str]]:
     """{code: (severity, message)}"""
-    findings = inspect_corpus(open_corpus(folder), track=lambda items, *_: items)["findings"]
+    findings = inspect_corpus(open_corpus(folder), track=untracked)["findings"]
     return {f["code"]: (f["severity"], f["message"]) for f in findings}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prepare_helpers import built, untracked
+from prepare_helpers import built
 
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.listing import Item, Listing
@@ -16,6 +16,7 @@ from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.record import Segment, Sequence
+from slr_accel.progress import untracked
 
 
 def sequence(number: int, **changes) -> Sequence:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prepare_helpers import built, untracked
+from prepare_helpers import built
 
 from slr_accel.cli import main
 from slr_accel.corpus.importers.build import build_corpus
@@ -20,6 +20,7 @@ from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.progress import untracked
 
 WORDS = ("HELLO", "WORLD", "GIVE", "BOOK")
 

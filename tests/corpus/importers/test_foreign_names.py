@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from manifest_helpers import array, row
-from prepare_helpers import built, index_of, untracked
+from prepare_helpers import built, index_of
 from test_build import listing, sequence
 
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
+from slr_accel.progress import untracked
 
 FOREIGN = os.fsdecode("Müller".encode("latin-1"))
 

@@ -17,12 +17,13 @@ from phoenix_helpers import (
     write_2014,
     write_features,
 )
-from prepare_helpers import built, half_step, untracked
+from prepare_helpers import built, half_step
 
 from slr_accel.corpus.importers.build import build_corpus
 from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.phoenix2014 import list_phoenix2014
 from slr_accel.corpus.importers.share import Share
+from slr_accel.progress import untracked
 
 BROKEN = "13April_2011_Wednesday_tagesschau_default-14"
 FIRST = SENTENCES[0].id

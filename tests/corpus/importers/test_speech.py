@@ -16,7 +16,6 @@ from prepare_helpers import (
     index_of,
     refusal,
     row_of,
-    untracked,
 )
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
@@ -26,6 +25,7 @@ from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.importers.speech import list_speech
 from slr_accel.corpus.reader import Corpus
+from slr_accel.progress import untracked
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("kaldi_native_fbank")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prepare_helpers import built, index_of, untracked
+from prepare_helpers import built, index_of
 
 from slr_accel.cli import main
 from slr_accel.corpus.importers.build import build_corpus
@@ -13,6 +13,7 @@ from slr_accel.corpus.importers.merge import list_parts
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.importers.synthetic import list_like_phoenix2014
 from slr_accel.corpus.named_layouts import mediapipe_holistic
+from slr_accel.progress import untracked
 
 
 def row(number: int, **changes) -> dict:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prepare_helpers import built, untracked
+from prepare_helpers import built
 from video_helpers import (
     BLACK,
     BLUE,
@@ -32,6 +32,7 @@ from slr_accel.corpus.importers.video import list_video
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.record import Segment
 from slr_accel.corpus.video.holistic import holistic
+from slr_accel.progress import untracked
 
 pytest.importorskip("av", reason="the extra `video` is not installed")
 HEADER = "id,split,signer,video,labels,segments,fps\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from prepare_helpers import untracked
 from video_helpers import BLACK, plain
 
 from slr_accel.corpus.importers.build import build_corpus
@@ -16,6 +15,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.video.frames import Frame
 from slr_accel.corpus.video.preview import COLORS, draw_preview
+from slr_accel.progress import untracked
 
 LAYOUT = mediapipe_holistic()
 PLACE = {"pose": 0.5, "left_hand": 0.8, "right_hand": 0.2, "face": 0.5}
