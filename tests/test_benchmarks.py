@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
+@pytest.mark.slow
 def test_every_benchmark_can_be_imported() -> None:
     names = sorted(path.stem for path in FOLDER.glob("*.py"))
     assert len(names) > 5

@@ -105,6 +105,7 @@ CPU = ("--config_file", "accelerate_configs/cpu.yaml", "--")
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("first", [(), CPU], ids=["two processes", "one process"])
+@pytest.mark.slow
 def test_train_exits_with_75_after_a_signal_and_continues(
     clone: Path, tiny_corpus: Path, uninterrupted: Path, first: tuple[str, ...]
 ) -> None:

@@ -59,6 +59,7 @@ def command(*words: object) -> int:
     return exit_info.value.code
 
 
+@pytest.mark.slow
 def test_evaluate_needs_the_run_alone_and_writes_what_it_says(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,6 +380,7 @@ def test_results_that_cannot_be_written_ask_for_another_folder(
     assert "no right to write there); give another --output_dir" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_init_from_keeps_what_it_knows_and_makes_a_head_for_other_words(
     train: TrainCommand, run: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from run_helpers import TrainCommand
 
 from slr_accel.corpus.reader import open_corpus
@@ -37,6 +38,7 @@ def test_a_validation_as_good_as_the_best_does_not_call_itself_better() -> None:
         assert rank in describe_validation(1, 7, figures, best_before=before)
 
 
+@pytest.mark.slow
 def test_a_run_that_never_said_a_word_ends_with_a_warning(
     train: TrainCommand, tmp_path: Path
 ) -> None:

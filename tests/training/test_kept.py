@@ -119,6 +119,7 @@ def test_the_best_are_averaged_at_the_end_and_scored_beside_the_best(
     assert (run / "best" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_the_end_claims_no_wer_that_best_does_not_have(
     train: TrainCommand, plain_run: Path, tmp_path: Path
 ) -> None:

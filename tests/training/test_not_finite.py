@@ -30,6 +30,7 @@ def weights(run: Path, step: int) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("fault", ["loss", "gradient"])
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.slow
 def test_the_step_is_left_out_and_its_sequences_named(
     train: TrainCommand, tmp_path: Path, way: dict, fault: str
 ) -> None:

@@ -50,6 +50,7 @@ def test_adamw_loss_and_gradient_norm_agree_on_1_2_and_4_processes(
                     assert theirs[name] == pytest.approx(ours[name], abs=1e-4, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_world_size_that_cannot_share_a_step_is_refused(
     train: TrainCommand, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_world_size_that_cannot_share_a_step_is_refused(
     assert "start it with 1, 3 process(es)" in output
 
 
+@pytest.mark.slow
 def test_another_world_size_continues_with_the_same_data(
     train: TrainCommand, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_validation_that_a_signal_to_one_process_cut_short_is_repeated(
     np.testing.assert_equal(last_weights(run), last_weights(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_validation_leaves_a_run_that_ends_as_planned(
     train: TrainCommand, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_killed_process_ends_the_others_and_the_same_command_continues(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+@pytest.mark.slow
 def test_an_evaluation_that_is_told_to_stop_writes_nothing(
     train: TrainCommand, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

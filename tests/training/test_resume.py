@@ -65,6 +65,7 @@ def test_killed_at_a_random_step_equals_uninterrupted(
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
+@pytest.mark.slow
 def test_killed_during_a_save_equals_uninterrupted(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_killed_during_a_save_equals_uninterrupted(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)]
 )
+@pytest.mark.slow
 def test_a_signal_saves_at_the_next_step_and_exits_with_its_code(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_signal_saves_at_the_next_step_and_exits_with_its_code(
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
+@pytest.mark.slow
 def test_half_written_checkpoints_are_never_loaded(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +114,7 @@ def test_half_written_checkpoints_are_never_loaded(
     np.testing.assert_equal(last_weights(run), last_weights(uninterrupted))
 
 
+@pytest.mark.slow
 def test_full_disk_keeps_the_previous_checkpoint(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path
 ) -> None:
@@ -151,6 +155,7 @@ def test_three_killed_processes_equal_three_uninterrupted(
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_by_one_command_at_a_time(train: TrainCommand, tmp_path: Path) -> None:
     process = train.start(tmp_path / "run", epochs=200)
     wait_for(lambda: lines(tmp_path / "run") >= 1, process)
@@ -173,6 +178,7 @@ def test_more_epochs_go_on_and_another_learning_rate_is_refused(
     assert "accumulation_steps: None then, 2 now" in output
 
 
+@pytest.mark.slow
 def test_a_setting_newer_than_the_run_counts_as_its_default(
     train: TrainCommand, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NEEDED_FILES)
+@pytest.mark.slow
 def test_a_run_that_lost_a_file_is_refused_with_what_to_do(
     name: str, train: TrainCommand, tmp_path: Path
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_run_that_lost_a_file_is_refused_with_what_to_do(
     assert f"holds a run without {name}; restore what was removed, or" in output
 
 
+@pytest.mark.slow
 def test_a_run_without_its_checkpoints_says_that_it_starts_again(
     train: TrainCommand, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def run_trial(
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_three_sampled_settings_run_as_the_agent_starts_them(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -72,6 +72,7 @@ def test_what_has_no_room_is_left_out_whole_the_least_important_first(
     assert re.fullmatch(rf".* 1235/12345 {re.escape(beside)} +--:--", line), line
 
 
+@pytest.mark.slow
 def test_the_epoch_shown_is_the_one_in_progress_from_the_start_on(
     train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_metrics_file(
             assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
 
 
+@pytest.mark.slow
 def test_a_continued_run_shows_the_wer_that_it_has_from_its_first_line_on(
     train: TrainCommand, tmp_path: Path
 ) -> None:

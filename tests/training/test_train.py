@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 from run_helpers import TrainCommand, metrics
 
@@ -37,6 +38,7 @@ def test_a_run_leaves_what_the_readme_lists(train: TrainCommand, tmp_path: Path)
     assert np.isfinite([r["loss"] for r in metrics(run) if "loss" in r]).all()
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_run_that_does_not_get_better(
     train: TrainCommand, tmp_path: Path
 ) -> None:
@@ -48,6 +50,7 @@ def test_early_stopping_ends_a_run_that_does_not_get_better(
     assert "this run stopped early" in train.run(run, **settings)
 
 
+@pytest.mark.slow
 def test_wandb_offline_writes_and_goes_on_with_the_same_run(
     train: TrainCommand, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def assert_same_run(run: Path, other: Path) -> None:
 
 
 @pytest.mark.distributed
+@pytest.mark.slow
 def test_two_processes_fetch_each_shard_once_and_train_as_from_the_folder(
     local: TrainCommand, remote: TrainCommand, s3: S3, sharded_corpus: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_what_cannot_work_is_told_before_the_run_begins(
     assert s3.shard_gets() == {}
 
 
+@pytest.mark.slow
 def test_another_window_is_refused_when_a_run_continues_another_cache_is_not(
     remote: TrainCommand, local: TrainCommand, cache: dict[str, object], tmp_path: Path
 ) -> None:
