@@ -59,7 +59,6 @@ def command(*words: object) -> int:
     return exit_info.value.code
 
 
-@pytest.mark.slow
 def test_evaluate_needs_the_run_alone_and_writes_what_it_says(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

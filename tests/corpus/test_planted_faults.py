@@ -12,7 +12,7 @@ import pytest
 
 from slr_accel.cli import main
 from slr_accel.commands import inspect
-from slr_accel.corpus.face_mesh import FACE_POINTS, REFINED_FACE_POINTS
+from slr_accel.corpus.face_mesh import IRIS_POINTS, REFINED_FACE_POINTS
 from slr_accel.corpus.inspection import inspect_corpus
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
@@ -85,8 +85,7 @@ def with_hands_swapped(s: Sequence) -> Sequence:
 
 def with_a_constant_refined_face(s: Sequence) -> Sequence:
     """As the layout `refined` has it: a face of 478 points that never moves."""
-    irises = REFINED_FACE_POINTS - len(FACE_POINTS)
-    features = np.pad(s.features, ((0, 0), (0, 3 * irises)))
+    features = np.pad(s.features, ((0, 0), (0, 3 * IRIS_POINTS)))
     seen = s.presence[:, HOLISTIC.block_index("face")]
     columns = refined().slices["face"]
     features[seen, columns] = np.linspace(0.1, 0.9, columns.stop - columns.start)

@@ -22,7 +22,6 @@ def run(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_name_group_best_wer_and_hypotheses_are_told(run: Path) -> None:
     (folder,) = offline_runs(run)
     records = wandb_records(folder)
