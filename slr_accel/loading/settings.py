@@ -18,8 +18,9 @@ class LoadingSettings(BaseModel):
     batch_size: PositiveInt = 4
     """Most sequences in a micro-batch."""
     batch_frames: PositiveInt | Literal["auto"] | None = None
-    """Most padded frames in a micro-batch, counting the longest stretch of augmentation; auto: what
-    a GPU has room for, tried at the first start (with a large --batch_size)."""
+    """Most padded frames in a micro-batch, counting the longest stretch of augmentation: with a
+    large --batch_size all micro-batches take about equally long, and processes wait less for each
+    other; auto: what a GPU has room for, tried at the first start."""
     max_frames: PositiveInt | None = None
     """Longer sequences are refused, or subsampled in time with --dynamic_truncation."""
     dynamic_truncation: bool = False
