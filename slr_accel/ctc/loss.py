@@ -1,4 +1,4 @@
-"""The CTC loss as a sum, in float32, with or without a penalty on delay."""
+"""The CTC loss as a sum, in float32; it can favour blank, and tokens that are said early."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def ctc_loss(
     target_lengths: Tensor,
     *,
     delay_penalty: float = 0.0,
+    blank_margin: float = 0.0,
 ) -> Tensor:
     """Sum over the batch of -log p(labels) (Graves et al. 2006), a float32 scalar.
 
@@ -30,8 +31,14 @@ def ctc_loss(
         target_lengths: [B] int64.
         delay_penalty: nats per output step by which a token costs more the later it is said. The
             sum may fall below 0 then.
+        blank_margin: nats that blank is ahead by in the loss, so that recognition, where it is not,
+            leaves fewer tokens out. Logit adjustment (Menon et al. 2021) of the one class that
+            most output steps have.
     """
     log_probs = log_probs.float()
+    if blank_margin:
+        is_blank = torch.arange(log_probs.shape[2], device=log_probs.device) == BLANK
+        log_probs = (log_probs + blank_margin * is_blank).log_softmax(-1)
     if delay_penalty:
         log_probs = log_probs - delay_penalty * _delays(log_probs, output_lengths)
     # Lengths stay int64 on the device of log_probs: int32 ones on the CPU select cuDNN's CTC,

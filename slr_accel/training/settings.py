@@ -68,6 +68,9 @@ class TrainingSettings(BaseModel):
     delay_penalty: NonNegativeFloat = 0.0
     """Nats by which each output step of a gloss costs more the later it is said, per output step;
     scaled as the learning rate is. The loss shown contains it, and may fall below 0. 0 is off."""
+    blank_margin: NonNegativeFloat = 0.0
+    """Nats that blank is ahead by in the loss, and not in recognition: fewer glosses are left out.
+    The loss shown contains it. 0 is off."""
     accumulation_steps: PositiveInt | None = None
     """Micro-batches a process adds up per optimizer step; default 1."""
     micro_batches_per_step: PositiveInt | None = None

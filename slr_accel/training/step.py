@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,7 @@ from slr_accel.training.zero import ZeroPasses
 @dataclass(frozen=True)
 class StepResult:
     losses: list[float]
-    """CTC loss, with its delay penalty, of each micro-batch of all processes, summed over its
-    sequences."""
+    """CTC loss of each micro-batch of all processes, summed over its sequences."""
     grad_norm: float
     """Before clipping; not finite where the loss was not."""
     took_step: bool
@@ -44,7 +43,7 @@ def train_step(
     epoch: int,
     seed: int,
     max_grad_norm: float,
-    delay_penalty: float,
+    ctc: Callable[..., Tensor],
     stop_requested: bool,
 ) -> StepResult:
     """Forward, backward, clip and update over this process' share of an optimizer step.
@@ -57,6 +56,7 @@ def train_step(
 
     Args:
         model: in training mode.
+        ctc: `ctc_loss`, with its options.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
     # All processes add up one vector a step: a place for each micro-batch, and one for the stop.
@@ -67,7 +67,7 @@ def train_step(
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
-            loss, further = batch_losses(model, batch, delay_penalty=delay_penalty)
+            loss, further = batch_losses(model, batch, ctc)
             if micro_batch.counts:
                 # What the model adds is not reported, but has to be finite too.
                 shared[micro_batch.index - work.first] = loss.detach() + 0 * further.detach()
@@ -128,20 +128,15 @@ class PlainPasses:
 
 
 def batch_losses(
-    model: nn.Module, batch: Batch, *, delay_penalty: float = 0.0
+    model: nn.Module, batch: Batch, ctc: Callable[..., Tensor] = ctc_loss
 ) -> tuple[Tensor, Tensor]:
-    """CTC's loss with its delay penalty, and what the model adds; both summed over sequences."""
+    """CTC's loss, and what the model adds; both summed over sequences."""
     output = model(batch.features, batch.presence, batch.lengths)
-    ctc = partial(
-        ctc_loss,
-        targets=batch.targets,
-        target_lengths=batch.target_lengths,
-        delay_penalty=delay_penalty,
-    )
-    loss = ctc(output.log_probs, output.lengths)
+    labelled = partial(ctc, targets=batch.targets, target_lengths=batch.target_lengths)
+    loss = labelled(output.log_probs, output.lengths)
     further = loss.new_zeros(())
     for head in output.auxiliary:
-        further = further + head.weight * ctc(head.log_probs, head.lengths)
+        further = further + head.weight * labelled(head.log_probs, head.lengths)
     if output.consistency is not None:
         further = further + output.consistency.sum()
     return loss, further

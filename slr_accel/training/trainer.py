@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.ctc.loss import ctc_loss
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
@@ -138,7 +139,11 @@ class Trainer:
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
-                delay_penalty=factor * options.delay_penalty,
+                ctc=partial(
+                    ctc_loss,
+                    delay_penalty=factor * options.delay_penalty,
+                    blank_margin=options.blank_margin,
+                ),
                 stop_requested=stop_requested,
             )
         except torch.OutOfMemoryError:

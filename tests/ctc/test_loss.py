@@ -1,8 +1,9 @@
-"""CTC with a delay penalty is what its definition says, and says its tokens earlier."""
+"""CTC's options are what their definitions say, and make a model say tokens earlier, or at all."""
 
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -99,3 +100,34 @@ def test_tokens_are_learned_earlier_and_not_left_out() -> None:
         return float((said * torch.arange(20)).sum() / said.sum())
 
     assert place(0.05) < place(0.0) - 2
+
+
+@given(steps=st.integers(2, 6), margin=st.floats(0, 5), seed=st.integers(0, 99))
+def test_the_margin_multiplies_the_odds_of_blank(steps: int, margin: float, seed: int) -> None:
+    log_probs, lengths = _log_probs(2, steps, 4, seed=seed), torch.tensor([steps, 2])
+    labels = (lengths, torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]))
+    probs = log_probs.double().exp()
+    probs[..., BLANK] *= math.exp(margin)
+    adjusted = (probs / probs.sum(-1, keepdim=True)).log()
+    found = ctc_loss(log_probs, *labels, blank_margin=margin)
+    assert float(found) == pytest.approx(float(ctc_loss(adjusted, *labels)), rel=1e-4, abs=1e-4)
+
+
+def test_with_a_margin_a_token_is_said_where_it_is_only_unsure_which() -> None:
+    def said(margin: float) -> int:
+        """Of what looks alike, and is nothing in 4 of 10, one token in 3, another in 3."""
+        logits = torch.zeros(3, requires_grad=True)
+        optimizer = torch.optim.SGD([logits], lr=0.05)
+        targets, lengths = torch.tensor([[0]] * 4 + [[1]] * 3 + [[2]] * 3), torch.ones(10).long()
+        for _ in range(300):
+            log_probs = logits.log_softmax(-1).expand(10, 1, 3)
+            loss = ctc_loss(
+                log_probs, lengths, targets, (targets[:, 0] > 0).long(), blank_margin=margin
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return int(logits.argmax())
+
+    assert said(0.0) == BLANK
+    assert said(1.0) != BLANK
