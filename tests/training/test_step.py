@@ -50,7 +50,9 @@ def test_options_of_ctc_are_on_all_its_heads() -> None:
     assert float(loss) != pytest.approx(float(batch_losses(model, batch)[0]))
 
 
-def test_the_delay_penalty_goes_with_the_learning_rate(train: TrainCommand, tmp_path: Path) -> None:
+def test_the_delay_penalty_goes_with_the_learning_rate_and_the_blank_margin_does_not(
+    train: TrainCommand, tmp_path: Path
+) -> None:
     def first_loss(name: str, **settings: float) -> float:
         train.run(tmp_path / name, max_steps=1, log_steps=1, **settings)
         return metrics(tmp_path / name)[0]["loss"]
@@ -60,3 +62,5 @@ def test_the_delay_penalty_goes_with_the_learning_rate(train: TrainCommand, tmp_
     below_it = first_loss("below", warmup_ratio=0.9, delay_penalty=0.5)
     assert at_peak != pytest.approx(free, rel=0.01)
     assert 0 < abs(below_it - free) < 0.5 * abs(at_peak - free)
+    with_margin = first_loss("margin", warmup_ratio=0.9, blank_margin=2.0)
+    assert with_margin != pytest.approx(free, rel=0.01)
