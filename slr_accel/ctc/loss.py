@@ -37,8 +37,7 @@ def ctc_loss(
     """
     log_probs = log_probs.float()
     if blank_margin:
-        is_blank = torch.arange(log_probs.shape[2], device=log_probs.device) == BLANK
-        log_probs = (log_probs + blank_margin * is_blank).log_softmax(-1)
+        log_probs = (log_probs + blank_margin * _is_blank(log_probs)).log_softmax(-1)
     if delay_penalty:
         log_probs = log_probs - delay_penalty * _delays(log_probs, output_lengths)
     # Lengths stay int64 on the device of log_probs: int32 ones on the CPU select cuDNN's CTC,
@@ -63,5 +62,9 @@ def _delays(log_probs: Tensor, output_lengths: Tensor) -> Tensor:
     """
     steps = torch.arange(log_probs.shape[1], device=log_probs.device)
     late = steps - (output_lengths[:, None] - 1) / 2
-    is_said = torch.arange(log_probs.shape[2], device=log_probs.device) != BLANK
-    return late[..., None] * is_said
+    return late[..., None] * ~_is_blank(log_probs)
+
+
+def _is_blank(log_probs: Tensor) -> Tensor:
+    """[V] bool."""
+    return torch.arange(log_probs.shape[2], device=log_probs.device) == BLANK

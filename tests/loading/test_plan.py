@@ -118,16 +118,16 @@ def test_bucketing_leaves_a_quarter_of_the_padding_of_random_batches() -> None:
     assert found < 0.05
 
 
-@pytest.mark.parametrize(("batch_frames", "waiting"), [(None, (1.4, 2.0)), (1000, (1.0, 1.1))])
+@pytest.mark.parametrize(
+    ("size", "batch_frames", "least", "most"), [(8, None, 1.4, 2.0), (32, 1000, 1.0, 1.1)]
+)
 def test_with_a_frame_budget_eight_processes_hardly_wait_for_each_other(
-    batch_frames: int | None, waiting: tuple[float, float]
+    size: int, batch_frames: int | None, least: float, most: float
 ) -> None:
-    size = 8 if batch_frames is None else 32
     batches = plan(PHOENIX_LIKE, seed=1, epoch=0, batch_size=size, batch_frames=batch_frames)
     batches = batches[: len(batches) // 8 * 8]
     padded = np.array([PHOENIX_LIKE[b].max() * len(b) for b in batches]).reshape(-1, 8)
     # A step takes as long as its longest micro-batch.
-    least, most = waiting
     assert least < padded.max(1).sum() / padded.mean(1).sum() < most
 
 
