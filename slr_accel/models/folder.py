@@ -66,15 +66,28 @@ def _max_frames_of_run(checkpoint: Path) -> int | None:
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """What a safetensors file holds. Raises ValueError naming the file."""
+    """What a safetensors file holds.
+
+    Raises:
+        ValueError: it is missing or damaged; names the file.
+        OSError: the file system does not give it, which says nothing of what it holds.
+    """
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        with path.open("rb"):  # what keeps safetensors from opening a file it calls a missing one
+            return load_file(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: missing") from None
+    except SafetensorError as error:
         raise ValueError(f"{path}: not readable ({error})") from None
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
-    """Loads exactly the model's tensors. Raises ValueError naming the file."""
+    """Loads exactly the model's tensors.
+
+    Raises:
+        ValueError: the file is missing, damaged or of another model; names the file.
+        OSError: the file system does not give it.
+    """
     tensors = load_tensors(path)
     try:
         model.load_state_dict(tensors)

@@ -190,7 +190,8 @@ def load_checkpoint(
     """Loads weights and optimizer in place; returns the state and the average, if there is one.
 
     Raises:
-        ValueError: a file cannot be read or does not fit this model; names the file.
+        ValueError: a file is missing or damaged, or does not fit this model; names the file.
+        OSError: the file system does not give one.
         RunError: it is of another format version.
     """
     state = read_state(folder)
@@ -220,7 +221,7 @@ def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimi
 
 
 def read_state(folder: Path) -> TrainState:
-    """Raises ValueError where meta.json is damaged, RunError where its format is another one."""
+    """What meta.json says; raises as load_checkpoint."""
     path = folder / META_FILE
     try:
         meta: dict[str, Any] = json.loads(path.read_text())
@@ -234,7 +235,7 @@ def read_state(folder: Path) -> TrainState:
         state = TrainState(**meta)
         state.validations = [(step, wer) for step, wer in state.validations]
         return state
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a checkpoint's state ({error})") from None
 
 

@@ -18,7 +18,8 @@ from slr_accel.loading.batch import Batch
 from slr_accel.settings import Settings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.run import RunFolder, record_batch_frames
-from slr_accel.training.step import batch_losses
+from slr_accel.training.settings import TrainingSettings
+from slr_accel.training.step import batch_losses, criterion
 
 PRECISION = 0.05
 MARGIN = 0.9
@@ -51,7 +52,9 @@ def full_batch(corpus: Corpus, epoch: Epoch, rows: np.ndarray, frames: int) -> B
     )
 
 
-def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch) -> None:
+def dry_run(
+    model: nn.Module, optimizer: Optimizer, batch: Batch, options: TrainingSettings
+) -> None:
     """Forward and backward as in training; weights, buffers, gradients and randomness stay.
 
     Raises:
@@ -67,7 +70,7 @@ def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch) -> None:
         with torch.random.fork_rng(devices=devices):
             held = [torch.empty_like(p) for p in parameters for _ in range(copies)]
             model.train()
-            loss, further = batch_losses(model, batch.to(device))
+            loss, further = batch_losses(model, batch.to(device), criterion(options))
             (loss + further).backward()
             del held
     finally:
@@ -106,11 +109,12 @@ def try_largest_batch(
     """Runs the epoch's largest micro-batch before the first step; raises OutOfMemory where it does
     not fit."""
     rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
-    if not _fits(corpus, epoch, rows, frames, model, optimizer):
+    if not _fits(settings, corpus, epoch, rows, frames, model, optimizer):
         raise out_of_memory(settings, corpus, rows.tolist(), frames)
 
 
 def _fits(
+    settings: Settings,
     corpus: Corpus,
     epoch: Epoch,
     rows: np.ndarray,
@@ -119,7 +123,7 @@ def _fits(
     optimizer: Optimizer,
 ) -> bool:
     try:
-        dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames))
+        dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames), settings.training)
     except torch.OutOfMemoryError:
         return False
     finally:
@@ -164,7 +168,7 @@ def search_batch_frames(
         return epoch, *largest_micro_batch(epoch, stretch)
 
     def fits(batch_frames: int) -> bool:
-        return _fits(corpus, *largest(batch_frames), model, optimizer)
+        return _fits(settings, corpus, *largest(batch_frames), model, optimizer)
 
     _, rows, longest = largest(1)
     found = largest_that_fits(fits, least=longest, most=longest * settings.loading.batch_size)

@@ -18,6 +18,7 @@ from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.batch import Batch
 from slr_accel.training.feed import StepWork
+from slr_accel.training.settings import TrainingSettings
 from slr_accel.training.zero import ZeroPasses
 
 
@@ -56,7 +57,7 @@ def train_step(
 
     Args:
         model: in training mode.
-        ctc: `ctc_loss`, with its options.
+        ctc: of `criterion`.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
     # All processes add up one vector a step: a place for each micro-batch, and one for the stop.
@@ -125,6 +126,20 @@ class PlainPasses:
             self.optimizer.step()  # with fp16 the scaler skips it by itself, and lowers its scale
         self.optimizer.zero_grad()
         return float(norm), is_finite
+
+
+def criterion(options: TrainingSettings, factor: float = 1.0) -> Callable[..., Tensor]:
+    """`ctc_loss` as the settings want it.
+
+    Args:
+        options: of the run.
+        factor: of the learning rate, at this step; the delay penalty follows it.
+    """
+    return partial(
+        ctc_loss,
+        delay_penalty=factor * options.delay_penalty,
+        blank_margin=options.blank_margin,
+    )
 
 
 def batch_losses(

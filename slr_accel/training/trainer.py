@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
-from slr_accel.ctc.loss import ctc_loss
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.models.recogniser import Recogniser
@@ -38,7 +37,7 @@ from slr_accel.training.report import Report
 from slr_accel.training.run import RunFolder
 from slr_accel.training.saving import CheckpointWriter
 from slr_accel.training.schedules import learning_rate_factor
-from slr_accel.training.step import StepResult, train_step
+from slr_accel.training.step import StepResult, criterion, train_step
 from slr_accel.training.validation import Validation, validate
 from slr_accel.training.zero import Zero
 
@@ -139,11 +138,7 @@ class Trainer:
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
-                ctc=partial(
-                    ctc_loss,
-                    delay_penalty=factor * options.delay_penalty,
-                    blank_margin=options.blank_margin,
-                ),
+                ctc=criterion(options, factor),
                 stop_requested=stop_requested,
             )
         except torch.OutOfMemoryError:

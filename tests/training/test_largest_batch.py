@@ -21,7 +21,7 @@ from slr_accel.settings import Settings, build_settings
 from slr_accel.training import largest_batch as tried
 from slr_accel.training.data import Epoch, TrainData, make_epoch, make_vocabulary, train_data
 from slr_accel.training.setup import fresh_model, make_optimizer
-from slr_accel.training.step import batch_losses
+from slr_accel.training.step import batch_losses, criterion
 
 STATISTICS = {"mean": torch.zeros(()), "deviation": torch.ones(())}
 
@@ -89,7 +89,7 @@ def test_a_dry_run_leaves_no_trace(corpus: Corpus, model: str) -> None:
     optimizer, random = make_optimizer(settings, network), torch.get_rng_state()
     rows, frames = tried.largest_micro_batch(epoch, 1.0)
     batch = tried.full_batch(corpus, epoch, rows, frames)
-    tried.dry_run(network, optimizer, batch)
+    tried.dry_run(network, optimizer, batch, settings.training)
     assert torch.equal(torch.get_rng_state(), random)
     assert not optimizer.state and not network.training
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -99,8 +99,30 @@ def test_a_dry_run_leaves_no_trace(corpus: Corpus, model: str) -> None:
     assert torch.isfinite(batch_losses(network, batch)[0])
 
 
+def test_a_dry_run_computes_the_loss_that_the_settings_want(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(delay_penalty=0.1, blank_margin=1.0)
+    epoch, network = epoch_of(corpus, settings), model_of(corpus, settings)
+    batch = tried.full_batch(corpus, epoch, *tried.largest_micro_batch(epoch, 1.0))
+    wanted = criterion(settings.training)
+    losses: list[float] = []
+
+    def noted(model, batch, ctc) -> tuple[torch.Tensor, torch.Tensor]:
+        network.eval()  # without dropout two passes agree
+        loss, further = batch_losses(model, batch, ctc)
+        losses.append(loss.item())
+        return loss, further
+
+    monkeypatch.setattr(tried, "batch_losses", noted)
+    tried.dry_run(network, make_optimizer(settings, network), batch, settings.training)
+    network.eval()
+    assert losses == [batch_losses(network, batch, wanted)[0].item()]
+    assert losses != [batch_losses(network, batch)[0].item()]
+
+
 def pretend_memory(monkeypatch: pytest.MonkeyPatch, padded_frames: int) -> None:
-    def dry_run(model, optimizer, batch) -> None:
+    def dry_run(model, optimizer, batch, options) -> None:
         if batch.presence[..., 0].numel() > padded_frames:
             raise torch.OutOfMemoryError("CUDA out of memory")
 

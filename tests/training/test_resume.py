@@ -221,6 +221,21 @@ def test_a_checkpoint_of_another_format_is_not_taken_for_a_damaged_one(
     assert last.is_dir()
 
 
+def test_a_checkpoint_that_the_file_system_does_not_give_is_not_taken_for_a_damaged_one(
+    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run, symlinks=True)
+    last = sorted((run / "checkpoints").glob("step_????????"))[-1]
+    path = last / "optimizer.safetensors"
+    path.unlink()
+    path.symlink_to(path.name)
+    output = train.run(run, ema_decay=0.9, save_steps=2, expect=1)
+    assert f"Too many levels of symbolic links: '{path}'" in output
+    assert "Traceback" not in output
+    assert last.is_dir()
+
+
 def test_where_no_checkpoint_can_be_read_each_is_named_with_its_fault(
     train: TrainCommand, uninterrupted: Path, tmp_path: Path
 ) -> None:
