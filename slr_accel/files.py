@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,11 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yields where to write; at the end that file takes the place of `path`, after an error not."""
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    """Yields where to write; at the end that file takes the place of `path`, after an error not.
+
+    Of several processes that write it at once, the last one's stays.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         with naming(path):
             yield temporary

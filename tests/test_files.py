@@ -10,7 +10,7 @@ import pytest
 import torch
 from run_helpers import tiny_sequences, write_tiny
 
-from slr_accel.files import write_whole
+from slr_accel.files import replaced, write_whole
 from slr_accel.models.folder import save_tensors
 
 WRITERS: dict[str, Callable[[Path], object]] = {
@@ -18,6 +18,17 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "config.yaml": lambda path: write_whole(path, "x" * 9000),
     "a.safetensors": lambda path: save_tensors({"x": torch.zeros(9000)}, path),
 }
+
+
+def test_of_two_that_write_a_file_at_once_the_last_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    with replaced(path) as second:
+        second.write_text("half of the sec")
+        write_whole(path, "first")
+        assert path.read_text() == "first"
+        second.write_text("second")
+    assert path.read_text() == "second"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -25,12 +25,18 @@ def greys(count: int) -> list[np.ndarray]:
     return [plain((10 * i,) * 3) for i in range(count)]
 
 
-def write_video(path: Path, images: list[np.ndarray], times: list[float] | None = None) -> Path:
+def write_video(
+    path: Path,
+    images: list[np.ndarray],
+    times: list[float] | None = None,
+    codec: str | None = None,
+    **options: str,
+) -> Path:
     """Frames shown from `times` (seconds, to the millisecond); None is 25 a second."""
     import av
 
-    codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(path.suffix, "libx264")
-    with av.open(path, "w") as container:
+    codec = codec or {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(path.suffix, "libx264")
+    with av.open(path, "w", options=options) as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -117,7 +117,10 @@ class ShardCache:
         return self._holds[number].path.result()
 
     def open_lock(self, shard: Shard) -> IO[str]:
-        return (self._lock_folder / shard.file).open("a+", encoding="ascii")
+        try:
+            return (self._lock_folder / shard.file).open("a+", encoding="ascii")
+        except OSError as error:  # another user's
+            raise _told(error, self.folder) from None
 
     def obtain(self, shard: Shard, lock: IO[str], is_wanted: Callable[[], bool]) -> Path:
         """Returns when the shard is there and `lock`, its lock file, is held shared.
@@ -130,7 +133,8 @@ class ShardCache:
             fcntl.flock(lock, fcntl.LOCK_SH)
             if _is_checked(path, lock):
                 # For the order of removal. The stamp has the time of the last change, not this.
-                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+                with suppress(PermissionError):  # another user's
+                    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
                 return path
             # Never waited for: who has fetched it meanwhile keeps its lock shared for long.
             if not _try_exclusive(lock):

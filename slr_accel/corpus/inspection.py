@@ -109,7 +109,7 @@ def _damaged_shard(shard: Shard, reason: str) -> Finding:
 def split_figures(corpus: Corpus, required: np.ndarray) -> dict[str, dict[str, Any]]:
     """The figures of each split; `oov_*` are label tokens that the train split does not have."""
     order = sorted(corpus.rows.split_names, key=lambda name: (name != TRAIN, name))
-    known = label_ids(corpus, TRAIN) if TRAIN in corpus.rows.split_names else None
+    known = corpus.rows.labels_of_split(TRAIN) if TRAIN in corpus.rows.split_names else None
     return {name: _figures(corpus, name, required, known) for name in order}
 
 
@@ -118,7 +118,7 @@ def _figures(
 ) -> dict[str, Any]:
     rows = corpus.rows.of_split(split)
     frames, counts = corpus.rows.frames[rows], np.diff(corpus.rows.label_offsets)[rows]
-    labels = label_ids(corpus, split)
+    labels = corpus.rows.labels_of_split(split)
     fps = corpus.info.frames_per_second
     signers = {corpus.rows.signer(row) for row in rows} - {UNKNOWN_SIGNER}
     unseen = None if known is None else int((~np.isin(labels, known)).sum())
@@ -139,14 +139,6 @@ def _figures(
             for stride in OUTPUT_STRIDES
         },
     }
-
-
-def label_ids(corpus: Corpus, split: str) -> np.ndarray:
-    """Every label token of a split, as numbers into the corpus' labels."""
-    starts, ends = corpus.rows.label_offsets[:-1], corpus.rows.label_offsets[1:]
-    rows = corpus.rows.of_split(split)
-    parts = [corpus.rows.label_ids[starts[row] : ends[row]] for row in rows]
-    return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
 
 def _spread(values: np.ndarray) -> list[float]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import normalize
 
 import numpy as np
 
@@ -113,8 +114,8 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
             f"{counted(empty, 'sequence')} without a frame: {ids_of(corpus, empty)}. "
             "Remove them from the source and prepare the corpus anew.",
         )
-    is_train = np.isin(np.array(corpus.rows.split_names), ["train"])[corpus.rows.split_codes]
-    unlabelled = np.flatnonzero(is_train & (required == 0))
+    without = np.flatnonzero(required == 0).tolist()
+    unlabelled = [row for row in without if corpus.rows.split(row) == "train"]
     if len(unlabelled):
         yield Finding(
             "error",
@@ -177,22 +178,26 @@ def _shared_signers(corpus: Corpus, signer_independent: bool) -> Iterator[Findin
 
 
 def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
-    lengths = np.diff(corpus.rows.label_offsets)
-    split_of_token = np.repeat(corpus.rows.split_codes, lengths)
-    train = corpus.rows.split_names.index("train")
-    tokens = corpus.rows.label_ids[: len(split_of_token)]
-    known = np.unique(tokens[split_of_token == train])
-    for code, split in enumerate(corpus.rows.split_names):
-        of_split = tokens[split_of_token == code]
+    known = np.unique(corpus.rows.labels_of_split("train"))
+    composed = {normalize("NFC", corpus.info.labels[i]) for i in known}
+    for split in corpus.rows.split_names:
+        of_split = corpus.rows.labels_of_split(split)
         unseen = of_split[~np.isin(of_split, known)]
         names = [corpus.info.labels[i] for i in np.unique(unseen)]
+        alike = [name for name in names if normalize("NFC", name) in composed]
+        form = (
+            f" {examples(alike)}: train has the same in another Unicode form, as file names of a "
+            "Mac are; write all in one (NFC)."
+            if alike
+            else ""
+        )
         if len(unseen) and len(unseen) == len(of_split):
             yield Finding(
                 "warning",
                 "unseen_labels",
                 f"None of the labels of {split} occurs in train: {examples(names)}. Each will "
                 "count as an error: check whether both are written the same way (upper and lower "
-                "case, spelling), and whether train has a sequence of each.",
+                f"case, spelling), and whether train has a sequence of each.{form}",
             )
         elif len(unseen):
             yield Finding(
@@ -200,7 +205,7 @@ def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
                 "unseen_labels",
                 f"{counted(names, 'label')} of {split} never occur in train: {examples(names)}. "
                 f"They are {len(unseen)} of {len(of_split)} tokens "
-                f"({len(unseen) / len(of_split):.1%}), and each will count as an error.",
+                f"({len(unseen) / len(of_split):.1%}), and each will count as an error.{form}",
             )
 
 

@@ -12,6 +12,8 @@ from slr_accel.corpus.layout import Layout
 
 TRANSITION_SPEED = 3.0
 """Shoulder widths a second, the mean of a transition: about 1.1 m/s, a little faster than signs."""
+LONGEST_TRANSITION = 2.0
+"""Seconds: where a tracker's spike ends a clip, no hand went that far."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Joiner:
 
     Where the layout names origin and scale points, each clip is shifted and scaled as a whole, so
     that all bodies stand where they do on average, at their average size. Between two clips comes a
-    transition as long as the wrist that goes farthest needs at `TRANSITION_SPEED`, every value
-    moving by minimum jerk (Flash and Hogan, 1985). A block is present in it where it is present on
-    both sides, and absent otherwise.
+    transition as long as the wrist that goes farthest needs at `TRANSITION_SPEED`, and no longer
+    than `LONGEST_TRANSITION`, every value moving by minimum jerk (Flash and Hogan, 1985). A block
+    is present in it where it is present on both sides, and absent otherwise.
 
     Without these points (`has_body` is False) there is no common unit of length: clips are joined
     as they are. So are those of a sentence in none of which the body was seen.
@@ -117,7 +119,7 @@ class Joiner:
             if present[block]
         ]
         seconds = max(ways, default=0.0) / unit / TRANSITION_SPEED
-        steps = max(1, round(seconds * self._fps))
+        steps = max(1, round(min(seconds, LONGEST_TRANSITION) * self._fps))
         phase = np.arange(1, steps, dtype=np.float32)[:, None] / steps
         features = start + minimum_jerk(phase) * (end - start)
         features[:, ~present[self._column_blocks]] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -45,8 +46,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{out.name}.tmp-{socket.gethostname()}-"
     _remove_left_by_killed(out.parent, prefix)
-    folder = out.with_name(f"{prefix}{os.getpid()}")
-    shutil.rmtree(folder, ignore_errors=True)
+    # Containers on one machine may have one name and the same PIDs.
+    folder = out.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}")
     folder.mkdir()
     try:
         with naming(out):
@@ -64,13 +65,15 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _remove_left_by_killed(parent: Path, prefix: str) -> None:
-    """Removes folders named PREFIX + PID whose process no longer runs.
+    """Removes folders named PREFIX + PID-... whose process no longer runs.
 
     The prefix names the machine: a disk may be shared, and of another's processes nobody knows.
     """
     for folder in parent.iterdir():
-        pid = folder.name.removeprefix(prefix)
-        if pid != folder.name and pid.isdecimal() and not _runs(int(pid)):
+        if not folder.name.startswith(prefix):
+            continue
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not _runs(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

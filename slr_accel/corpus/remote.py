@@ -100,7 +100,8 @@ class RemoteFolder:
                 raise
             # Every backend has its own exceptions for a connection that fails.
             except Exception as error:
-                if attempt == ATTEMPTS or _is_final(error):
+                meets_the_same = _is_local(error) or _is_denial(error)
+                if attempt == ATTEMPTS or meets_the_same:
                     raise FetchError(f"{self.address}/{name}: {_reason(error)}") from None
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
@@ -134,11 +135,13 @@ def find_remote(address: str) -> RemoteFolder | Path:
     return RemoteFolder(address, filesystem, root)
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether another attempt would meet the same: no permission, no credentials, a full disk."""
-    if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
-        return True
+def _is_local(error: Exception) -> bool:
+    """A full disk, or the like."""
     return isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS
+
+
+def _is_denial(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or "Credentials" in type(error).__name__
 
 
 def _told(error: Exception) -> str:
@@ -148,8 +151,8 @@ def _told(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     text = _told(error)
-    if isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS:
+    if _is_local(error):
         return f"cannot be kept on this machine ({text}); give another --cache_dir or less cache_gb"
-    if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+    if _is_denial(error):
         return f"access is denied ({text}); check the credentials, for S3 those of the AWS CLI"
     return f"cannot be fetched ({text})"

@@ -67,6 +67,13 @@ class RowTable:
             )
         return np.flatnonzero(self.split_codes == self.split_names.index(split))
 
+    def labels_of_split(self, split: str) -> np.ndarray:
+        """Every label of a split in turn, as numbers into the corpus' labels."""
+        is_own = np.zeros(len(self), bool)
+        is_own[self.of_split(split)] = True
+        labels = self.label_ids[self.label_offsets[0] : self.label_offsets[-1]]
+        return labels[np.repeat(is_own, np.diff(self.label_offsets))]
+
 
 def read_rows(
     open_file: Callable[[], pa.NativeFile], info: CorpusInfo, path: Path | str

@@ -1,8 +1,12 @@
-"""What is said where a corpus has no split of the name that is needed."""
+"""What a split may be called, and what is said where a corpus has none of a name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+
+SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
+"""Letters, digits, _ and -, at least one letter or digit."""
 
 FOR_VALIDATION = ("dev", "val", "valid", "validation")
 """Names, in lower case, of what people validate on."""

@@ -29,6 +29,7 @@ from slr_accel.corpus.format import (
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.new_folder import check_new_folder, new_folder
 from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.split_names import SPLIT_NAME
 
 SHARD_BYTES = 256 * 2**20
 BATCH_BYTES = 8 * 2**20
@@ -138,7 +139,7 @@ def _check_sequence(sequence: Sequence, layout: Layout) -> None:
             f"sequence {sequence.id}: presence has shape {sequence.presence.shape}, "
             f"needed is {(frames, len(layout.blocks))}"
         )
-    if not sequence.split or not sequence.split.replace("_", "").replace("-", "").isalnum():
+    if not SPLIT_NAME.fullmatch(sequence.split):
         raise ValueError(
             f"sequence {sequence.id}: split {sequence.split!r}; use letters, digits, _ and -"
         )

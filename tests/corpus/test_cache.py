@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
 from collections import Counter
@@ -249,6 +250,28 @@ def test_a_shard_that_is_not_what_was_written_is_named(far, sharded_corpus, sour
         read(corpus, [0])
     assert not cached(corpus)
     with pytest.raises(FetchError, match=rf"{corpus.info.shards[1].file}: this shard is missing"):
+        read(corpus, [1])
+
+
+def test_shards_of_another_user_are_read(far, source, monkeypatch):
+    """Only a file's owner sets its times."""
+    read(far(3), [0])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    read(far(3), [0])
+    assert len(source.downloads) == 1
+
+
+def test_a_cache_that_cannot_be_locked_is_told_with_the_way_out(far):
+    corpus = far(3)
+    read(corpus, [0])
+    lock = corpus.folder / ".locks" / corpus.info.shards[1].file
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    with pytest.raises(FetchError, match=r"unusable as a cache .*give another --cache_dir"):
         read(corpus, [1])
 
 

@@ -243,6 +243,13 @@ def test_labels_that_train_lacks_are_a_note_with_their_share(tmp_path):
     assert "2 of 8 tokens (25.0%)" in message
 
 
+def test_labels_in_another_unicode_form_than_those_of_train_are_told(tmp_path):
+    forms = ("GR\u00dcN", "GRU\u0308N")
+    rows = [sequence(i, split=("train", "dev")[i], labels=[forms[i]]) for i in range(2)]
+    _, message = found(write(tmp_path / "c", rows))["unseen_labels"]
+    assert f"{forms[1]}: train has the same in another Unicode form" in message
+
+
 def test_labels_that_are_all_unknown_to_train_are_a_warning(tmp_path):
     train, dev, test = (sequence(i, split=("train", "dev", "test")[i]) for i in range(3))
     folder = write(tmp_path / "c", [train, replace(dev, labels=["Hello", "World"]), test])

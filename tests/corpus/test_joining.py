@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_accel.corpus.joining import TRANSITION_SPEED, Clip, Joiner, minimum_jerk
+from slr_accel.corpus.joining import (
+    LONGEST_TRANSITION,
+    TRANSITION_SPEED,
+    Clip,
+    Joiner,
+    minimum_jerk,
+)
 from slr_accel.corpus.layout import Block, Layout, generic_layout
 
 FPS = 25.0
@@ -90,6 +96,13 @@ def test_a_transition_is_as_long_as_the_farthest_wrist_needs(seed, widths):
     way = np.linalg.norm(np.diff(joined.features[:, columns("right_hand.wrist")], axis=0), axis=1)
     fastest = way[spans[0][1] - 1 : spans[1][0]].max() / 0.2 * FPS
     assert fastest <= TRANSITION_SPEED * 15 / 8 + FPS * 0.1
+
+
+def test_a_spike_at_a_clips_end_makes_no_transition_of_minutes():
+    before = clip(3)
+    before.features[-1, columns("right_hand.wrist")] = -999
+    _, ((_, start), (end, _)) = JOINER.join([before, clip(4)])
+    assert end - start == LONGEST_TRANSITION * FPS - 1
 
 
 def test_every_value_of_a_transition_goes_from_its_own_start_to_its_own_end():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from slr_accel.corpus.format import FORMAT_VERSION, CorpusInfo, sha256
 from slr_accel.corpus.layout import Block, Layout, generic_layout
+from slr_accel.corpus.new_folder import new_folder
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
@@ -212,13 +213,24 @@ write(Path(sys.argv[1]), endless(), shard_bytes=500)
     (leftover,) = tmp_path.iterdir()
     with pytest.raises(ValueError, match=r"corpus\.json is missing"):
         open_corpus(leftover)
-    prefix = leftover.name.rpartition("-")[0]
-    others = [f"{prefix}-{os.getppid()}", f"{prefix}-notes", ".c.tmp-elsewhere-1"]
+    prefix = leftover.name.rsplit("-", 2)[0]
+    others = [f"{prefix}-{os.getppid()}-0", f"{prefix}-notes", ".c.tmp-elsewhere-1"]
     for name in others:
         (tmp_path / name).mkdir()
     write(out, [sequence(0)])
     assert len(open_corpus(out).rows) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"c", *others}
+
+
+def test_two_writers_of_one_name_and_pid_share_nothing_and_the_first_to_end_stays(tmp_path):
+    """As in two containers that share a machine's name."""
+    with pytest.raises(ValueError, match="another process has made it meanwhile"):  # noqa: SIM117
+        with new_folder(tmp_path / "c") as second:
+            (second / "of_second").touch()
+            with new_folder(tmp_path / "c") as first:
+                assert not list(first.iterdir())
+                (first / "of_first").touch()
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["of_first"]
 
 
 def test_an_existing_folder_is_refused_and_kept(tmp_path):

@@ -172,7 +172,7 @@ def check_values(sequence: Sequence, layout: Layout) -> None:
             )
     beyond = [s for s in sequence.segments if s.start >= s.end or s.end > frames]
     if beyond:
-        raise ValueError(f"segment {list(beyond[0])} ends after the last of {frames} frames")
+        raise ValueError(f"segment {list(beyond[0])} lies beyond the last of {frames} frames")
 
 
 def _checksums(listing: Listing, items: list[Item], track: Progress) -> dict[str, str]:

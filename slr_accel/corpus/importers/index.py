@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from slr_accel.corpus.importers.frame_rate import MAX_FPS
 from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.record import UNKNOWN_SIGNER, Segment
+from slr_accel.corpus.split_names import SPLIT_NAME
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads it}"""
@@ -20,7 +22,6 @@ COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
 MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
 """Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
 MOST_SHOWN = 9
-SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def read_index(
     needed = ("id", "split", *(media if len(media) == 1 else ()))
     read = (*COLUMNS, *media)
     fields = read_fields(path, needed, read, problems)
-    _note_unread(path, fields, read, problems)
+    note_unread(path, fields, read, problems)
     parsed = [parse_row(*row, problems, media) for row in fields]
     return [row for row in parsed if row is not None]
 
 
-def _note_unread(
+def note_unread(
     path: Path, rows: list[tuple[str, dict[str, Any]]], read: tuple[str, ...], problems: Problems
 ) -> None:
     """Notes keys that are somebody's own, or meant for one that is read: `gloss` for labels."""
@@ -82,7 +83,9 @@ def one_rate(
     """
     first_with: dict[float | None, IndexRow] = {}
     for row in rows:
-        first_with.setdefault(row.fps or fps, row)
+        rate = row.fps or fps
+        if not any(_is_same_rate(rate, known) for known in first_with):
+            first_with[rate] = row
     if len(first_with) < 2:
         return next(iter(first_with), fps)
     if None in first_with:
@@ -101,6 +104,13 @@ def one_rate(
     return None
 
 
+def _is_same_rate(one: float | None, other: float | None) -> bool:
+    """29.97 is how many write 30000 / 1001."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-4)
+
+
 def parse_row(
     where: str,
     fields: dict[str, Any],
@@ -109,19 +119,18 @@ def parse_row(
 ) -> IndexRow | None:
     """A row of the columns that IndexRow has; None, and what is wrong in `problems`."""
     before = len(problems.messages)
-    signer = fields.get("signer")
     check_id_and_split(where, fields, problems)
     medium, parts = _parse_parts(where, fields, media, problems)
     row = IndexRow(
         where=where,
         id=str(fields.get("id")),
         split=str(fields.get("split")),
-        signer=str(signer) if signer not in (None, "") else UNKNOWN_SIGNER,
+        signer=parse_signer(where, fields.get("signer"), problems),
         medium=medium,
         parts=parts,
         labels=parse_labels(where, fields.get("labels"), problems),
         segments=_parse_segments(where, fields.get("segments"), problems),
-        text=str(fields["text"]) if fields.get("text") is not None else None,
+        text=None if _is_nothing(fields.get("text")) else str(fields["text"]),
         fps=_parse_fps(where, fields.get("fps"), problems),
     )
     return row if len(problems.messages) == before else None
@@ -136,6 +145,20 @@ def check_id_and_split(where: str, fields: dict[str, Any], problems: Problems) -
             problems.add(where, f"`{key}` is missing or not a text")
     if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
         problems.add(where, f"`split` is {fields['split']!r}; use letters, digits, _ and -")
+
+
+def parse_signer(where: str, value: Any, problems: Problems) -> str:
+    """A name or a number; `unknown` where there is none."""
+    if _is_nothing(value):
+        return UNKNOWN_SIGNER
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        problems.add(where, f"`signer` is {value!r}; give a name in quotes")
+    return str(value).strip() or UNKNOWN_SIGNER
+
+
+def _is_nothing(value: Any) -> bool:
+    """None; or NaN, which tables have where a cell is empty."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _parse_parts(
@@ -165,7 +188,7 @@ def _listed(cell: str) -> Any:
     """A csv cell holds a list as JSON or with `;` between."""
     if cell.startswith("["):
         # A file's name may begin with a bracket, too.
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             return json.loads(cell)
     return cell.split(";")
 
@@ -206,7 +229,7 @@ def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]
             0 <= s.start < s.end and s.label.split() == [s.label] for s in segments
         ):
             return segments
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         pass
     problems.add(
         where,

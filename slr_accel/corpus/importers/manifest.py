@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing",
         choices=MISSING_MARKERS,
-        help="how a frame marks that a block was not detected [as layout.json says, else none]",
+        help="how a frame marks that a block was not detected; one NaN is enough for nan "
+        "[as layout.json says, else none]",
     )
     parser.add_argument("--fps", type=float, help="frames per second, where rows do not say")
 
@@ -223,7 +224,9 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     features /= source.divisors
     # Annotations often count the last frame in; one frame over is cut off, more is a mistake.
     frames = len(features)
-    segments = [s._replace(end=frames) if s.end == frames + 1 else s for s in row.segments]
+    segments = [
+        s._replace(end=frames) if s.start < frames == s.end - 1 else s for s in row.segments
+    ]
     if source.parts_are_signs and row.labels:
         ends = np.cumsum([len(part) for part in parts]).tolist()
         segments = list(map(Segment, [0, *ends[:-1]], ends, row.labels))

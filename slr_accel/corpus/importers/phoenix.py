@@ -65,7 +65,7 @@ def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=MISSING_MARKERS,
         default="zeros",
-        help="how a frame marks that a block was not detected [zeros]",
+        help="how a frame marks that a block was not detected; one NaN is enough for nan [zeros]",
     )
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.importers.index import IndexRow, one_rate, parse_row
+from slr_accel.corpus.importers.index import IndexRow, note_unread, one_rate, parse_row
 from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.pose_files import (
@@ -27,6 +27,7 @@ from slr_accel.corpus.record import UNKNOWN_SIGNER, Sequence
 ROUNDING = 1e-6
 """Frames; so that 1160 ms at 25 fps are frame 29."""
 COLUMNS = ("path", "glosses", "id", "split", "start", "end", "signer", "text")
+READ = (*COLUMNS, "labels", "words")
 DESCRIPTION = """\
 Makes a corpus from .pose files (github.com/sign-language-processing/pose) of MediaPipe Holistic,
 named by a csv with these columns:
@@ -35,7 +36,7 @@ named by a csv with these columns:
   glosses     labels, with spaces between (or `labels`)
   id          [the path without .pose]
   split       [train or dev, as --dev_share says]
-  start, end  milliseconds to cut the file at; end 0 is its end
+  start, end  milliseconds to cut the file at; end 0, or beyond it, is its end
   also        signer, text (or `words`)
 
 or all .pose files below a folder, without labels, as the split `test`: `slr-accel predict RUN
@@ -81,8 +82,10 @@ def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -
     rows: list[IndexRow] = []
     cuts: list[tuple[float, float]] = []
     unsplit: dict[str, list[str]] = {}
-    for where, fields in _chosen(index, only, problems):
-        if not isinstance(fields.get("path"), str):
+    chosen = _chosen(index, only, problems)
+    note_unread(index, chosen, READ, problems)
+    for where, fields in chosen:
+        if not isinstance(fields.get("path"), str) or not fields["path"].strip():
             problems.add(where, "`path` is missing; name a .pose file")
             continue
         cut = _cut(where, fields, problems)
@@ -117,7 +120,7 @@ def list_pose_folder(folder: Path) -> Listing:
     rows = [
         IndexRow(
             where=str(folder / path),
-            id=path.with_suffix("").as_posix(),
+            id="_".join(path.with_suffix("").as_posix().split()),
             split="test",
             signer=UNKNOWN_SIGNER,
             medium="features",
@@ -141,7 +144,7 @@ def _chosen(index: Path, only: str | None, problems: Problems) -> list[tuple[str
     known = sorted({key for _, fields in rows for key in fields})
     if not equals or column not in known:
         raise ValueError(f"--only is {only!r}; give COLUMN=VALUE, COLUMN one of {', '.join(known)}")
-    return [(where, fields) for where, fields in rows if fields.get(column) == value]
+    return [(where, fields) for where, fields in rows if str(fields.get(column)) == value]
 
 
 def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +157,7 @@ def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
         **fields,
         "features": [fields["path"]],
         "fps": None,
+        "segments": None,
     }
 
 
@@ -190,7 +194,7 @@ def _listing(
         frames_per_second=one_rate(known, None, problems, choice),
         items=[_item(folder, row, cut) for row, cut in zip(rows, cuts, strict=True)],
         source={"pose_format": version("pose-format")},
-        notes=[note] if refined else [],
+        notes=[*problems.notes, *([note] if refined else [])],
         root=folder,
         problems=problems,
     )

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.importers.index import check_id_and_split, parse_labels
+from slr_accel.corpus.importers.index import (
+    check_id_and_split,
+    parse_labels,
+    parse_signer,
+)
 from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.importers.sign_clips import SignClips
+from slr_accel.corpus.record import UNKNOWN_SIGNER
 
 COLUMNS = ("id", "split", "labels", "signer")
 
@@ -43,9 +48,9 @@ def read_sentences(path: Path, problems: Problems) -> list[Sentence]:
         if not labels and len(problems.messages) == before:
             problems.add(where, "has no `labels`; a sentence needs at least one")
         if len(problems.messages) == before:
-            signer = fields.get("signer")
-            signer = None if signer in (None, "") else str(signer)
-            sentences.append(Sentence(where, fields["id"], fields["split"], labels, signer))
+            signer = parse_signer(where, fields.get("signer"), problems)
+            asked = None if signer == UNKNOWN_SIGNER else signer
+            sentences.append(Sentence(where, fields["id"], fields["split"], labels, asked))
     return sentences
 
 

@@ -63,7 +63,7 @@ def find_sign_clips(corpus: Corpus, problems: Problems) -> dict[str, SignClips]:
     found: dict[str, SignClips] = {}
     for row in range(len(corpus.rows)):
         labels = corpus.labels(row)
-        segments = [Segment(**segment) for segment in corpus.record(row)["segments"]]
+        segments = corpus.segments(row)
         if not segments and len(labels) > 1:
             problems.add(
                 f"{corpus.folder}: {corpus.rows.id(row)}",

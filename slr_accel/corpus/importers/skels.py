@@ -10,11 +10,11 @@ import numpy as np
 
 from slr_accel.corpus.importers.arrays import as_float32
 from slr_accel.corpus.importers.frame_rate import check_fps
-from slr_accel.corpus.importers.index import SPLIT_NAME
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.presence import nonzero_presence
 from slr_accel.corpus.named_layouts import openpose_upper_body
 from slr_accel.corpus.record import UNKNOWN_SIGNER, Sequence
+from slr_accel.corpus.split_names import SPLIT_NAME
 
 DESCRIPTION = """\
 Makes a corpus from skeletons in text files, as Progressive Transformers has PHOENIX-2014T:

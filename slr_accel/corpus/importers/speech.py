@@ -76,7 +76,7 @@ def list_speech(
     """
     problems = Problems()
     rows = read_index(index, problems, media=("audio", "features"))
-    if not rows:
+    if all(row.medium == "features" for row in rows):
         problems.raise_if_any()
     if all(row.medium == "features" for row in rows):
         if sample_rate is not None:

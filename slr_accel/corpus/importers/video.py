@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import os
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from slr_accel.progress import Progress
 
 DEFAULT_FPS = 25.0
 ROUNDING = 1e-6
+LONGEST_NAME = 150
+"""Bytes of an id that go into a file's name, of which file systems take 255."""
 """Frames by which a time in binary may miss the frame it stands for."""
 DESCRIPTION = """\
 Finds the landmarks of MediaPipe Holistic in videos. INDEX is a .jsonl or .csv file:
@@ -197,10 +200,18 @@ def _find(
         problems.add(row.where, f"names {len(row.parts)} videos; give each a row of its own")
     if row.fps and not source.is_dir():
         problems.add(row.where, "has `fps`, but a video has times of its own; remove it here")
-    # An id may hold characters that a file's name may not.
-    file = work / f"{quote(row.id, safe='', errors='surrogatepass')}.safetensors"
+    file = work / f"{_file_name(row.id)}.safetensors"
     time_unit = 1 / (row.fps or fps) if source.is_dir() else 1.0
     return _Video(row, Extraction(source, file, mirrored), time_unit)
+
+
+def _file_name(name: str) -> str:
+    """Of an id, which may hold characters that a file's name may not, and more of them."""
+    quoted = quote(name, safe="", errors="surrogatepass")
+    if len(quoted) <= LONGEST_NAME:
+        return quoted
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{quoted[:LONGEST_NAME]}-{digest}"
 
 
 def _item(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -> Item:

@@ -91,8 +91,7 @@ class _Announced(NamedTuple):
 def _announced_end(container: InputContainer) -> _Announced | None:
     """Where a file says it and FFmpeg reads a part of it.
 
-    Of mp4 and mov FFmpeg reads no part without an error. A webm that a browser has recorded says
-    nothing.
+    A webm or a fragmented mp4 that a browser has recorded says nothing.
     """
     stream = container.streams.video[0]
     if "matroska" in container.format.name:
@@ -102,6 +101,9 @@ def _announced_end(container: InputContainer) -> _Announced | None:
             # Web pages add it to what a browser has recorded, by their own clock.
             return _Announced(container.duration / 1e6, tolerance=max(1, container.duration / 2e7))
         return None if own is None else _Announced(own)
+    if "mp4" in container.format.name and stream.duration and stream.time_base:
+        # The number of its frames would count those that an edit list leaves out.
+        return _Announced(float(((stream.start_time or 0) + stream.duration) * stream.time_base))
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return _Announced(float(stream.frames / stream.average_rate))
     return None

@@ -13,6 +13,7 @@ from slr_accel.corpus.format import sha256
 from slr_accel.corpus.layout import Layout
 from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.corpus.video.frames import Frame, read_frames, source_files
+from slr_accel.files import replaced
 
 STORED_LAYOUT = mediapipe_holistic(confidence=True)
 
@@ -93,14 +94,13 @@ def load_landmarks(file: Path) -> Landmarks:
 def _save(landmarks: Landmarks, file: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save
 
-    unfinished = file.with_name(f"{file.name}.tmp")
     tensors = {
         "times": landmarks.times,
         "features": landmarks.features,
         "presence": landmarks.presence,
     }
-    unfinished.write_bytes(save(tensors, metadata))
-    unfinished.replace(file)
+    with replaced(file) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def _metadata(file: Path) -> dict[str, str] | None:

@@ -188,7 +188,7 @@ def test_nothing_readable_is_no_corpus_even_where_skips_are_allowed(tmp_path: Pa
     [
         ({"features": np.zeros((0, 2), np.float32), "presence": np.ones((0, 1), bool)}, "no frame"),
         ({"features": np.full((5, 2), np.nan, np.float32)}, "NaN or infinite.*frame 0"),
-        ({"segments": [Segment(1, 9, "HELLO")]}, "ends after the last of 5 frames"),
+        ({"segments": [Segment(1, 9, "HELLO")]}, "lies beyond the last of 5 frames"),
         ({"labels": []}, "no `labels`"),
     ],
 )

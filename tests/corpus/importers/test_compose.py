@@ -98,7 +98,7 @@ def test_jsonl_csv_and_txt_list_the_same_sentences(signs, tmp_path):
         text_of(
             tmp_path,
             '{"id": "s1", "split": "train", "labels": ["GIVE", "BOOK"]}',
-            '{"id": "s2", "split": "dev", "labels": "HELLO", "signer": null}',
+            '{"id": "s2", "split": "dev", "labels": "HELLO", "signer": "unknown"}',
             suffix="jsonl",
         ),
     ]

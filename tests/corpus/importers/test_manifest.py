@@ -128,11 +128,25 @@ def test_a_split_other_than_train_needs_no_labels(folder):
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [(None, "unknown"), ("", "unknown"), (0, "0"), (7, "7")]
+    ("given", "kept"),
+    [
+        *[(nothing, "unknown") for nothing in (None, "", " ", float("nan"))],
+        *[(0, "0"), (7, "7"), (" anna ", "anna")],
+    ],
 )
 def test_a_signer_is_kept_as_a_text_and_unknown_where_not_given(folder, given, kept):
     fields = {**row(0), "signer": given}
     assert prepare(index_of(folder, fields)).rows.signer(0) == kept
+
+
+def test_a_text_that_is_nan_is_none(folder):
+    """As `json.dumps` writes the empty cells of a table."""
+    assert prepare(index_of(folder, row(0, text=float("nan")))).record(0)["text"] is None
+
+
+def test_a_frame_rate_may_be_written_in_two_ways(folder):
+    index = index_of(folder, row(0, fps=29.97), row(1, fps=30000 / 1001))
+    assert prepare(index).info.frames_per_second == 29.97
 
 
 def test_a_segment_may_count_its_last_frame_in(folder):

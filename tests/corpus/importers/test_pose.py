@@ -1,5 +1,6 @@
 """Files of the pose-format library become a corpus by the names of their points."""
 
+import json
 import re
 import struct
 import sys
@@ -262,6 +263,34 @@ def test_milliseconds_cut_a_file(folder):
     first, rest, whole = (corpus.features(row) for row in range(3))
     assert (len(first), len(rest), len(whole)) == (3, 3, 6)
     np.testing.assert_array_equal(np.concatenate([first, rest]), whole)
+
+
+def test_columns_of_the_index_that_are_not_read_are_noted(folder, capsys):
+    header = "path,split,glosses,segments,mood"
+    index_of(folder, "a.pose,train,A,[[0; 3; A]],glad", header=header)
+    listing = list_pose(folder / "index.csv")
+    assert listing.notes[0].startswith("index.csv: not read: segments, mood; what is read: path")
+    assert built(listing, folder / "out" / "corpus").segments(0) == []
+
+
+def test_a_row_without_a_path_is_refused(folder):
+    (folder / "index.jsonl").write_text('{"path": " ", "split": "train", "glosses": "A"}\n')
+    with pytest.raises(ValueError, match=r"index\.jsonl:1: `path` is missing"):
+        list_pose(folder / "index.jsonl")
+
+
+def test_a_number_chooses_rows_as_it_is_written(folder):
+    rows = [{"path": f"{name}.pose", "split": "train", "glosses": "A"} for name in "ab"]
+    rows[1]["year"] = 2020
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "index.jsonl").write_text(text)
+    listing = list_pose(folder / "index.jsonl", only="year=2020")
+    assert [item.id for item in listing.items] == ["b"]
+
+
+def test_a_folders_files_may_have_names_with_spaces(tmp_path):
+    PoseFile().write(tmp_path / "my clips" / "one two.pose")
+    assert [item.id for item in list_pose_folder(tmp_path).items] == ["my_clips/one_two"]
 
 
 def test_rows_without_a_split_are_divided(folder):

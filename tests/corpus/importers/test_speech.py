@@ -306,6 +306,11 @@ def test_a_recording_from_a_pipe_does_not_know_its_size_and_is_read(folder, kind
     assert len(audio.read_audio(path)[0]) == len(tone(400))
 
 
+def test_a_row_of_both_is_refused_where_all_others_have_features(folder):
+    index = index_of(folder, row(0, audio=None, features="s0.npy"), row(1, features="s1.npy"))
+    assert_line_refused(prepare, index, ["has both", "give one"])
+
+
 def test_a_headerless_recording_is_refused(folder):
     (folder / "a.raw").write_bytes(bytes(4000))
     assert "not readable" in refused(index_of(folder, row(0), row(1, audio="a.raw")))
@@ -336,7 +341,7 @@ def test_nothing_readable_at_all_tells_of_every_file(folder):
         (row(1, audio=None, features="s1.npy"), ["`features`", "a corpus of each"]),
         (row(1, fps=25), ["`fps`", "100 frames a second"]),
         (row(1, labels=None), ["no `labels`"]),
-        (row(1, segments=[[0, 32, "a"]]), ["ends after the last of 30 frames"]),
+        (row(1, segments=[[0, 32, "a"]]), ["lies beyond the last of 30 frames"]),
         (row(1, id="s0"), ["'s0' was used at"]),
     ],
 )

@@ -56,6 +56,14 @@ def reds(corpus: Corpus, row: int, block: str = "pose") -> np.ndarray:
     return corpus.features(row)[:, corpus.layout.slices[block]][:, 0] * 255
 
 
+def test_an_id_may_be_longer_than_a_files_name(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", [plain((100, 100, 100))] * 3)
+    ids = [28 * "\u00fc" + more for more in (12 * "\u00fc", 12 * "\u00e4")]
+    rows = "".join(f"{name},train,anna,a.mp4,HELLO,,\n" for name in ids)
+    corpus = built(listed(tmp_path, rows), tmp_path / "c")
+    assert [corpus.rows.id(row) for row in (0, 1)] == ids
+
+
 def test_rows_become_sequences_with_labels_and_absent_hands(tmp_path: Path) -> None:
     write_video(tmp_path / "a b.mp4", [plain((100, 100, 100))] * 10)
     write_pictures(tmp_path / "green", [plain((40, 250, 40))] * 5)

@@ -176,6 +176,24 @@ def test_a_cut_that_leaves_frames_that_decode_is_found(name: str, tmp_path: Path
         list(read_frames(path))
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("v.mp4", "libvpx-vp9"), ("v.mp4", "mpeg4"), ("v.mov", "mpeg4"), ("v.mp4", "libx264")],
+)
+def test_a_cut_between_two_frames_behind_an_index_at_the_begin_is_found(
+    name: str, codec: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(60)]
+    path = write_video(tmp_path / name, images, codec=codec, movflags="faststart")
+    assert sum(1 for _ in read_frames(path)) == 60
+    with av.open(path) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.pos]
+    path.write_bytes(path.read_bytes()[: places[30]])
+    with pytest.raises(ValueError, match=r"is cut off; its header announces 2\.40 s|be decoded"):
+        list(read_frames(path))
+
+
 @pytest.mark.parametrize(("more", "is_whole"), [(0.5, True), (2.0, False)])
 def test_a_length_by_the_clock_of_a_web_page_may_be_a_second_off(
     more: float, is_whole: bool, tmp_path: Path
