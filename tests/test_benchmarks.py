@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from run_helpers import tiny_sequences, write_tiny
+
+from slr_accel.corpus.reader import open_corpus
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -20,3 +25,36 @@ def test_every_benchmark_can_be_imported() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_folds_hold_each_sentence_out_once_and_tell_what_training_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import folds
+
+    sequences = tiny_sequences(24)
+    sequences[3] = replace(sequences[3], labels=["A", "NEVER"])
+    corpus = open_corpus(write_tiny(tmp_path / "c", sequences))
+    held_out: list[str] = []
+    unseen = 0
+    for number in range(3):
+        out = tmp_path / f"{number}"
+        folds.deal(tmp_path / "c", out, number, 3)
+        fold = open_corpus(out)
+        rows = fold.rows.of_split("dev")
+        held_out += [fold.rows.id(row) for row in rows]
+        for row in range(len(fold.rows)):
+            np.testing.assert_array_equal(fold.features(row), corpus.features(row))
+        words = [(fold.rows.id(row), word) for row in rows for word in fold.labels(row)]
+        said = "".join(f"{name} 1 {i}.0 0.1 {word}\n" for i, (name, word) in enumerate(words[1:]))
+        (tmp_path / "dev.ctm").write_text(said)
+        found = folds.read_fold(out, tmp_path / "dev.ctm")
+        assert (found.all.deletions, found.all.errors) == (1, 1)
+        assert found.all.reference_tokens == len(words)
+        lacks = ("s003", "NEVER") in words
+        of_known = [word for name, word in words if not (lacks and name == "s003")]
+        assert found.known.reference_tokens == len(of_known)
+        unseen += found.unseen
+    assert sorted(held_out) == [sequence.id for sequence in sequences]
+    assert unseen == 1

@@ -1,0 +1,142 @@
+"""What does a recipe reach on sentences that chose nothing? Folds over a small corpus.
+
+    python benchmarks/folds.py --data_dir corpora/boston104 --recipe boston104
+
+The sentences of all splits together are shuffled and dealt into folds; each fold is scored once, by
+a model that is trained on the others, at the end of its run. So no checkpoint is chosen by what it
+is scored on. A word that the other folds lack cannot be recognised: how many there are is told, and
+the WER of the sentences that have none.
+
+Corpora and runs stay in --output_dir: the same command again continues where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from ablation import slr_accel
+from loading import RESULTS, cpu_model
+
+from slr_accel.corpus.format import CORPUS_FILE
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.corpus.writer import write_corpus
+from slr_accel.scoring.wer import Counts, score
+
+
+class Fold(NamedTuple):
+    all: Counts
+    known: Counts
+    """Of the sentences all of whose words training has."""
+    unseen: int
+    """Words that training lacks."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data_dir", type=Path, required=True)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--folds", type=int, default=5, help="[5]")
+    parser.add_argument("--seed", type=int, default=1, help="of the runs; folds stay [1]")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings")
+    parser.add_argument("--output_dir", type=Path, default=Path("runs/folds"), help="[%(default)s]")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time [1]")
+    args = parser.parse_args()
+    with ThreadPoolExecutor(args.workers) as pool:
+        folds = list(pool.map(lambda number: run_fold(args, number), range(args.folds)))
+    text = f"{heading(args)}\n{table(folds)}"
+    print(text)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write("\n" + text)
+
+
+def run_fold(args: argparse.Namespace, number: int) -> Fold:
+    corpus = args.output_dir / f"corpus-{number}-of-{args.folds}"
+    if not (corpus / CORPUS_FILE).is_file():
+        deal(args.data_dir, corpus, number, args.folds)
+    name = "-".join([args.recipe, *args.set, f"seed={args.seed}", f"{number}-of-{args.folds}"])
+    run = args.output_dir / name
+    slr_accel(
+        "train",
+        *("--recipe", args.recipe, "--data_dir", corpus, "--output_dir", run),
+        *("--seed", args.seed, "--wandb_mode", "disabled"),
+        *(f"--{setting}" for setting in args.set),
+    )
+    slr_accel("evaluate", run, "--checkpoint", "last", "--json")
+    found = read_fold(corpus, run / "eval" / "dev.ctm")
+    print(f"fold {number + 1}: {found.all.wer:.1%}", file=sys.stderr, flush=True)
+    return found
+
+
+def deal(data_dir: Path, out: Path, number: int, folds: int) -> None:
+    """Writes the corpus of which one fold is dev and all the others train."""
+    corpus = open_corpus(data_dir)
+    order = [corpus.rows.id(row) for row in range(len(corpus.rows))]
+    random.Random(0).shuffle(order)
+    held_out = set(order[number::folds])
+    sequences = (corpus.sequence(row) for row in range(len(corpus.rows)))
+    write_corpus(
+        out,
+        (replace(s, split="dev" if s.id in held_out else "train") for s in sequences),
+        layout=corpus.layout,
+        dtype=corpus.info.dtype,
+        frames_per_second=corpus.info.frames_per_second,
+        source={"importer": "folds", "fold": number, "folds": folds},
+    )
+
+
+def read_fold(data_dir: Path, ctm: Path) -> Fold:
+    corpus = open_corpus(data_dir)
+    known = {word for row in corpus.rows.of_split("train") for word in corpus.labels(row)}
+    said: dict[str, list[str]] = {}
+    for line in ctm.read_text(encoding="utf-8").splitlines():
+        sentence, _, _, _, word, *_ = line.split()
+        said.setdefault(sentence, []).append(word)
+    rows = corpus.rows.of_split("dev")
+    references = [corpus.labels(row) for row in rows]
+    counts = score(references, [said.get(corpus.rows.id(row), []) for row in rows])
+    seen = [c for c, words in zip(counts, references, strict=True) if known.issuperset(words)]
+    unseen = sum(word not in known for words in references for word in words)
+    return Fold(sum(counts, Counts()), sum(seen, Counts()), unseen)
+
+
+def heading(args: argparse.Namespace) -> str:
+    changed = f" with {', '.join(args.set)}" if args.set else ""
+    return (
+        f"## folds, {date.today()}\n\n{cpu_model()}, {os.cpu_count()} cores; recipe "
+        f"`{args.recipe}`{changed}, seed {args.seed}; `benchmarks/folds.py` says what is scored.\n"
+    )
+
+
+def table(folds: list[Fold]) -> str:
+    lines = [
+        "| fold | WER | words | S / D / I | unseen words | sentences without these | words |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    pooled = Fold(
+        sum((fold.all for fold in folds), Counts()),
+        sum((fold.known for fold in folds), Counts()),
+        sum(fold.unseen for fold in folds),
+    )
+    named = {**{str(number): fold for number, fold in enumerate(folds, 1)}, "pooled": pooled}
+    for name, (everything, known, unseen) in named.items():
+        words = everything.reference_tokens
+        kinds = (everything.substitutions, everything.deletions, everything.insertions)
+        lines.append(
+            f"| {name} | {everything.wer:.1%} | {words} | {' / '.join(map(str, kinds))} "
+            f"| {unseen / words:.1%} | {known.wer:.1%} | {known.reference_tokens} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
