@@ -73,7 +73,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
         OSError: the file system does not give it, which says nothing of what it holds.
     """
     try:
-        with path.open("rb"):  # what keeps safetensors from opening a file it calls a missing one
+        with path.open("rb"):  # since safetensors calls each file missing that it cannot open
             return load_file(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: missing") from None

@@ -225,7 +225,8 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     # Annotations often count the last frame in; one frame over is cut off, more is a mistake.
     frames = len(features)
     segments = [
-        s._replace(end=frames) if s.start < frames == s.end - 1 else s for s in row.segments
+        s._replace(end=frames) if s.end == frames + 1 and s.start < frames else s
+        for s in row.segments
     ]
     if source.parts_are_signs and row.labels:
         ends = np.cumsum([len(part) for part in parts]).tolist()

@@ -28,6 +28,7 @@ ROUNDING = 1e-6
 """Frames; so that 1160 ms at 25 fps are frame 29."""
 COLUMNS = ("path", "glosses", "id", "split", "start", "end", "signer", "text")
 READ = (*COLUMNS, "labels", "words")
+"""With the other names of `glosses` and `text`."""
 DESCRIPTION = """\
 Makes a corpus from .pose files (github.com/sign-language-processing/pose) of MediaPipe Holistic,
 named by a csv with these columns:

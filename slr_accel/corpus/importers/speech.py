@@ -77,8 +77,7 @@ def list_speech(
     problems = Problems()
     rows = read_index(index, problems, media=("audio", "features"))
     if all(row.medium == "features" for row in rows):
-        problems.raise_if_any()
-    if all(row.medium == "features" for row in rows):
+        problems.raise_if_any()  # `list_manifest` would take a row of both
         if sample_rate is not None:
             raise ValueError("--sample_rate is for `audio`, and this index names `features`")
         return replace(list_manifest(index, fps=fps), importer="speech")
