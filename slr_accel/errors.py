@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 PAUSE = 5
 """Seconds after which a process other than the first tells its error."""
+INTERRUPT_POLL = 0.05
+"""Seconds."""
 UNREAD = 128 + 13
 """Exit code of what ends because nobody reads its output: as of a program that SIGPIPE ends."""
 
@@ -35,8 +40,14 @@ class OutOfMemory(RunError):
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """ValueError (wrong use) exits with 2, RunError and OSError with 1."""
+    """ValueError (wrong use) exits with 2, RunError and OSError with 1, Ctrl-C with 130, SIGTERM
+    with 143."""
+    # Not where one is ignored, as behind nohup, or where somebody has taken it.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    taken = {n: h for n, h in before.items() if h in (signal.default_int_handler, signal.SIG_DFL)}
     try:
+        for number in taken:
+            signal.signal(number, _interrupt)
         yield
     except ValueError as error:
         _tell(error)
@@ -50,9 +61,24 @@ def reported() -> Iterator[None]:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     finally:
+        for number, handler in taken.items():
+            signal.signal(number, handler)
         if _is_unread():
             # Python would tell at its end that the rest cannot be written.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ends what runs, so that it cleans up; at the end of an import that the signal falls into.
+
+    Those of torch and pandas would swallow it, or be left in halves, with locks that are held.
+    """
+    while frame is not None:
+        if "importlib._bootstrap" in frame.f_code.co_filename:
+            threading.Timer(INTERRUPT_POLL, os.kill, (os.getpid(), number)).start()
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _is_unread() -> bool:

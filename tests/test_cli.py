@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from models_helpers import LAYOUTS, make
 
 from slr_accel.cli import COMMANDS, main
 from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.models.pretrained import save_pretrained
 
 MOST_LINES = 8
 Refusal = Callable[..., str]
@@ -101,6 +104,15 @@ def test_a_folder_with_somebody_elses_metrics(refused_train: Refusal, tmp_path: 
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == "mine"
 
 
+def test_a_start_that_is_refused_with_the_folder_held_leaves_none(
+    refused_train: Refusal, tmp_path: Path
+) -> None:
+    model = make("student", LAYOUTS["tracks"])
+    save_pretrained(tmp_path / "model", model, Vocabulary(tuple("ABCDEF"), "raw"))
+    assert "does not fit" in refused_train(f"--init_from={tmp_path / 'model'}")
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unknown_split(refused_train: Refusal) -> None:
     text = refused_train("--eval_split=tset")
     assert "no split 'tset' to validate on" in text
@@ -119,7 +131,8 @@ def test_a_corpus_of_another_layout_than_the_recipes(refused_train: Refusal) -> 
 
 def test_sequences_longer_than_max_frames(refused_train: Refusal) -> None:
     text = refused_train("--max_frames=19")
-    assert "s0 has 20 frames, more than max_frames 19" in text and "--dynamic_truncation" in text
+    assert "have more than max_frames 19 frames, the longest, s0, 20" in text
+    assert "--dynamic_truncation" in text
 
 
 def test_several_wrong_settings_are_told_together(refused_train: Refusal) -> None:

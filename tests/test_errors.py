@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,3 +56,37 @@ def test_the_launchers_own_traceback_ends_with_the_error(
     last = shown[shown.index("Root Cause") :]
     assert "error: unknown setting 'epoch'" in last
     assert "unknown setting 'größe'" in last
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_within_an_import_that_swallows_it_ends_the_command_after_the_import(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """As torch and pandas do; the command cleans up behind itself."""
+    (tmp_path / "swallows.py").write_text(
+        "import time\n"
+        "print('importing', flush=True)\n"
+        "try:\n    time.sleep(1)\n"
+        "except BaseException:\n    print('swallowed', flush=True)\n"
+    )
+    script = (
+        "import time\n"
+        "from slr_accel.errors import reported\n"
+        "with reported():\n"
+        "    try:\n"
+        "        import swallows\n"
+        "        time.sleep(60)\n"
+        "        print('not ended')\n"
+        "    finally:\n        print('cleaned up', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None and process.stdout.readline() == "importing\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "cleaned up\n"
+    assert process.returncode == code

@@ -48,10 +48,11 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         decoder="greedy",
         label_policy=vocabulary.label_policy,
         checkpoint=str(opened.checkpoint),
-        data_dir=corpus.address,
+        data_dir=corpus.address if corpus.is_remote else corpus.absolute_address,
         health=transcript.health,
     )
     folder: Path = opened.output_dir
+    warn(_replaced(folder / f"{args.split}.json", figures["data_dir"]))
     text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(folder / f"{args.split}.json", text + "\n")
     with replaced(folder / f"{args.split}.ctm") as path:
@@ -63,5 +64,16 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         return
     console = Console(highlight=False)
     print_summary(console, figures, sequences)
-    warn(warning(transcript.health))
+    warn(warning(transcript.health, errors=sum(s.counts.errors for s in sequences)))
     print(f"\nreport: {folder / 'report.html'}")
+
+
+def _replaced(path: Path, data_dir: str) -> str | None:
+    """What is to be said where a result of another corpus makes room for this one."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if before == data_dir:
+        return None
+    return f"{path} was of {before} and is of {data_dir} now; --output_dir keeps both"

@@ -88,14 +88,16 @@ def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.folder import load_model
     from slr_accel.models.hub import find_model
     from slr_accel.models.pretrained import save_pretrained
+    from slr_accel.new_folder import check_new_folder, new_folder
 
-    if out is not None and out.exists():
-        raise ValueError(f"{out}: exists already; give another --out")
+    if out is not None:
+        check_new_folder(out)
     folder = find_model(source)
     model, vocabulary = load_model(folder)
     if out is not None:
         figures = _evaluations(Path(source), folder)
-        save_pretrained(out, model, vocabulary, figures, half=half)
+        with new_folder(out) as whole:
+            save_pretrained(whole, model, vocabulary, figures, half=half)
     return _figures(model_name(model), model)
 
 

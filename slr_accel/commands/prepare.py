@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from slr_accel.corpus.importers.build import build_corpus
     from slr_accel.corpus.importers.share import Share
-    from slr_accel.corpus.new_folder import check_new_folder
+    from slr_accel.new_folder import check_new_folder
     from slr_accel.progress import track
 
     check_new_folder(args.out)

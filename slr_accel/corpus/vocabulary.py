@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from slr_accel.corpus.labels import check_policy, separator
+from slr_accel.files import write_whole
 
 BLANK = 0
 
@@ -41,7 +42,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         data = {"blank": BLANK, "label_policy": self.label_policy, "tokens": list(self.tokens)}
-        path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
     @staticmethod
     def load(path: Path) -> Vocabulary:

@@ -27,9 +27,9 @@ from slr_accel.corpus.format import (
     sha256,
 )
 from slr_accel.corpus.layout import Layout
-from slr_accel.corpus.new_folder import check_new_folder, new_folder
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
+from slr_accel.new_folder import check_new_folder, new_folder
 
 SHARD_BYTES = 256 * 2**20
 BATCH_BYTES = 8 * 2**20

@@ -60,10 +60,14 @@ def hypothesis_health(hypotheses: list[list[int]], blank_frames: int, frames: in
     )
 
 
-def warning(health: Health) -> str | None:
-    """What is wrong and where to look first, or None where the hypotheses differ."""
+def warning(health: Health, *, errors: int) -> str | None:
+    """What is wrong and where to look first, or None where the hypotheses differ or are right.
+
+    Args:
+        errors: of all hypotheses; there are none where all references are the same, and found.
+    """
     found = _suspicion(health)
-    if found is None:
+    if found is None or not errors:
         return None
     if health.distinct_tokens == 0:
         return (

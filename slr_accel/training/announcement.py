@@ -92,13 +92,13 @@ def _position(trainer: Trainer) -> Iterator[str]:
         yield f"continues at step {state.step} of {trainer.last_step}"
     elif not state.step and len(trainer.run.environment()["starts"]) > 1:
         yield f"starts again at step 0: there is no checkpoint in {trainer.run.checkpoints}"
-    if trainer.epochs_before not in (None, options.epochs):
+    if trainer.epochs_before not in (None, options.epochs) and not trainer.is_over:
         yield (
             f"epochs were {trainer.epochs_before} and are {options.epochs} now: the learning rate "
             f"follows the schedule {options.schedule} over {trainer.total_steps} steps from here"
         )
     if trainer.is_over and state.step >= trainer.last_step:
         limit = "epochs" if trainer.last_step == trainer.total_steps else "max_steps"
-        yield f"this run is complete; raise {limit} to train it further"
+        yield f"this run is complete at step {state.step}; raise {limit} to train it further"
     elif trainer.is_over:
         yield "this run stopped early; raise early_stopping_patience to train it further"

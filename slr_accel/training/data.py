@@ -99,11 +99,12 @@ def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None
     most = settings.loading.max_frames
     if most is None or settings.loading.dynamic_truncation:
         return
-    longest = rows[corpus.rows.frames[rows].argmax()]
-    frames = int(corpus.rows.frames[longest])
-    if frames > most:
+    frames = corpus.rows.frames[rows]
+    longest = int(frames.max())
+    if longest > most:
         raise ValueError(
-            f"{corpus.rows.id(longest)} has {frames} frames, more than max_frames {most}; "
+            f"{int((frames > most).sum())} of {len(rows)} sequences have more than max_frames "
+            f"{most} frames, the longest, {corpus.rows.id(rows[frames.argmax()])}, {longest}; "
             "raise it, or add --dynamic_truncation to subsample long sequences in time"
         )
 

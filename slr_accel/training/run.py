@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -168,7 +168,12 @@ def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
 
 @contextmanager
 def locked(run: RunFolder) -> Iterator[None]:
-    """Holds the run folder for one training. ValueError where another one holds it."""
+    """Holds the run folder for one training; one that did not become a run leaves nothing.
+
+    Raises:
+        ValueError: another training holds it.
+    """
+    is_new = not run.path.exists()
     run.path.mkdir(parents=True, exist_ok=True)
     with (run.path / LOCK_FILE).open("w") as file:
         try:
@@ -185,7 +190,14 @@ def locked(run: RunFolder) -> Iterator[None]:
                 "other command trains it",
                 file=sys.stderr,
             )
-        yield
+        try:
+            yield
+        finally:
+            if is_new and not run.exists:
+                for name in (*NEEDED_FILES, LAYOUT_FILE, LOCK_FILE):
+                    (run.path / name).unlink(missing_ok=True)
+                with suppress(OSError):  # somebody has put more there
+                    run.path.rmdir()
 
 
 def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> None:

@@ -91,4 +91,4 @@ def validate(
             *(part[:MOST_HYPOTHESES] for part in (rows, expected, hypotheses, counts)), strict=True
         )
     ]
-    return Validation(figures, warning(health), shown)
+    return Validation(figures, warning(health, errors=total.errors), shown)

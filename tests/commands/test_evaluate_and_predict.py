@@ -104,6 +104,23 @@ def test_where_the_corpus_was_moved_to_can_be_given(
     assert command("evaluate", moved, "--data_dir", config["data_dir"]) == 0
 
 
+def test_a_result_of_another_corpus_and_a_corpus_that_is_another_one_now_are_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = yaml.safe_load((run / "config.yaml").read_text())["data_dir"]
+    other = write_tiny(tmp_path / "other", tiny_sequences(8, seed=5))
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied, symlinks=True)
+    for data_dir, told in [(own, None), (other, own), (other, None)]:
+        command("evaluate", copied, "--data_dir", data_dir)
+        text = f"dev.json was of {told} and is of {other} now; --output_dir keeps both"
+        assert (text in capsys.readouterr().err) is (told is not None)
+    config = yaml.safe_load((copied / "config.yaml").read_text()) | {"data_dir": str(other)}
+    (copied / "config.yaml").write_text(yaml.safe_dump(config))
+    assert command("evaluate", copied) == 0
+    assert f"{other} holds other data" in capsys.readouterr().err
+
+
 def test_words_outside_the_vocabulary_count_as_errors(
     run: Path, other_corpus: Path, tmp_path: Path
 ) -> None:

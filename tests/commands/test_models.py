@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
         main(["models", str(tmp_path / "model"), "--out", str(tmp_path / "model")])
     assert end.value.code == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_model_that_there_is_no_room_for_leaves_nothing_in_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make("student", LAYOUTS["tracks"])
+    save_pretrained(tmp_path / "model", model, Vocabulary(tuple("ABCDEF"), "raw"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(["models", str(tmp_path / "model"), "--out", str(tmp_path / "out")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert end.value.code == 1
+    assert "File too large" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_model_is_exported_in_half_only_with_out(

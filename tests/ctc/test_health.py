@@ -52,7 +52,7 @@ def test_shares_of_nothing_are_zero():
 
 @pytest.mark.parametrize("num_sequences", [1, 8])
 def test_all_empty_warns_with_what_was_seen_and_where_to_look(num_sequences):
-    text = warning(hypothesis_health([[]] * num_sequences, 995, 1000))
+    text = warning(hypothesis_health([[]] * num_sequences, 995, 1000), errors=1)
     assert text is not None
     assert "every hypothesis is empty" in text
     assert "99.5 % of 1000" in text
@@ -60,10 +60,14 @@ def test_all_empty_warns_with_what_was_seen_and_where_to_look(num_sequences):
 
 
 def test_all_equal_warns_that_the_output_ignores_the_input():
-    text = warning(hypothesis_health([[3, 1]] * 8, 500, 1000))
+    text = warning(hypothesis_health([[3, 1]] * 8, 500, 1000), errors=1)
     assert text is not None
     assert "all 8 hypotheses are the same" in text
     assert "features" in text
+
+
+def test_equal_hypotheses_that_are_right_are_no_reason_to_warn():
+    assert warning(hypothesis_health([[3, 1]] * 8, 500, 1000), errors=0) is None
 
 
 @pytest.mark.parametrize("hypotheses", [[[]] * 8, [[3, 1]] * 8])
@@ -72,7 +76,7 @@ def test_without_references_nothing_is_said_of_wer_and_training(hypotheses):
     text = warning_without_references(health)
     assert text is not None and "slr-accel inspect" in text
     assert "WER" not in text and "learning rate" not in text
-    assert text.split(")")[0] in warning(health)
+    assert text.split(")")[0] in warning(health, errors=1)
 
 
 @pytest.mark.parametrize(
@@ -82,4 +86,4 @@ def test_without_references_nothing_is_said_of_wer_and_training(hypotheses):
 )
 def test_no_warning_where_hypotheses_differ_or_cannot(hypotheses):
     health = hypothesis_health(hypotheses, 0, 10)
-    assert warning(health) is None and warning_without_references(health) is None
+    assert warning(health, errors=1) is None and warning_without_references(health) is None

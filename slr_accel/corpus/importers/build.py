@@ -21,12 +21,12 @@ from slr_accel.corpus.format import CorpusInfo, sha256
 from slr_accel.corpus.importers.listing import Item, Listing, Problems
 from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.layout import Layout
-from slr_accel.corpus.new_folder import check_new_folder
 from slr_accel.corpus.precision import PrecisionSurvey
 from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.record import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.files import is_unicode
+from slr_accel.new_folder import check_new_folder
 from slr_accel.progress import Progress
 
 LARGEST_DTYPE = "float32"

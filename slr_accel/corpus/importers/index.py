@@ -142,7 +142,7 @@ def check_id_and_split(where: str, fields: dict[str, Any], problems: Problems) -
         if isinstance(value, int | float) and not isinstance(value, bool):
             problems.add(where, f'`{key}` is {value}, a number; write it in quotes, "{value}"')
         elif not isinstance(value, str) or not value.strip():
-            problems.add(where, f"`{key}` is missing or not a text")
+            problems.add(where, f"`{key}` is missing, empty or not a text")
     if isinstance(fields.get("split"), str) and not SPLIT_NAME.fullmatch(fields["split"]):
         problems.add(where, f"`split` is {fields['split']!r}; use letters, digits, _ and -")
 
@@ -206,6 +206,9 @@ def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
             return value.split()
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
+    if isinstance(value, list) and "" in value:
+        problems.add(where, "`labels` holds an empty one; leave it out")
+        return []
     if not isinstance(value, list) or not all(map(_is_text, value)):
         problems.add(
             where, '`labels` is neither a text nor a list of texts; a list is ["GOOD", "DAY"]'
@@ -246,5 +249,5 @@ def _parse_fps(where: str, value: Any, problems: Problems) -> float | None:
             return fps
     except (TypeError, ValueError, OverflowError):
         pass
-    problems.add(where, f"`fps` is {value!r}; give frames per second as a number")
+    problems.add(where, f"`fps` is {value!r}; give frames per second, a number above 0")
     return None

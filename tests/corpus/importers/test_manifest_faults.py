@@ -28,7 +28,7 @@ from safetensors.torch import save_file as save_torch_file
         (row(1, labels=None), ["`labels`", "train"]),
         (row(1, labels="  "), ["`labels`", "train"]),
         (row(1, labels=["A", 1]), ["`labels`", "texts"]),
-        (row(1, labels=["A", ""]), ["`labels`", "texts"]),
+        (row(1, labels=["A", ""]), ["`labels`", "an empty one"]),
         (row(1, labels="['GOOD', 'DAY']"), ["`labels`", '["GOOD", "DAY"]']),
         (row(1, labels='["GOOD", "DAY"'), ["`labels`", '["GOOD", "DAY"]']),
         (row(1, labels="[GOOD, DAY]"), ["`labels`", '["GOOD", "DAY"]']),

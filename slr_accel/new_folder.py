@@ -1,4 +1,4 @@
-"""A corpus's folder is whole or not there: it is written beside its place, then renamed."""
+"""A folder that is whole or not there: it is written beside its place, then renamed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from slr_accel.files import is_unicode, naming, nearest_existing
 
 
 def check_new_folder(out: Path) -> None:
-    """ValueError where `out` holds anything: a corpus is never written over."""
+    """ValueError where `out` holds anything: a corpus or a model is never written over."""
     if out.name in ("", ".."):
-        raise ValueError(f"{out}: give the corpus a folder of its own")
+        raise ValueError(f"{out}: give a folder of its own")
     if not is_unicode(str(out)):
         raise ValueError(f"{out}: its name is not UTF-8 text; choose another --out")
     if out.is_symlink() or out.is_mount():
         raise ValueError(
-            f"{out}: is a link or a mount point, which a corpus cannot take the place of; give a "
-            "new folder below it"
+            f"{out}: is a link or a mount point, which a folder cannot take the place of; give a "
+            "new one below it"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists already; remove it or choose another --out")
