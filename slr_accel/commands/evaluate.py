@@ -52,9 +52,10 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         health=transcript.health,
     )
     folder: Path = opened.output_dir
-    warn(_replaced(folder / f"{args.split}.json", figures["data_dir"]))
+    result_file = folder / f"{args.split}.json"
+    warn(_replaced(result_file, figures["data_dir"]))
     text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / f"{args.split}.json", text + "\n")
+    write_whole(result_file, text + "\n")
     with replaced(folder / f"{args.split}.ctm") as path:
         write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
     with replaced(folder / "report.html") as path:

@@ -16,7 +16,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import Interrupted
 from slr_accel.models.hub import find_model
 from slr_accel.threads import yield_to_other_programs
-from slr_accel.training.run import LAYOUT_FILE, RunFolder
+from slr_accel.training.run import LAYOUT_FILE, RunFolder, other_data
 
 if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
@@ -134,7 +134,7 @@ def open_run(args: argparse.Namespace, stop: StopRequest) -> Iterator[OpenedRun]
     if accelerator.is_main_process:
         warn(_other_rate(model, corpus))
         if folder.exists and not args.data_dir:
-            warn(_other_data(folder, corpus))
+            warn(other_data(folder, corpus))
     try:
         yield OpenedRun(
             corpus=corpus,
@@ -157,17 +157,6 @@ def _batch_frames(folder: RunFolder, config: dict[str, Any]) -> int | None:
     """What the run was trained with; of `auto` what was found."""
     given = config.get("batch_frames")
     return folder.environment().get("batch_frames") if given == "auto" else given
-
-
-def _other_data(folder: RunFolder, corpus: Corpus) -> str | None:
-    """What is to be said where the corpus trained on has been prepared anew, from other data."""
-    trained_on = folder.environment()["corpus_fingerprint"]
-    if corpus.info.fingerprint == trained_on:
-        return None
-    return (
-        f"{corpus.address} holds other data ({corpus.info.fingerprint}) than {folder.path} was "
-        f"trained on ({trained_on})"
-    )
 
 
 def _other_rate(model: Recogniser, corpus: Corpus) -> str | None:

@@ -106,18 +106,26 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
         for name in now
         if name not in MAY_CHANGE and before[name] != now[name]
     ]
-    fingerprint = run.environment()["corpus_fingerprint"]
-    if fingerprint != corpus.info.fingerprint:
-        problems.append(
-            f"corpus: {corpus.address} holds other data ({corpus.info.fingerprint}) than the run "
-            f"was started on ({fingerprint})"
-        )
+    changed = other_data(run, corpus)
+    if changed is not None:
+        problems.append(f"corpus: {changed}")
     if problems:
         raise ValueError(
             f"{run.path} holds a run of other settings or data:\n  "
             + "\n  ".join(problems)
             + "\ncontinue it with what it was started with, or give another --output_dir"
         )
+
+
+def other_data(run: RunFolder, corpus: Corpus) -> str | None:
+    """What is to be said where this is not the corpus of the run, or no longer."""
+    fingerprint = run.environment()["corpus_fingerprint"]
+    if fingerprint == corpus.info.fingerprint:
+        return None
+    return (
+        f"{corpus.address} holds other data ({corpus.info.fingerprint}) than the run was started "
+        f"on ({fingerprint})"
+    )
 
 
 def check_new_run(run: RunFolder, settings: Settings) -> None:

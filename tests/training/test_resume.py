@@ -17,7 +17,13 @@ import yaml
 from run_helpers import TrainCommand, kill, last_weights, metrics
 from safetensors.numpy import load_file, save_file
 
-from slr_accel.training.checkpoint import TrainState, average_path, checkpoint_path, point_to
+from slr_accel.training.checkpoint import (
+    TrainState,
+    all_checkpoints,
+    average_path,
+    checkpoint_path,
+    point_to,
+)
 from slr_accel.training.resume import mend_best
 from slr_accel.training.run import RunFolder
 
@@ -192,13 +198,22 @@ def test_a_setting_newer_than_the_run_counts_as_its_default(
     assert "this run is complete" in train.run(run, epochs=1)
 
 
-@pytest.mark.parametrize("name", ["optimizer.safetensors", "model.safetensors", "meta.json"])
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_leads_to_the_same_end(
-    name: str, train: TrainCommand, uninterrupted: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def copied(uninterrupted: Path, tmp_path: Path) -> tuple[Path, list[Path]]:
+    """A copy of the run that may be damaged, and its checkpoints, oldest first."""
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run, symlinks=True)
-    *_, before, last = sorted((run / "checkpoints").glob("step_????????"))
+    return run, all_checkpoints(run / "checkpoints")
+
+
+@pytest.mark.parametrize("name", ["optimizer.safetensors", "model.safetensors", "meta.json"])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_leads_to_the_same_end(
+    name: str,
+    train: TrainCommand,
+    uninterrupted: Path,
+    copied: tuple[Path, list[Path]],
+) -> None:
+    run, (*_, before, last) = copied
     os.truncate(last / name, 100)
     output = train.run(run, ema_decay=0.9, save_steps=2)
     assert f"warning: {last / name}: not " in output
@@ -209,11 +224,9 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_leads_to_the_same_
 
 
 def test_a_checkpoint_of_another_format_is_not_taken_for_a_damaged_one(
-    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+    train: TrainCommand, copied: tuple[Path, list[Path]]
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(uninterrupted, run, symlinks=True)
-    last = sorted((run / "checkpoints").glob("step_????????"))[-1]
+    run, (*_, last) = copied
     meta = json.loads((last / "meta.json").read_text())
     (last / "meta.json").write_text(json.dumps(meta | {"format_version": 9}))
     output = train.run(run, ema_decay=0.9, save_steps=2, expect=1)
@@ -222,11 +235,9 @@ def test_a_checkpoint_of_another_format_is_not_taken_for_a_damaged_one(
 
 
 def test_a_checkpoint_that_the_file_system_does_not_give_is_not_taken_for_a_damaged_one(
-    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+    train: TrainCommand, copied: tuple[Path, list[Path]]
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(uninterrupted, run, symlinks=True)
-    last = sorted((run / "checkpoints").glob("step_????????"))[-1]
+    run, (*_, last) = copied
     path = last / "optimizer.safetensors"
     path.unlink()
     path.symlink_to(path.name)
@@ -237,11 +248,9 @@ def test_a_checkpoint_that_the_file_system_does_not_give_is_not_taken_for_a_dama
 
 
 def test_where_no_checkpoint_can_be_read_each_is_named_with_its_fault(
-    train: TrainCommand, uninterrupted: Path, tmp_path: Path
+    train: TrainCommand, copied: tuple[Path, list[Path]]
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(uninterrupted, run, symlinks=True)
-    *others, before, last = sorted((run / "checkpoints").glob("step_????????"))
+    run, (*others, before, last) = copied
     for folder in others:
         shutil.rmtree(folder)
     os.truncate(before / "optimizer.safetensors", 100)

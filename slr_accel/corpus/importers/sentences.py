@@ -8,11 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.importers.index import (
-    check_id_and_split,
-    parse_labels,
-    parse_signer,
-)
+from slr_accel.corpus.importers.index import check_id_and_split, parse_labels, parse_signer
 from slr_accel.corpus.importers.index_file import read_fields
 from slr_accel.corpus.importers.listing import Problems
 from slr_accel.corpus.importers.sign_clips import SignClips

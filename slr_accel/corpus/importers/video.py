@@ -35,9 +35,9 @@ from slr_accel.progress import Progress
 
 DEFAULT_FPS = 25.0
 ROUNDING = 1e-6
+"""Frames by which a time in binary may miss the frame it stands for."""
 LONGEST_NAME = 150
 """Bytes of an id that go into a file's name, of which file systems take 255."""
-"""Frames by which a time in binary may miss the frame it stands for."""
 DESCRIPTION = """\
 Finds the landmarks of MediaPipe Holistic in videos. INDEX is a .jsonl or .csv file:
 
