@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,10 @@ class MappedShard:
             found = [np.diff(offsets) for _, offsets in flat]
             if not np.array_equal(np.concatenate([[], *found]), frames):
                 raise ValueError(f"{path}: the lengths of its {name} are not those in {ROWS_FILE}")
-        self._starts = np.cumsum([0] + [batch.num_rows for batch in batches])
+        self._starts = list(accumulate((batch.num_rows for batch in batches), initial=0))
 
     def array(self, name: str, row: int) -> np.ndarray:
-        batch = int(np.searchsorted(self._starts, row, side="right")) - 1
+        batch = bisect_right(self._starts, row) - 1
         values, frame_offsets = self._flat[name][batch]
         local = row - self._starts[batch]
         return values[frame_offsets[local] : frame_offsets[local + 1]]

@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.loading.batch import Batch
+from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.splice import Piece
 
 
@@ -32,16 +34,13 @@ def load_batch(
     pieces = pieces or {}
     features = [_subsample(_read(corpus.features, row, pieces), max_frames) for row in rows]
     presence = [_subsample(_read(corpus.presence, row, pieces), max_frames) for row in rows]
-    ids = [targets.get(int(row), []) for row in rows]
-    longest = max(len(array) for array in features)
+    ids = [np.array(targets.get(int(row), []), np.int64) for row in rows]
     return Batch(
         rows=torch.from_numpy(rows.astype(np.int64)),
-        features=torch.from_numpy(_pad(features, longest)),
-        presence=torch.from_numpy(_pad(presence, longest)),
+        features=_pad(features, corpus.buffers),
+        presence=_pad(presence, corpus.buffers),
         lengths=torch.tensor([len(array) for array in features]),
-        targets=torch.from_numpy(
-            _pad([np.array(i, np.int64) for i in ids], max(map(len, ids), default=0))
-        ),
+        targets=_pad(ids, corpus.buffers),
         target_lengths=torch.tensor([len(i) for i in ids]),
     )
 
@@ -60,13 +59,14 @@ def _subsample(array: np.ndarray, max_frames: int | None) -> np.ndarray:
     return array[np.linspace(0, len(array) - 1, max_frames).round().astype(np.int64)]
 
 
-def _pad(arrays: list[np.ndarray], length: int) -> np.ndarray:
+def _pad(arrays: list[np.ndarray], buffers: Buffers) -> Tensor:
+    longest = max(map(len, arrays))
+    padded = buffers.empty((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
     # Only the padding is zeroed: the rest is written anyway.
-    padded = np.empty((len(arrays), length, *arrays[0].shape[1:]), arrays[0].dtype)
     for target, array in zip(padded, arrays, strict=True):
         target[: len(array)] = array
         target[len(array) :] = 0
-    return padded
+    return torch.from_numpy(padded)
 
 
 def read_ahead(
