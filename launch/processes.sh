@@ -1,5 +1,6 @@
 # Sourced by the scripts beside it: finds the environment, starts processes, passes signals on.
-# After USR1 or TERM a run saves and ends; what ends so answers 75, and the same command continues it.
+# After USR1, TERM or HUP a run saves and ends; what ends so answers 75, and the same command
+# continues it.
 # shellcheck shell=bash disable=SC2034 # options, settings are for who sources this
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -51,23 +52,26 @@ wait_for() {
 
 # launch WORDS: runs `accelerate launch WORDS` to its end and returns its exit code.
 # Signals go to the processes it started and not to it, which would kill them after 30 seconds. They
-# are repeated, since a process that is still starting ignores them.
+# are repeated, since a process that is still starting ignores them. HUP comes to all when a terminal
+# is closed, behind nohup too, and this script alone answers it.
 launch() {
     local code ended_by='' launcher
     (
-        trap '' USR1
+        trap '' USR1 HUP
+        export PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGQUIT # of torchrun
         exec accelerate launch "$@"
     ) &
     launcher=$!
-    trap 'interrupted=yes; [ -n "$ended_by" ] || { ended_by=75; signal_processes "$launcher" & }' USR1 TERM
+    trap 'interrupted=yes; [ -n "$ended_by" ] || { ended_by=75; signal_processes "$launcher" & }' USR1 TERM HUP
     trap 'interrupted=yes; ended_by=130' INT
     wait_for "$launcher"
-    trap - USR1 TERM INT
+    trap - USR1 TERM HUP INT
     # The launcher has exit codes of its own.
     if [ "$code" != 0 ] && [ -n "$ended_by" ]; then
         code=$ended_by
         # Below the traceback that the launcher prints then.
-        echo "ended by a signal (what was saved stands above the launcher's traceback); the same command continues" >&2
+        echo "ended by a signal (what was saved stands above the launcher's traceback); the same command continues" >&2 ||
+            true # the terminal may be closed
     fi
     return "$code"
 }

@@ -8,6 +8,13 @@ case "${1:-}" in -h | --help)
     exit 0
     ;;
 esac
+for word in "$@"; do
+    case "$word" in --output[_-]dir* | --data[_-]dir*)
+        echo "error: $word: the quickstart has a corpus and a run of its own; for others give \`slr-accel train\` the settings" >&2
+        exit 2
+        ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 . launch/environment.sh
 

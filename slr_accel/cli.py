@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from slr_accel.errors import reported
+from slr_accel.home import with_home
 
 COMMANDS = {
     "prepare": "make a corpus of arrays, videos or files of known formats",
@@ -22,10 +23,11 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> None:
     """Runs one command and exits: 0 good, 1 the answer is no or it failed, 2 wrong use; by a signal
     75, 130 or 143, and 141 where nobody reads the output."""
-    words = sys.argv[1:] if argv is None else argv
+    words = with_home(sys.argv[1:] if argv is None else argv)
     with reported():
         code = _run(words)
-        print(end="", flush=True)
+        if code == 0:
+            print(end="", flush=True)
         sys.exit(code)
 
 

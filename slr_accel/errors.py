@@ -41,9 +41,10 @@ class OutOfMemory(RunError):
 @contextmanager
 def reported() -> Iterator[None]:
     """ValueError (wrong use) exits with 2, RunError and OSError with 1, Ctrl-C with 130, SIGTERM
-    with 143."""
+    with 143, a terminal that is closed with 129."""
     # Not where one is ignored, as behind nohup, or where somebody has taken it.
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     taken = {n: h for n, h in before.items() if h in (signal.default_int_handler, signal.SIG_DFL)}
     try:
         for number in taken:

@@ -45,6 +45,17 @@ def nearest_existing(path: Path) -> Path:
     return next(p for p in (path, *path.absolute().parents) if p.exists())
 
 
+def takes_links(folder: Path) -> bool:
+    """Whether its file system has symbolic links: that of a memory card has none, say."""
+    probe = folder / f".link.{secrets.token_hex(4)}.tmp"
+    try:
+        probe.symlink_to(probe.name)
+    except OSError as error:
+        return error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+    probe.unlink()
+    return True
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes UTF-8 text; a reader sees the old file or the new one."""
     with replaced(path) as temporary:

@@ -19,10 +19,11 @@ class Progress(Protocol):
 
 def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
     """Yields the items and shows on standard error how many of `total` are done."""
-    from rich.console import Console
     from rich.progress import track as rich_track
 
-    console = Console(stderr=True)
+    from slr_accel.terminal import Terminal
+
+    console = Terminal(stderr=True)
     if not console.is_terminal:
         return _with_lines(items, description, total)
     return rich_track(items, description, total, console=console, transient=True)

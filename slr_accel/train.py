@@ -11,6 +11,7 @@ from pathlib import Path
 
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import Interrupted, reported
+from slr_accel.home import with_home
 from slr_accel.settings import Settings, parse_settings
 from slr_accel.threads import yield_to_other_programs
 from slr_accel.training.data import check_splits
@@ -20,7 +21,7 @@ from slr_accel.training.wandb_run import wandb_mode
 
 
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
-    words = with_trial_folder(sys.argv[1:] if argv is None else argv)
+    words = with_trial_folder(with_home(sys.argv[1:] if argv is None else argv))
     with TrialStart() as start:
         return train(parse_settings(words, prog), start)
 

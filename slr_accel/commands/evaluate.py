@@ -6,7 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, warn, with_run
+from slr_accel.commands.run_arguments import (
+    OpenedRun,
+    add_run_arguments,
+    corpus_address,
+    replaced_result,
+    warn,
+    with_run,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +26,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced, write_whole
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
     from slr_accel.scoring.words import recognised_texts
+    from slr_accel.terminal import Terminal
     from slr_accel.training.data import evaluation_rows, references
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
@@ -48,12 +54,12 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         decoder="greedy",
         label_policy=vocabulary.label_policy,
         checkpoint=str(opened.checkpoint),
-        data_dir=corpus.address if corpus.is_remote else corpus.absolute_address,
+        data_dir=corpus_address(corpus),
         health=transcript.health,
     )
     folder: Path = opened.output_dir
     result_file = folder / f"{args.split}.json"
-    warn(_replaced(result_file, figures["data_dir"]))
+    warn(replaced_result(result_file, figures["data_dir"]))
     text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(result_file, text + "\n")
     with replaced(folder / f"{args.split}.ctm") as path:
@@ -63,18 +69,7 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     if args.json:
         print(text)
         return
-    console = Console(highlight=False)
+    console = Terminal()
     print_summary(console, figures, sequences)
     warn(warning(transcript.health, errors=sum(s.counts.errors for s in sequences)))
     print(f"\nreport: {folder / 'report.html'}")
-
-
-def _replaced(path: Path, data_dir: str) -> str | None:
-    """What is to be said where a result of another corpus makes room for this one."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    if before == data_dir:
-        return None
-    return f"{path} was of {before} and is of {data_dir} now; --output_dir keeps both"

@@ -27,11 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from slr_accel.corpus.inspection import inspect_corpus
     from slr_accel.corpus.reader import open_corpus
     from slr_accel.progress import track
+    from slr_accel.terminal import Terminal
 
     corpus = open_corpus(args.corpus, cache_dir=args.cache_dir, cache_gb=args.cache_gb)
     corpus.check_shard()
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        show(Console(highlight=False), figures)
+        show(Terminal(), figures)
     return 0 if figures["ok"] else 1
 
 

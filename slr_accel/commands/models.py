@@ -146,7 +146,7 @@ def _seconds_a_second(model: Recogniser) -> float:
     import torch
 
     layout = model.features.layout
-    frames = round(SECONDS * model.features.frames_per_second)
+    frames = max(1, round(SECONDS * model.features.frames_per_second))
     values = torch.rand(1, frames, layout.columns)
     presence = torch.ones(1, frames, len(layout.blocks), dtype=torch.bool)
     lengths = torch.tensor([frames])
@@ -164,10 +164,11 @@ def _seconds_a_second(model: Recogniser) -> float:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from slr_accel.terminal import Terminal
+
+    console = Terminal()
     table = Table(box=None)
     table.add_column("model")
     for name in ("parameters", "MB fp32", "fp16", "int8", "stride", "ms a second"):

@@ -45,13 +45,13 @@ class OpenedRun:
             Interrupted: upon a signal.
             OutOfMemory: a batch does not fit.
         """
-        from rich.console import Console
         from rich.progress import Progress
         from torch import OutOfMemoryError
 
         from slr_accel.scoring.transcribe import transcribe
+        from slr_accel.terminal import Terminal
 
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         shown = console.is_terminal and self.is_main
         with Progress(console=console, disable=not shown) as progress:
             share = len(rows) / self.accelerator.num_processes

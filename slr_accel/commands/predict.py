@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.run_arguments import OpenedRun, add_run_arguments, warn, with_run
+from slr_accel.commands.run_arguments import (
+    OpenedRun,
+    add_run_arguments,
+    corpus_address,
+    replaced_result,
+    warn,
+    with_run,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     from slr_accel.ctc.health import warning_without_references
-    from slr_accel.files import replaced
+    from slr_accel.files import replaced, write_whole
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
 
@@ -28,6 +35,10 @@ def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     transcript = opened.transcribe(rows)
     if not opened.is_main:
         return
+    source = {"checkpoint": str(opened.checkpoint), "data_dir": corpus_address(corpus)}
+    source_file = opened.output_dir / f"{split}.json"
+    warn(replaced_result(source_file, source["data_dir"]))
+    write_whole(source_file, json.dumps(source, indent=1, ensure_ascii=False) + "\n")
     path = opened.output_dir / f"{split}.jsonl"
     with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,22 @@ def warn(text: str | None) -> None:
         print(f"warning: {text}", file=sys.stderr)
 
 
+def corpus_address(corpus: Corpus) -> str:
+    """What results say they are of: without a password."""
+    return corpus.address if corpus.is_remote else corpus.absolute_address
+
+
+def replaced_result(path: Path, data_dir: str) -> str | None:
+    """What is to be said where a result of another corpus makes room for this one."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if before == data_dir:
+        return None
+    return f"{path} was of {before} and is of {data_dir} now; --output_dir keeps both"
+
+
 def with_run(
     args: argparse.Namespace, work: Callable[[OpenedRun, argparse.Namespace], None]
 ) -> int:
@@ -79,8 +96,9 @@ def with_run(
         try:
             work(opened, args)
         except Interrupted:
-            if opened.is_main:
-                print(f"{stop.name}: ended, nothing was written", file=sys.stderr)
+            with suppress(OSError):  # the terminal may be what was closed
+                if opened.is_main:
+                    print(f"{stop.name}: ended, nothing was written", file=sys.stderr)
             return stop.exit_code
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import zip_longest
 
 import numpy as np
 
@@ -47,7 +48,13 @@ def _same_content(corpus: Corpus, content: Content) -> Iterator[Finding]:
     within: list[str] = []
     for rows in rows_of.values():
         if len(rows) > 1:
-            leaks = len({corpus.rows.split(row) for row in rows}) > 1
+            of_split: dict[str, list[int]] = defaultdict(list)
+            for row in rows:
+                of_split[corpus.rows.split(row)].append(row)
+            leaks = len(of_split) > 1
+            # One of each split comes first.
+            turns = zip_longest(*of_split.values())
+            rows = [row for turn in turns for row in turn if row is not None]
             named = [f"{corpus.rows.id(row)} ({corpus.rows.split(row)})" for row in rows]
             (across if leaks else within).append(" = ".join(named[:MAX_EXAMPLES]))
     if across:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -44,6 +44,7 @@ def row_findings(
     yield from _splits(corpus.rows.split_names)
     if "train" in corpus.rows.split_names:
         yield from _unseen_labels(corpus)
+    yield from _alike_labels(corpus)
     skipped = corpus.info.source.get("skipped")
     if skipped:
         yield Finding(
@@ -123,6 +124,17 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
             f"{counted(unlabelled, 'train sequence')} without labels: "
             f"{ids_of(corpus, unlabelled)}. Label them, or move them to another split.",
         )
+    for split in corpus.rows.split_names:
+        unlabelled = [row for row in without if corpus.rows.split(row) == split != "train"]
+        if unlabelled:
+            meant = len(unlabelled) == len(corpus.rows.of_split(split)) and split != "dev"
+            yield Finding(
+                "note" if meant else "warning",
+                "unlabelled",
+                f"{counted(unlabelled, 'sequence')} of {split} without labels: "
+                f"{ids_of(corpus, unlabelled)}. `predict` transcribes the split; to train with it "
+                "as validation, or to score on it, label them or move them to another.",
+            )
     fits, _ = alignable(frames, required, 1)
     too_short = np.flatnonzero(~fits & (frames > 0))
     if len(too_short):
@@ -207,6 +219,25 @@ def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
                 f"They are {len(unseen)} of {len(of_split)} tokens "
                 f"({len(unseen) / len(of_split):.1%}), and each will count as an error.{form}",
             )
+
+
+def _alike_labels(corpus: Corpus) -> Iterator[Finding]:
+    """Labels that are one to the eye, or but for upper and lower case."""
+    of_look: dict[str, list[str]] = defaultdict(list)
+    for label in corpus.info.labels:
+        visible = "".join(c for c in normalize("NFC", label) if category(c) != "Cf")
+        of_look[visible.casefold()].append(label)
+    alike = [labels for labels in of_look.values() if len(labels) > 1]
+    if alike:
+        unseen = any(len({label.casefold() for label in labels}) > 1 for labels in alike)
+        shown = [" = ".join(map(ascii if unseen else str, labels)) for labels in alike]
+        yield Finding(
+            "warning" if unseen else "note",
+            "alike_labels",
+            f"{counted(alike, 'label')} written in more than one way: {examples(shown)}. Each way "
+            "is learned and scored as a gloss of its own; write them alike (in Unicode's form NFC) "
+            "where the same is meant.",
+        )
 
 
 def ids_of(corpus: Corpus, rows: Iterable[int]) -> str:

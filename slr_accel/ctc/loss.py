@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from slr_accel.corpus.vocabulary import BLANK
+from slr_accel.features.frames import frame_mask
 
 
 def ctc_loss(
@@ -38,11 +39,17 @@ def ctc_loss(
     log_probs = log_probs.float()
     if blank_margin:
         log_probs = (log_probs + blank_margin * _is_blank(log_probs)).log_softmax(-1)
+    beyond: Tensor | float = 0.0
     if delay_penalty:
         log_probs = log_probs - delay_penalty * _delays(log_probs, output_lengths)
+        # torch's gradient is right only where the probabilities of a step sum to 1. Each path takes
+        # one symbol a step, so that what they sum to can stand beside the loss.
+        sums = log_probs.logsumexp(-1)
+        log_probs = log_probs - sums[..., None]
+        beyond = (sums * frame_mask(output_lengths, sums.shape[1])).sum()
     # Lengths stay int64 on the device of log_probs: int32 ones on the CPU select cuDNN's CTC,
     # which fails there (pytorch 152421).
-    return functional.ctc_loss(
+    loss = functional.ctc_loss(
         log_probs.transpose(0, 1),  # (T', B, V)
         targets,
         output_lengths,
@@ -51,6 +58,7 @@ def ctc_loss(
         reduction="sum",
         zero_infinity=False,
     )
+    return loss - beyond
 
 
 def _delays(log_probs: Tensor, output_lengths: Tensor) -> Tensor:

@@ -259,4 +259,6 @@ def point_to(link: Path, target: Path) -> None:
     new = link.with_name(link.name + ".tmp")
     new.unlink(missing_ok=True)
     new.symlink_to(os.path.relpath(target, link.parent))
+    if link.is_dir() and not link.is_symlink():  # the run was copied by what follows links
+        shutil.rmtree(link)
     new.replace(link)

@@ -69,7 +69,7 @@ def describe_end(
 
     Args:
         average_wer: of an average of weights made at this end, where it is the best.
-        curves: None on processes that draw, and tell, nothing.
+        curves: None where nothing is drawn.
     """
     best = f"{state.best_wer:.2%} at step {state.best_step}"
     if average_wer is not None:
@@ -79,7 +79,7 @@ def describe_end(
         best = f"at most {state.best_wer:.2%}, of an average made before"
     return (
         f"best WER {best}: {run.best}\n"
-        f"curves: {curves}\n"
-        f"score it: slr-accel evaluate {shlex.quote(str(run.path))} "
+        + (f"curves: {curves}\n" if curves else "")
+        + f"score it: slr-accel evaluate {shlex.quote(str(run.path))} "
         f"--split {settings.training.eval_split}"
     )

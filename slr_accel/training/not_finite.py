@@ -35,11 +35,12 @@ def why_skipped(work: StepWork, result: StepResult, corpus: Corpus) -> str:
 
 def too_many_skipped(losses: int) -> RunError:
     """The end of a run that only skips; in `losses` of its steps a loss was at fault."""
+    lower = "with a new --output_dir lower learning_rate or max_grad_norm"
     way_out = (
         "Look for extreme values in the sequences named above (`slr-accel inspect`); where they "
-        "are others each time, lower learning_rate or max_grad_norm"
+        f"are others each time, {lower}"
         if losses
-        else "The losses were finite, so lower learning_rate or max_grad_norm"
+        else f"The losses were finite, so {lower}"
     )
     return RunError(
         f"{MOST_SKIPPED} steps in a row had a loss or a gradient that is not finite, "

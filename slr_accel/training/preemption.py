@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 RETRY = 75
-"""Exit code after SIGTERM or SIGUSR1: the same command continues (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code after all signals but Ctrl-C: the same command continues (sysexits.h: EX_TEMPFAIL)."""
 
 
 class StopRequest:
-    """While entered, SIGTERM, SIGUSR1 and Ctrl-C only set `signal`; a second Ctrl-C ends at once.
+    """While entered, signals only set `signal`; a second Ctrl-C ends at once.
 
-    SIGUSR1 is what SLURM is asked to send before a job's time is up.
+    SIGTERM; SIGUSR1, which SLURM is asked to send before a job's time is up; Ctrl-C; and SIGHUP,
+    of a terminal that is closed, unless it is ignored, as behind nohup.
     """
 
     def __init__(self) -> None:
@@ -23,8 +24,9 @@ class StopRequest:
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopRequest:
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-            self._previous[number] = signal.signal(number, self._remember)
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP):
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(

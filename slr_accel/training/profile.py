@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from slr_accel.files import naming
+
 WARM_STEPS = 3
 """Not recorded: the first steps allocate, choose kernels, and open files."""
 TABLE_ROWS = 40
@@ -51,6 +53,11 @@ class StepProfiler:
         self._profile.export_chrome_trace(str(trace))
         by = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         averages = self._profile.key_averages()
-        table.write_text(averages.table(sort_by=by, row_limit=TABLE_ROWS) + "\n")
+        with naming(table):
+            table.write_text(averages.table(sort_by=by, row_limit=TABLE_ROWS) + "\n")
         steps = self._done - WARM_STEPS
-        self._say(f"profile of {steps} steps: {table}, and {trace} for chrome://tracing")
+        # torch only logs that it could not write.
+        made = (
+            f"{trace} for chrome://tracing" if trace.is_file() else "no trace.json: is there room?"
+        )
+        self._say(f"profile of {steps} steps: {table}, {made}")

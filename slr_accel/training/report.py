@@ -104,9 +104,13 @@ class Report:
         return self._metrics.size if self._is_main else 0
 
     def draw(self) -> Path | None:
-        """Draws curves.png from metrics.jsonl."""
+        """Draws curves.png from metrics.jsonl; None where there is none."""
         if not self._is_main:
             return None
         path = self._run.path / "curves.png"
-        draw_curves(read_metrics(self._run.metrics), path)
+        try:
+            draw_curves(read_metrics(self._run.metrics), path)
+        except OSError as error:  # for want of a picture no run has failed
+            self.say(f"warning: {path} could not be drawn ({error.strerror})")
+            return None
         return path

@@ -21,7 +21,7 @@ import yaml
 
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
-from slr_accel.files import nearest_existing, write_whole
+from slr_accel.files import nearest_existing, takes_links, write_whole
 from slr_accel.models.hub import VOCABULARY_FILE, find_model
 from slr_accel.settings import Settings, defaults_of, read_yaml
 
@@ -105,6 +105,7 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
         f"{name}: {before[name]!r} then, {now[name]!r} now"
         for name in now
         if name not in MAY_CHANGE and before[name] != now[name]
+        if name != "init_from" or _absolute(before[name]) != _absolute(now[name])
     ]
     changed = other_data(run, corpus)
     if changed is not None:
@@ -136,6 +137,11 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
         raise ValueError(f"{there}: is a file; give another --output_dir")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"{there}: may not be written to; give another --output_dir")
+    if not takes_links(there):
+        raise ValueError(
+            f"{there}: its file system has no symbolic links, and `best` is one; give an "
+            "--output_dir on another"
+        )
     # A start that was killed before config.yaml leaves the lock, and may simply be repeated.
     ours = (METRICS_FILE, "checkpoints") if (run.path / LOCK_FILE).exists() else RUN_FILES
     clashes = [name for name in (CORPUS_FILE, *ours) if (run.path / name).exists()]
@@ -168,10 +174,20 @@ def create_run(
 
 def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     """config.yaml, anew at every start: some settings may change."""
-    # Absolute, so that `evaluate` finds the corpus from anywhere.
-    values = settings.flat() | {"data_dir": corpus.absolute_address}
+    # Absolute, so that both are found from anywhere.
+    values = settings.flat() | {
+        "data_dir": corpus.absolute_address,
+        "init_from": _absolute(settings.training.init_from),
+    }
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     write_whole(run.path / CONFIG_FILE, text)
+
+
+def _absolute(init_from: str | None) -> str | None:
+    """A folder, however it was written; an address as it is."""
+    if init_from is None or "://" in init_from:
+        return init_from
+    return str(Path(init_from).absolute())
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
 )
@@ -89,7 +88,7 @@ class TrainingSettings(BaseModel):
     average_best: Annotated[int, Field(ge=2)] | None = None
     """At the end, average the weights of this many best checkpoints, which stay; the average
     becomes the best where its WER is no worse."""
-    seed: NonNegativeInt = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Of weights, data order, dropout and augmentation."""
 
     eval_split: str = "dev"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def _tell_reason(reason: str, exit_code: int) -> None:
     mode: Any = wandb_mode(None)
     if mode == "disabled":
         return
-    run = init_wandb(mode=mode)
-    run.summary["error"] = reason
-    run.finish(exit_code=exit_code)
+    with suppress(RunError):  # the reason itself is what the user has to read
+        run = init_wandb(mode=mode)
+        run.summary["error"] = reason
+        run.finish(exit_code=exit_code)

@@ -24,6 +24,7 @@ from rich.table import Column
 from rich.text import Text
 
 from slr_accel.files import naming, replaced
+from slr_accel.terminal import LastingOutput, Terminal
 
 FIGURES = (
     ("loss", "loss", ".3f"),
@@ -38,6 +39,8 @@ FIGURES = (
 """(name in a record, name shown, format) in a line's order."""
 BESIDE_THE_BAR = ("wer", "loss", "learning_rate", "frames_per_second")
 """Where there is no room for all, the last ones are left out."""
+FEW_POINTS = 20
+"""Curves of fewer show them: one alone would not be seen."""
 BAR_WIDTH = 10
 """Columns that the bar has at least."""
 
@@ -102,7 +105,7 @@ class Display:
     """
 
     def __init__(self, total_steps: int, done: int, *, epochs: int, epoch: int) -> None:
-        self.console = Console(highlight=False)
+        self.console = Terminal(file=LastingOutput())
         self._progress = Progress(
             TextColumn(f"epoch {{task.fields[epoch]}}/{epochs}"),
             BarColumn(None, table_column=Column(width=BAR_WIDTH, ratio=1)),
@@ -162,7 +165,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     panels = (
         ("loss", "train loss (nats a token)"),
@@ -173,7 +176,11 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
     for axis, (name, title) in zip(axes.flat, panels, strict=True):
         points = [(record["step"], record[name]) for record in metrics if name in record]
-        axis.plot(*zip(*points, strict=True) if points else ((), ()), linewidth=1.2)
+        axis.plot(
+            *zip(*points, strict=True) if points else ((), ()),
+            linewidth=1.2,
+            marker="." if len(points) < FEW_POINTS else None,
+        )
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
         if name in ("wer", "blank_share"):
@@ -181,6 +188,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
             axis.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes[1]:
         axis.set_xlabel("optimizer step")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)

@@ -154,7 +154,7 @@ class Trainer:
         self.writer.check()
         if self.profiler is not None:
             self.profiler.step()
-        if state.step % options.log_steps == 0:
+        if state.step % options.log_steps == 0 or state.step >= self.last_step:
             self._log_training(learning_rate, result.grad_norm)
         return result
 

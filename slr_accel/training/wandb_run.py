@@ -12,10 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slr_accel.corpus.remote import without_secrets
+from slr_accel.errors import RunError
 from slr_accel.settings import Settings
 
 HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """wandb's own servers: `wandb login` notes a key under the second since 0.31, and takes either."""
+MODES = ("disabled", "offline", "online", "shared", "dryrun", "run")
+"""That wandb knows; the last two are older names."""
 MOST_HYPOTHESES = 200
 """Rows of the table."""
 HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
@@ -24,6 +27,8 @@ HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
 def wandb_mode(given: str | None) -> str:
     """Without a key wandb is off unless a mode is given. ValueError if it cannot be."""
     mode, hosts = given or os.environ.get("WANDB_MODE"), _hosts()
+    if mode not in (None, "", *MODES):
+        raise ValueError(f"WANDB_MODE is {mode!r}; set it to one of {', '.join(MODES)}")
     if mode == "online" and not _has_key(hosts):
         raise ValueError(
             f"wandb_mode online needs a key for {hosts[0]}: run `wandb login` (of a server of your "
@@ -80,13 +85,22 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
 
 
 def init_wandb(**options: Any) -> Any:
-    """wandb.init, which also sends the command line: without the passwords in its addresses."""
+    """wandb.init, which also sends the command line: without the passwords in its addresses.
+
+    Raises:
+        RunError: it did not start, for want of a network, say.
+    """
     import wandb
 
     words = sys.argv
     sys.argv = [without_secrets(word) for word in words]
     try:
         return wandb.init(settings=wandb.Settings(silent=True), **options)
+    except wandb.errors.Error as error:
+        raise RunError(
+            f"wandb did not start ({error}); where it cannot be reached, add --wandb_mode offline "
+            "(`wandb sync` sends the run later) or disabled"
+        ) from None
     finally:
         sys.argv = words
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,6 +30,8 @@ from slr_accel.files import is_unicode
 from slr_accel.new_folder import check_new_folder
 from slr_accel.progress import Progress
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that steer a terminal, and nobody sees."""
 LARGEST_DTYPE = "float32"
 """Parts are kept in it until all are there and the corpus' dtype can be chosen."""
 
@@ -157,6 +160,10 @@ def check_values(sequence: Sequence, layout: Layout) -> None:
     texts += [segment.label for segment in sequence.segments]
     if not all(map(is_unicode, texts)):
         raise ValueError("its name or labels are not UTF-8 text; rename it")
+    names = (sequence.id, sequence.signer, *sequence.labels)
+    odd = [name for name in names if CONTROL.search(name)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} holds a control character; write it without")
     frames = len(sequence.features)
     if frames == 0:
         raise ValueError("has no frames")

@@ -1,0 +1,17 @@
+"""The `~` of `--output_dir=~/runs`, which shells leave as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_AT_START = re.compile(r"(--\w+=)?(~(?:/.*)?)", re.DOTALL)
+
+
+def with_home(words: list[str]) -> list[str]:
+    """A command's words, with the home folder where one of them or its value begins with it."""
+    found = [_AT_START.fullmatch(word) for word in words]
+    return [
+        word if match is None else (match[1] or "") + str(Path(match[2]).expanduser())
+        for word, match in zip(words, found, strict=True)
+    ]
