@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -54,7 +55,8 @@ def reported() -> Iterator[None]:
         _tell(error)
         sys.exit(2)
     except (RunError, OSError) as error:
-        if isinstance(error, BrokenPipeError) and _is_unread():
+        # A terminal that was closed answers with EIO.
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EIO) and _is_unread():
             sys.exit(UNREAD)
         _tell(error)
         sys.exit(1)

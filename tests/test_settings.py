@@ -224,6 +224,11 @@ def test_flat_settings_build_the_same_settings_again() -> None:
     assert build_settings(yaml.safe_load(text)) == settings
 
 
+def test_a_seed_that_torch_cannot_hold_is_named() -> None:
+    with pytest.raises(ValueError, match="seed"):
+        build_settings({"data_dir": "corpus", "output_dir": "run", "seed": 2**63})
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_defaults_are_what_a_run_has_that_is_given_nothing(model: str) -> None:
     given = {"model": model, "data_dir": "corpus", "output_dir": "run"}

@@ -121,6 +121,20 @@ def test_a_result_of_another_corpus_and_a_corpus_that_is_another_one_now_are_tol
     assert f"{other} holds other data" in capsys.readouterr().err
 
 
+def test_predictions_say_what_they_are_of_and_are_not_replaced_without_a_word(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = yaml.safe_load((run / "config.yaml").read_text())["data_dir"]
+    other = write_tiny(tmp_path / "other", tiny_sequences(8, seed=6))
+    out = tmp_path / "out"
+    for data_dir, before in [(own, None), (own, None), (other, own)]:
+        command("predict", run, "--data_dir", data_dir, "--output_dir", out)
+        told = f"dev.json was of {before} and is of {other} now" in capsys.readouterr().err
+        assert told is (before is not None)
+        written = json.loads((out / "dev.json").read_text())
+        assert written == {"checkpoint": str((run / "best").resolve()), "data_dir": str(data_dir)}
+
+
 def test_words_outside_the_vocabulary_count_as_errors(
     run: Path, other_corpus: Path, tmp_path: Path
 ) -> None:

@@ -250,6 +250,35 @@ def test_labels_in_another_unicode_form_than_those_of_train_are_told(tmp_path):
     assert f"{forms[1]}: train has the same in another Unicode form" in message
 
 
+def test_train_labels_that_look_alike_are_a_warning_and_other_cases_a_note(tmp_path):
+    def finding(*labels: str) -> tuple[str, str] | None:
+        rows = [*good(), sequence(6, labels=[*labels, "HELLO", "WORLD"])]
+        return found(write(tmp_path / str(hash(labels)), rows)).get("alike_labels")
+
+    assert finding("HELP") is None
+    severity, message = finding("Hello") or ("", "")
+    assert severity == "note" and "HELLO = Hello" in message
+    for other, shown in (("WORL\u200bD", r"WORL\u200bD"), ("GRU\u0308N", r"GRU\u0308N")):
+        severity, message = finding(other, "GR\u00dcN") or ("", "")
+        assert severity == "warning" and shown in message
+
+
+def test_a_split_without_labels_is_told_and_is_a_warning_where_some_have_them(tmp_path):
+    folder = write(tmp_path / "c", [*good(), sequence(7, labels=[])])
+    severity, message = found(folder)["unlabelled"]
+    assert severity == "warning" and "1 sequence of dev without labels: s7" in message
+    new = [sequence(i, split="new", labels=[], signer="cleo") for i in (8, 9)]
+    folder = write(tmp_path / "d", [*good(), *new])
+    assert found(folder)["unlabelled"][0] == "note"
+
+
+def test_a_recording_in_two_splits_is_shown_in_both(tmp_path):
+    same = sequence(0).features
+    rows = [sequence(i, features=same) for i in (0, 2, 4, 6, 8, 10, 1)]
+    _, message = found(write(tmp_path / "c", rows))["split_overlap"]
+    assert "s0 (train) = s1 (dev)" in message
+
+
 def test_labels_that_are_all_unknown_to_train_are_a_warning(tmp_path):
     train, dev, test = (sequence(i, split=("train", "dev", "test")[i]) for i in range(3))
     folder = write(tmp_path / "c", [train, replace(dev, labels=["Hello", "World"]), test])

@@ -136,9 +136,20 @@ def test_what_can_just_be_aligned_is_not_made_longer_than_its_stretch() -> None:
     layout = LAYOUTS["13 columns"]
     batch = random_batch(layout, [5])
     batch = replace(batch, targets=torch.tensor([[1, 2, 3]]), target_lengths=torch.tensor([3]))
-    assert augmented(augmentation(layout), batch, seed=1, epoch=0).lengths.tolist() == [5], (
-        "not 3 x 2"
-    )
+    augment = augmentation(layout, time_warp=0.1)
+    assert augmented(augment, batch, seed=1, epoch=0).lengths.tolist() == [5], "not 3 x 2"
+
+
+@pytest.mark.parametrize("setting", ["block_shift", "jitter"])
+def test_a_body_twice_as_large_is_moved_twice_as_far(setting: str) -> None:
+    layout = LAYOUTS["holistic"]
+    batch = random_batch(layout, [9, 4])
+    augment = augmentation(layout, **{setting: 0.1})
+    assert augment.has_scale
+    once = augmented(augment, batch, seed=1, epoch=0).features
+    twice = augmented(augment, replace(batch, features=2 * batch.features), seed=1, epoch=0)
+    assert not torch.equal(once, batch.features)
+    torch.testing.assert_close(twice.features, 2 * once)
 
 
 def test_resampling_is_linear_between_present_frames_and_absent_beside_a_gap() -> None:

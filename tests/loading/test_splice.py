@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,8 @@ def test_every_label_comes_with_the_frames_of_its_sign(
             expected += source.targets
             continue
         assert source.segments is not None
+        middles = [(a[1] + b[0]) // 2 for a, b in pairwise(source.segments)]
+        assert {piece.start, piece.end} <= {0, source.frames, *middles}
         expected += [
             target
             for target, (start, end) in zip(source.targets, source.segments, strict=True)

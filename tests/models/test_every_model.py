@@ -8,7 +8,7 @@ from models_helpers import EVERY_WAY, LAYOUTS, SMALL, make, random_batch, run
 
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.build import build_model, model_config
-from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.recogniser import Recogniser, log_probs
 from slr_accel.models.settings import MODELS
 
 every_way = pytest.mark.parametrize(("name", "settings"), EVERY_WAY, ids=str)
@@ -90,6 +90,13 @@ def test_loss_and_every_gradient_are_finite(name, settings, dtype) -> None:
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
+
+
+def test_heads_compute_in_float32_whatever_the_rest_does() -> None:
+    head, x = torch.nn.Linear(16, 50), torch.randn(2, 5, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = log_probs(head, x)
+    assert torch.equal(found, head(x).log_softmax(-1))
 
 
 @every_way

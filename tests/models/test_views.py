@@ -71,6 +71,20 @@ def test_training_reads_two_views_with_all_heads_and_nothing_else_does(
     assert alone.auxiliary == () and alone.consistency is None
 
 
+def test_each_view_of_a_sequence_keeps_its_length() -> None:
+    settings = SimpleNamespace(consistency_weight=4.0, mask_share=0.3, mask_frames=8)
+    model: Any = SimpleNamespace(training=True, settings=settings)
+    seen: list[Tensor] = []
+
+    def recognise(blocks: Tensor, lengths: Tensor) -> Output:
+        seen.extend([blocks.amax(dim=(1, 2)), lengths])
+        return Output(torch.zeros(len(blocks), 12, 3), lengths)
+
+    blocks = torch.tensor([1.0, 2.0])[:, None, None, None].expand(2, 12, 4, 1)
+    read_views(model, recognise, [blocks], torch.tensor([12, 5]), stride=1)
+    assert seen[0].flatten().tolist() == [1, 2, 1, 2] and seen[1].tolist() == [12, 5, 12, 5]
+
+
 def test_a_hidden_span_is_counted_in_frames_whatever_the_stride() -> None:
     settings = SimpleNamespace(consistency_weight=4.0, mask_share=0.3, mask_frames=8)
     model: Any = SimpleNamespace(training=True, settings=settings)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from run_helpers import TrainCommand, last_weights, metrics, workers
+from run_helpers import SMALL, TrainCommand, last_weights, metrics, workers
 from torch import nn
 
 from slr_accel.corpus.reader import open_corpus
@@ -74,6 +77,44 @@ def test_a_signal_in_the_last_validation_leaves_a_run_that_ends_as_planned(
     assert "continues at step 9 of 9" in output and "best WER" in output
     assert metrics(run) == metrics(tmp_path / "whole")
     assert not is_owed(run) and (run / "best" / "model.safetensors").is_file()
+
+
+def wait_for_first_line(run: Path, terminal: int) -> None:
+    """Reads what is shown, as a terminal does."""
+    end = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_bytes():
+        assert time.monotonic() < end
+        with suppress(OSError):  # nohup shows nothing there
+            if select.select([terminal], [], [], 0.01)[0]:
+                os.read(terminal, 10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["alone", "nohup", "train.sh"])
+def test_a_terminal_that_is_closed_saves_the_run_and_behind_nohup_changes_nothing(
+    how: str, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    script = str(Path("launch/train.sh").absolute())
+    program = {
+        "alone": ["slr-accel", "train"],
+        "nohup": ["nohup", "slr-accel", "train"],
+        "train.sh": [script],
+    }[how]
+    settings = {**SMALL, "epochs": 12 if how == "nohup" else 1000, "log_steps": 1}
+    words = [f"--{name}={value}" for name, value in settings.items()]
+    words = [*program, f"--data_dir={tiny_corpus}", f"--output_dir={run}", *words]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(tmp_path)  # nohup writes there
+        os.execvp(words[0], words)
+    wait_for_first_line(run, terminal)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == (0 if how == "nohup" else 75)
+    checkpoint = max((run / "checkpoints").glob("step_????????"))
+    assert int(checkpoint.name[5:]) == metrics(run)[-1]["step"]
+    assert (run / "curves.png").is_file()
 
 
 class OneProcess:

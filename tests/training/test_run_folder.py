@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from run_helpers import TrainCommand
 
+from slr_accel.corpus.reader import open_corpus
 from slr_accel.settings import Settings, build_settings
 from slr_accel.training import run as run_folder
-from slr_accel.training.run import NEEDED_FILES, RunFolder, check_new_run, locked
+from slr_accel.training.run import NEEDED_FILES, RunFolder, check_continues, check_new_run, locked
 
 
 def settings_of(folder: Path) -> Settings:
@@ -56,6 +57,46 @@ def test_a_run_without_its_checkpoints_says_that_it_starts_again(
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     output = train.run(tmp_path / "run", max_steps=1)
     assert "starts again at step 0: there is no checkpoint in" in output
+
+
+def test_a_file_system_without_symbolic_links_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def symlink(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    assert "has no symbolic links, and `best` is one" in refusal(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_for_links_leaves_nothing(tmp_path: Path) -> None:
+    check_new_run(RunFolder(tmp_path), settings_of(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_copied_without_its_links_continues(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", epochs=1)
+    shutil.copytree(tmp_path / "run", tmp_path / "copy", symlinks=False)
+    assert not (tmp_path / "copy" / "best").is_symlink()
+    train.run(tmp_path / "copy", epochs=2)
+    assert (tmp_path / "copy" / "best").resolve().parent == tmp_path / "copy" / "checkpoints"
+
+
+def test_weights_to_start_from_are_the_same_however_their_folder_is_written(
+    train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.run(tmp_path / "source", max_steps=1)
+    run = RunFolder(tmp_path / "run")
+    train.run(run.path, max_steps=1, init_from=f"{tmp_path}/source/")
+    settings = {**run.config(), "output_dir": str(run.path)}
+    corpus = open_corpus(settings["data_dir"])
+    monkeypatch.chdir(tmp_path)
+    check_continues(run, build_settings({**settings, "init_from": "source"}), corpus)
+    with pytest.raises(ValueError, match="init_from"):
+        check_continues(run, build_settings({**settings, "init_from": "elsewhere"}), corpus)
 
 
 def test_a_corpus_is_no_place_for_a_run(tiny_corpus: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from run_helpers import TrainCommand
+from run_helpers import TrainCommand, metrics
 
+from slr_accel.terminal import Terminal
 from slr_accel.training import tracking
-from slr_accel.training.tracking import Display, MetricsFile
+from slr_accel.training.tracking import Display, MetricsFile, draw_curves
 
 RECORD = {
     "loss": 8.906,
@@ -36,8 +36,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 
     def on_terminal(columns: int) -> str:
         out = io.StringIO()
-        terminal = partial(Console, file=out, force_terminal=True, width=columns)
-        monkeypatch.setattr(tracking, "Console", terminal)
+        monkeypatch.setattr(
+            tracking,
+            "Terminal",
+            lambda file: Terminal(file=out, force_terminal=True, width=columns),
+        )
         with Display(12345, 1234, epochs=60, epoch=12) as display:
             display.step(1235, 12)
             display.figures(1235, RECORD)
@@ -117,6 +120,33 @@ def test_a_full_disk_is_told_with_the_name_of_the_metrics_file(
             with pytest.raises(OSError) as error:
                 attempt()
             assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
+
+
+def test_the_last_step_is_told_whatever_log_steps(train: TrainCommand, tmp_path: Path) -> None:
+    train.run(tmp_path / "run", max_steps=5, log_steps=3)
+    told = [record["step"] for record in metrics(tmp_path / "run") if "loss" in record]
+    assert told == [3, 5]
+
+
+def test_curves_of_one_point_show_it(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    one = {"step": 3, "loss": 2.0, "wer": 0.5, "blank_share": 0.5, "learning_rate": 1e-3}
+    pictures = []
+    for records in ([one], [{"step": 3}, {**one, "loss": math.nan}]):
+        draw_curves(records, tmp_path / "curves.png")
+        pictures.append(imread(tmp_path / "curves.png"))
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_curves_that_cannot_be_drawn_are_a_warning_and_no_end(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    (tmp_path / "run" / "curves.png").mkdir(parents=True)
+    (tmp_path / "run" / ".lock").touch()
+    output = train.run(tmp_path / "run", max_steps=1)
+    assert f"warning: {tmp_path / 'run' / 'curves.png'} could not be drawn (Is a dir" in output
+    assert "best WER" in output and "curves: " not in output
 
 
 @pytest.mark.slow

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb
 from run_helpers import TrainCommand
 from wandb_helpers import offline_runs, summary, wandb_records
 
+from slr_accel.errors import RunError
 from slr_accel.settings import build_settings
-from slr_accel.training.wandb_run import MOST_HYPOTHESES, start_wandb, wandb_mode
+from slr_accel.training.wandb_run import MOST_HYPOTHESES, init_wandb, start_wandb, wandb_mode
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_CONFIG_DIR", "NETRC"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
+
+
+def test_a_mode_that_wandb_does_not_know_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "bogus")
+    with pytest.raises(ValueError, match="WANDB_MODE is 'bogus'; set it to one of disabled, off"):
+        wandb_mode(None)
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    assert wandb_mode(None) == "dryrun"
+
+
+def test_a_server_that_cannot_be_reached_is_told_with_the_way_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: object) -> None:
+        raise wandb.errors.CommError("no route to host")
+
+    monkeypatch.setattr(wandb, "init", init)
+    with pytest.raises(RunError, match=r"no route to host.*--wandb_mode offline"):
+        init_wandb(mode="online")
 
 
 def log_in(home: Path, host: str) -> None:

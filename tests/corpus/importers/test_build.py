@@ -198,6 +198,14 @@ def test_a_sequence_that_cannot_be_trained_on_is_a_problem(tmp_path: Path, chang
 
 
 @pytest.mark.parametrize(
+    "changes", [{"labels": ["A\x00B"]}, {"signer": "an\x1b[31mna"}, {"id": "s\x7f1"}]
+)
+def test_control_characters_are_a_problem(tmp_path: Path, changes):
+    with pytest.raises(ValueError, match="holds a control character; write it without"):
+        build_corpus(listing(sequence(1, **changes)), tmp_path / "out", track=untracked)
+
+
+@pytest.mark.parametrize(
     ("ids", "message"),
     [(("a", "b", "a"), "list:2: id 'a' was used at list:0"), (("a b",), "white space")],
 )
