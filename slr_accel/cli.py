@@ -22,7 +22,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Runs one command and exits: 0 good, 1 the answer is no or it failed, 2 wrong use; by a signal
-    75, 130 or 143, and 141 where nobody reads the output."""
+    75, 129, 130 or 143, and 141 where nobody reads the output."""
     words = with_home(sys.argv[1:] if argv is None else argv)
     with reported():
         code = _run(words)
