@@ -188,7 +188,7 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
             axis.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes[1]:
         axis.set_xlabel("optimizer step")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)
