@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from run_helpers import tiny_sequences, write_tiny
 
@@ -31,3 +32,16 @@ def test_a_constant_feature_has_deviation_one_and_becomes_zero(tmp_path: Path) -
     made = transform(values, presence, torch.tensor([values.shape[1]]))
     assert not made[..., 2].any()
     assert made[..., 3].any()
+
+
+def test_the_unit_of_noise_counts_present_frames_alone(tmp_path: Path) -> None:
+    sequences = tiny_sequences(4)
+    for sequence in sequences:
+        sequence.presence[::2, 1] = False
+        sequence.features[~sequence.presence[:, 1], 2:] = 0
+    corpus = open_corpus(write_tiny(tmp_path / "corpus", sequences))
+    transform = FeatureTransform(corpus.layout, FeatureSettings(groups=("position",)), 25.0)
+    found = train_statistics(transform, corpus, corpus.rows.of_split("train"), None)
+    present = [s.features[s.presence[:, 1], 2:] for s in sequences if s.split == "train"]
+    expected = torch.from_numpy(np.concatenate(present)).double().std(dim=0, correction=0)
+    torch.testing.assert_close(found["column_deviation"][2:].double(), expected, atol=1e-5, rtol=0)
