@@ -107,6 +107,7 @@ def test_a_terminal_that_is_closed_saves_the_run_and_behind_nohup_changes_nothin
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(tmp_path)  # nohup writes there
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run behind nohup
         os.execvp(words[0], words)
     wait_for_first_line(run, terminal)
     os.close(terminal)
