@@ -19,6 +19,8 @@ PAUSE = 5
 """Seconds after which a process other than the first tells its error."""
 INTERRUPT_POLL = 0.05
 """Seconds."""
+GONE = (errno.EPIPE, errno.EIO)
+"""What a pipe that nobody reads, and a terminal that was closed, answer."""
 UNREAD = 128 + 13
 """Exit code of what ends because nobody reads its output: as of a program that SIGPIPE ends."""
 
@@ -55,8 +57,7 @@ def reported() -> Iterator[None]:
         _tell(error)
         sys.exit(2)
     except (RunError, OSError) as error:
-        # A terminal that was closed answers with EIO.
-        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EIO) and _is_unread():
+        if isinstance(error, OSError) and error.errno in GONE and _is_unread():
             sys.exit(UNREAD)
         _tell(error)
         sys.exit(1)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+
+from slr_accel.errors import GONE
 
 
 class Terminal(Console):
@@ -29,13 +32,22 @@ class LastingOutput:
         self._file = sys.stdout
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
+        with _unless_gone():
             self._file.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with _unless_gone():
             self._file.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in GONE:
+            raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,13 @@ def test_training_goes_on_where_nobody_reads(gone: str, monkeypatch: pytest.Monk
         with pytest.raises(OSError):
             file.write("unread\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+
+
+def test_a_full_disk_behind_the_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as file:
+        monkeypatch.setattr("sys.stdout", file)
+        display = Display(2, 0, epochs=1, epoch=1)
+        with pytest.raises(OSError, match="No space left"):
+            display.line(TEXT)
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
