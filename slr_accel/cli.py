@@ -23,7 +23,7 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> None:
     """Runs one command and exits: 0 good, 1 the answer is no or it failed, 2 wrong use; by a signal
     75, 129, 130 or 143, and 141 where nobody reads the output."""
-    words = with_home(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
     with reported():
         code = _run(words)
         if code == 0:
@@ -50,7 +50,7 @@ def _run(words: list[str]) -> int:
     if not words:
         parser.print_help()
         return 2
-    args, unknown = parser.parse_known_args(words)
+    args, unknown = parser.parse_known_args(with_home(words))
     if unknown:
         # argparse would show the usage of `slr-accel`, which names no option of the command's.
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")

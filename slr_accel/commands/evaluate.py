@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from slr_accel.commands.run_arguments import (
-    OpenedRun,
-    add_run_arguments,
-    corpus_address,
-    replaced_result,
-    warn,
-    with_run,
-)
+from slr_accel.commands.opened_run import OpenedRun, warn
+from slr_accel.commands.run_arguments import add_run_arguments, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
     from slr_accel.ctc.health import warning
-    from slr_accel.files import replaced, write_whole
+    from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
@@ -53,15 +46,11 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
         split=args.split,
         decoder="greedy",
         label_policy=vocabulary.label_policy,
-        checkpoint=str(opened.checkpoint),
-        data_dir=corpus_address(corpus),
+        **opened.source,
         health=transcript.health,
     )
     folder: Path = opened.output_dir
-    result_file = folder / f"{args.split}.json"
-    warn(replaced_result(result_file, figures["data_dir"]))
-    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(result_file, text + "\n")
+    text = opened.write_result(args.split, figures)
     with replaced(folder / f"{args.split}.ctm") as path:
         write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
     with replaced(folder / "report.html") as path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import OutOfMemory
+from slr_accel.files import write_whole
 
 if TYPE_CHECKING:
     from slr_accel.ctc.decode import Hypothesis
@@ -37,6 +40,24 @@ class OpenedRun:
     @property
     def is_main(self) -> bool:
         return bool(self.accelerator.is_main_process)
+
+    @property
+    def source(self) -> dict[str, str]:
+        """What results say they are of; an address without its password."""
+        corpus = self.corpus
+        data_dir = corpus.address if corpus.is_remote else corpus.absolute_address
+        return {"checkpoint": str(self.checkpoint), "data_dir": data_dir}
+
+    def write_result(self, split: str, figures: dict[str, Any]) -> str:
+        """Writes <split>.json and returns its text; `figures` holds `source`.
+
+        Warns where a result of another corpus makes room for it.
+        """
+        path = self.output_dir / f"{split}.json"
+        warn(_replaced(path, figures["data_dir"]))
+        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
+        write_whole(path, text + "\n")
+        return text
 
     def transcribe(self, rows: np.ndarray) -> Transcript:
         """Hypotheses of rows, with a progress bar on a terminal.
@@ -107,3 +128,18 @@ class OpenedRun:
             for word in recognised_words(self.vocabulary, h):
                 start, duration = word.start * seconds, (word.end - word.start) * seconds
                 yield CtmRow(self.corpus.rows.id(row), start, duration, word.text)
+
+
+def warn(text: str | None) -> None:
+    if text is not None:
+        print(f"warning: {text}", file=sys.stderr)
+
+
+def _replaced(path: Path, data_dir: str) -> str | None:
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if before == data_dir:
+        return None
+    return f"{path} was of {before} and is of {data_dir} now; --output_dir keeps both"

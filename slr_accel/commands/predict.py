@@ -5,14 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.run_arguments import (
-    OpenedRun,
-    add_run_arguments,
-    corpus_address,
-    replaced_result,
-    warn,
-    with_run,
-)
+from slr_accel.commands.opened_run import OpenedRun, warn
+from slr_accel.commands.run_arguments import add_run_arguments, with_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     from slr_accel.ctc.health import warning_without_references
-    from slr_accel.files import replaced, write_whole
+    from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
 
@@ -35,10 +29,7 @@ def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     transcript = opened.transcribe(rows)
     if not opened.is_main:
         return
-    source = {"checkpoint": str(opened.checkpoint), "data_dir": corpus_address(corpus)}
-    source_file = opened.output_dir / f"{split}.json"
-    warn(replaced_result(source_file, source["data_dir"]))
-    write_whole(source_file, json.dumps(source, indent=1, ensure_ascii=False) + "\n")
+    opened.write_result(split, opened.source)
     path = opened.output_dir / f"{split}.jsonl"
     with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -12,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slr_accel.commands.opened_run import OpenedRun
+from slr_accel.commands.opened_run import OpenedRun, warn
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import Interrupted
 from slr_accel.models.hub import find_model
@@ -58,27 +57,6 @@ def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--cache_gb", type=float, help=f"most gigabytes of them that are kept [{default}]"
     )
-
-
-def warn(text: str | None) -> None:
-    if text is not None:
-        print(f"warning: {text}", file=sys.stderr)
-
-
-def corpus_address(corpus: Corpus) -> str:
-    """What results say they are of: without a password."""
-    return corpus.address if corpus.is_remote else corpus.absolute_address
-
-
-def replaced_result(path: Path, data_dir: str) -> str | None:
-    """What is to be said where a result of another corpus makes room for this one."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    if before == data_dir:
-        return None
-    return f"{path} was of {before} and is of {data_dir} now; --output_dir keeps both"
 
 
 def with_run(

@@ -115,18 +115,18 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
             f"{counted(empty, 'sequence')} without a frame: {ids_of(corpus, empty)}. "
             "Remove them from the source and prepare the corpus anew.",
         )
-    without = np.flatnonzero(required == 0).tolist()
-    unlabelled = [row for row in without if corpus.rows.split(row) == "train"]
-    if len(unlabelled):
-        yield Finding(
-            "error",
-            "no_labels",
-            f"{counted(unlabelled, 'train sequence')} without labels: "
-            f"{ids_of(corpus, unlabelled)}. Label them, or move them to another split.",
-        )
-    for split in corpus.rows.split_names:
-        unlabelled = [row for row in without if corpus.rows.split(row) == split != "train"]
-        if unlabelled:
+    without: dict[str, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(required == 0).tolist():
+        without[corpus.rows.split(row)].append(row)
+    for split, unlabelled in without.items():
+        if split == "train":
+            yield Finding(
+                "error",
+                "no_labels",
+                f"{counted(unlabelled, 'train sequence')} without labels: "
+                f"{ids_of(corpus, unlabelled)}. Label them, or move them to another split.",
+            )
+        else:
             meant = len(unlabelled) == len(corpus.rows.of_split(split)) and split != "dev"
             yield Finding(
                 "note" if meant else "warning",
