@@ -32,19 +32,19 @@ from loading import BATCH_SIZE, CHECKED_BATCHES, RESULTS, cpu_model, targets_of
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from slr_accel.corpus.importers.build import build_corpus
-from slr_accel.corpus.importers.synthetic import list_synthetic
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.features.settings import FeatureSettings, Group
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.importers.build import build_corpus
+from slr_accel.importers.synthetic import list_synthetic
 from slr_accel.loading.batch import Batch
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import plan
 from slr_accel.progress import untracked
-from slr_accel.settings import build_settings
+from slr_accel.settings.features import FeatureSettings, Group
+from slr_accel.settings.run import build_settings
 from slr_accel.training.data import make_epoch, make_vocabulary, train_data
-from slr_accel.training.feed import epoch_work
+from slr_accel.training.step_work import epoch_work
 
 GROUPS: tuple[Group, ...] = ("position", "velocity", "acceleration", "relative")
 RESUMED_AT = (0.0, 0.5, 0.99)

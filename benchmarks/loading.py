@@ -29,11 +29,11 @@ from datasets import Dataset, concatenate_datasets
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from slr_accel.corpus.importers.build import build_corpus
-from slr_accel.corpus.importers.manifest import list_manifest
-from slr_accel.corpus.importers.synthetic import list_synthetic
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.corpus.vocabulary import build_vocabulary
+from slr_accel.importers.build import build_corpus
+from slr_accel.importers.manifest import list_manifest
+from slr_accel.importers.synthetic import list_synthetic
+from slr_accel.labels.vocabulary import build_vocabulary
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import plan
 from slr_accel.progress import untracked

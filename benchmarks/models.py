@@ -29,14 +29,14 @@ from literal import PARTS, LiteralStudent, LiteralTeacher
 from loading import RESULTS, cpu_model
 from torch import nn
 
-from slr_accel.corpus.layout import Layout, generic_layout
-from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.ctc.loss import ctc_loss
-from slr_accel.features.settings import FeatureSettings, Group
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.layout import Layout, generic_layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output
-from slr_accel.models.settings import MODELS
+from slr_accel.settings.features import FeatureSettings, Group
+from slr_accel.settings.models import MODELS
 
 BATCH, FRAMES, LABELS, OUTPUTS = 4, 150, 12, 973
 MEGABYTE = 1e6

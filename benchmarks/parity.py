@@ -26,8 +26,8 @@ import torch
 import yaml
 from safetensors.numpy import load_file
 
-from slr_accel.corpus.importers.build import build_corpus
-from slr_accel.corpus.importers.synthetic import list_synthetic
+from slr_accel.importers.build import build_corpus
+from slr_accel.importers.synthetic import list_synthetic
 from slr_accel.progress import untracked
 
 ROOT = Path(__file__).parents[1]

@@ -30,13 +30,13 @@ from pathlib import Path
 import torch
 from loading import cpu_model
 
-from slr_accel.corpus.importers.build import build_corpus
-from slr_accel.corpus.importers.synthetic import list_synthetic
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.importers.build import build_corpus
+from slr_accel.importers.synthetic import list_synthetic
 from slr_accel.progress import untracked
-from slr_accel.settings import build_settings
-from slr_accel.training.run import RunFolder
+from slr_accel.runs.run_folder import RunFolder
+from slr_accel.settings.run import build_settings
 from slr_accel.training.setup import set_up
 
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole test suite on a fresh machine: makes .venv, then linter, types and all tests.
+# The whole test suite on a fresh machine: makes .venv, then linter, types, import layers and all tests.
 #   ./launch/test.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 case "${1:-}" in -h | --help)
@@ -13,4 +13,5 @@ cd "$(dirname "$0")/.."
 ruff check .
 ruff format --check .
 mypy
+lint-imports
 pytest -m "" --numprocesses 2 --dist loadfile --durations 10 "$@"

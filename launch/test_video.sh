@@ -13,4 +13,4 @@ VENV=.venv-video CONSTRAINTS=constraints-video.txt EXTRAS=video,test
 . launch/environment.sh
 
 python -c "import mediapipe"
-pytest -m "" tests/corpus/video tests/corpus/importers/test_video.py "$@"
+pytest -m "" tests/video tests/importers/test_video.py "$@"

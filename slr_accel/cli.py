@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from slr_accel.errors import reported
-from slr_accel.home import with_home
+from slr_accel.home_folder import with_home
 
 COMMANDS = {
     "prepare": "make a corpus of arrays, videos or files of known formats",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import Interrupted, reported
-from slr_accel.home import with_home
-from slr_accel.settings import Settings, parse_settings
-from slr_accel.threads import yield_to_other_programs
+from slr_accel.home_folder import with_home
+from slr_accel.processes.threads import yield_to_other_programs
+from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
+from slr_accel.settings.run import Settings, parse_settings
 from slr_accel.training.data import check_splits
-from slr_accel.training.run import RunFolder, check_continues, check_new_run
 from slr_accel.training.sweep import TrialStart, with_trial_folder
 from slr_accel.training.wandb_run import wandb_mode
 
@@ -44,9 +44,9 @@ def train(settings: Settings, start: TrialStart) -> int:
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
     told = yield_to_other_programs()
+    from slr_accel.processes.preemption import StopRequest
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
-    from slr_accel.training.preemption import StopRequest
     from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:

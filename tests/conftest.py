@@ -77,3 +77,11 @@ def s3(s3_session: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     s3_session.fault = lambda key, before: None
     s3_session.shard_gets()
     return s3_session
+
+
+@pytest.fixture(scope="session")
+def plain_run(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run with the usual small settings; not to be changed."""
+    run = tmp_path_factory.mktemp("runs") / "plain"
+    train.run(run)
+    return run

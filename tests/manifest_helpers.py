@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from prepare_helpers import built, refusal, row_of
 
-from slr_accel.corpus.importers.manifest import list_manifest
 from slr_accel.corpus.reader import Corpus
+from slr_accel.importers.manifest import list_manifest
 
 LAYOUT = {
     "blocks": [

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from slr_accel.corpus.layout import COORDINATES, Block, Layout, generic_layout
-from slr_accel.corpus.named_layouts import HAND_POINTS, POSE_POINTS, mediapipe_holistic
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.layout import COORDINATES, Block, Layout, generic_layout
+from slr_accel.layouts.named_layouts import HAND_POINTS, POSE_POINTS, mediapipe_holistic
 from slr_accel.loading.batch import Batch
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output, Recogniser
-from slr_accel.models.settings import MODELS
+from slr_accel.settings.features import FeatureSettings
+from slr_accel.settings.models import MODELS
 
 LAYOUTS = {
     "tracks": Layout(

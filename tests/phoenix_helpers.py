@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slr_accel.corpus.named_layouts import mediapipe_holistic
-from slr_accel.corpus.synthetic import make_signers, perform
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.synthetic.performance import make_signers, perform
 
 SIGNERS = make_signers(4, seed=0)
 SIZES = {"pose": 33 * 3, "face": 468 * 3, "left_hand": 21 * 3, "right_hand": 21 * 3}

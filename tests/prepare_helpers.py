@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from slr_accel.corpus.importers.build import build_corpus
-from slr_accel.corpus.importers.listing import Listing
-from slr_accel.corpus.importers.merge import list_parts
-from slr_accel.corpus.importers.share import Share
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.importers.build import build_corpus
+from slr_accel.importers.listing import Listing
+from slr_accel.importers.machine_share import Share
+from slr_accel.importers.merge import list_parts
 from slr_accel.progress import untracked
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from slr_accel.corpus.layout import Block, Layout
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.layouts.layout import Block, Layout
 
 TIMES = {
     *("frames_per_second", "sequences_per_second"),
@@ -149,3 +150,27 @@ def metrics(run: Path) -> list[dict[str, Any]]:
 def last_weights(run: Path) -> dict[str, np.ndarray]:
     folder = max((run / "checkpoints").glob("step_????????"))
     return load_file(folder / "model.safetensors")
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    assert metrics(run) == metrics(other)
+    ours, theirs = last_weights(run), last_weights(other)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def wait_for(condition, process, seconds: float = 60) -> bool:
+    """False if the process ended first."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.001)
+    return True
+
+
+def lines(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    return len(path.read_bytes().splitlines()) if path.exists() else 0

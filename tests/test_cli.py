@@ -13,11 +13,11 @@ import pytest
 from models_helpers import LAYOUTS, make
 
 from slr_accel.cli import COMMANDS, main
-from slr_accel.corpus.layout import generic_layout
-from slr_accel.corpus.record import Sequence
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
-from slr_accel.models.pretrained import save_pretrained
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.layouts.layout import generic_layout
+from slr_accel.models.hub_export import save_pretrained
 
 MOST_LINES = 8
 Refusal = Callable[..., str]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slr_accel.training.run import MAY_CHANGE
+from slr_accel.runs.run_folder import MAY_CHANGE
 
 ROOT = Path(__file__).parents[1]
 FEW_STEPS = ["--max_steps", "2"]

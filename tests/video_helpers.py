@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.video.frames import Frame
-from slr_accel.corpus.video.landmarks import STORED_LAYOUT, Extractor, Landmarks
+from slr_accel.video.frames import Frame
+from slr_accel.video.landmarks import STORED_LAYOUT, Extractor, Landmarks
 
 RED, GREEN, BLUE, BLACK = (250, 0, 0), (0, 250, 0), (0, 0, 250), (0, 0, 0)
 

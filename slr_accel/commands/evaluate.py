@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slr_accel.commands.opened_run import OpenedRun, warn
-from slr_accel.commands.run_arguments import add_run_arguments, with_run
+from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
+from slr_accel.runs.opened import OpenedRun, warn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +18,19 @@ def run(args: argparse.Namespace) -> int:
     return with_run(args, _evaluate)
 
 
-def _evaluate(opened: OpenedRun, args: argparse.Namespace) -> None:
+def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None:
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
+    from slr_accel.scoring.references import evaluation_rows, references
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
     from slr_accel.scoring.words import recognised_texts
     from slr_accel.terminal import Terminal
-    from slr_accel.training.data import evaluation_rows, references
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = evaluation_rows(corpus, args.split)
-    transcript = opened.transcribe(rows)
+    transcript = opened.transcribe(rows, stops)
     if not opened.is_main:
         return
     expected = references(corpus, rows, vocabulary.label_policy)

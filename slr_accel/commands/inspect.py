@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from slr_accel.corpus.inspection import inspect_corpus
     from slr_accel.corpus.reader import open_corpus
+    from slr_accel.inspection.inspect_corpus import inspect_corpus
     from slr_accel.progress import track
     from slr_accel.terminal import Terminal
 

@@ -62,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _of_every_kind() -> list[dict[str, Any]]:
-    from slr_accel.corpus.layout import generic_layout
-    from slr_accel.corpus.named_layouts import mediapipe_holistic
-    from slr_accel.features.settings import FeatureSettings
     from slr_accel.features.transform import FeatureTransform
+    from slr_accel.layouts.layout import generic_layout
+    from slr_accel.layouts.named_layouts import mediapipe_holistic
     from slr_accel.models.build import make_model
-    from slr_accel.models.settings import MODELS
-    from slr_accel.settings import read_recipe
+    from slr_accel.settings.features import FeatureSettings
+    from slr_accel.settings.models import MODELS
+    from slr_accel.settings.run import read_recipe
 
     rows = []
     for name, kind in MODELS.items():
@@ -86,8 +86,8 @@ def _of_every_kind() -> list[dict[str, Any]]:
 def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.build import model_name
     from slr_accel.models.folder import load_model
-    from slr_accel.models.hub import find_model
-    from slr_accel.models.pretrained import save_pretrained
+    from slr_accel.models.hub_export import save_pretrained
+    from slr_accel.models.location import find_model
     from slr_accel.new_folder import check_new_folder, new_folder
 
     if out is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from slr_accel.commands.opened_run import OpenedRun, warn
-from slr_accel.commands.run_arguments import add_run_arguments, with_run
+from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
+from slr_accel.runs.opened import OpenedRun, warn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     return with_run(args, _predict)
 
 
-def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
+def _predict(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None:
     from slr_accel.ctc.health import warning_without_references
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
@@ -26,7 +26,7 @@ def _predict(opened: OpenedRun, args: argparse.Namespace) -> None:
     split: str = args.split
     corpus, vocabulary = opened.corpus, opened.vocabulary
     rows = corpus.rows.of_split(split)
-    transcript = opened.transcribe(rows)
+    transcript = opened.transcribe(rows, stops)
     if not opened.is_main:
         return
     opened.write_result(split, opened.source)

@@ -23,13 +23,13 @@ IMPORTERS = {
     "compose": "a corpus of single signs becomes sentences, with transitions between signs",
     "merge": "joins the parts that --shard has made on several machines",
 }
-"""Each is a module of corpus/importers with DESCRIPTION, add_arguments and list_sequences."""
+"""Each is a module of importers with DESCRIPTION, add_arguments and list_sequences."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="importer", metavar="NAME", required=True)
     for name, summary in IMPORTERS.items():
-        importer = import_module(f"slr_accel.corpus.importers.{name}")
+        importer = import_module(f"slr_accel.importers.{name}")
         kind = kinds.add_parser(
             name,
             help=summary,
@@ -53,15 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from slr_accel.corpus.importers.build import build_corpus
-    from slr_accel.corpus.importers.share import Share
+    from slr_accel.importers.build import build_corpus
+    from slr_accel.importers.machine_share import Share
     from slr_accel.new_folder import check_new_folder
     from slr_accel.progress import track
 
     check_new_folder(args.out)
     is_merge = args.importer == "merge"
     share = Share.parse(args.shard) if not is_merge and args.shard else None
-    importer = import_module(f"slr_accel.corpus.importers.{args.importer}")
+    importer = import_module(f"slr_accel.importers.{args.importer}")
     listing = importer.list_sequences(args)
     for text in listing.notes:
         print(f"note: {text}", file=sys.stderr)

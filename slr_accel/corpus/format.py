@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.layout import Layout
+from slr_accel.layouts.layout import Layout
 
 FORMAT = "slr_accel corpus"
 FORMAT_VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slr_accel.corpus.layout import Layout
+from slr_accel.layouts.layout import Layout
 
 TOLERANCE = 1 / 1000
 

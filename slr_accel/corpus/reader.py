@@ -21,14 +21,13 @@ from slr_accel.corpus.format import (
     parse_corpus_info,
     read_corpus_info,
 )
-from slr_accel.corpus.layout import Layout
-from slr_accel.corpus.record import Segment, Sequence
 from slr_accel.corpus.remote import RemoteFolder, find_remote
 from slr_accel.corpus.row_table import RowTable, read_rows
+from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.corpus.shard import MappedShard
 from slr_accel.files import GB
-from slr_accel.loading.buffers import Buffers
-from slr_accel.loading.settings import CACHE_GB
+from slr_accel.layouts.layout import Layout
+from slr_accel.settings.loading import CACHE_GB
 
 
 class Corpus:
@@ -41,8 +40,6 @@ class Corpus:
         self.folder = folder
         self.info = info
         self.rows = rows
-        self.buffers = Buffers()
-        """Memory of the batches read of it, kept from one pass over it to the next."""
         self._cache = cache
         self._shards: dict[int, MappedShard] = {}
         self._reading = threading.RLock()

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from slr_accel.corpus.format import Shard
 from slr_accel.errors import FetchError
-from slr_accel.extras import how_to_install
 from slr_accel.files import NO_ROOM
+from slr_accel.optional_packages import how_to_install
 
 ATTEMPTS = 4
 FIRST_WAIT = 0.5

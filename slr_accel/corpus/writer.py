@@ -26,9 +26,9 @@ from slr_accel.corpus.format import (
     Shard,
     sha256,
 )
-from slr_accel.corpus.layout import Layout
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
+from slr_accel.layouts.layout import Layout
 from slr_accel.new_folder import check_new_folder, new_folder
 
 SHARD_BYTES = 256 * 2**20

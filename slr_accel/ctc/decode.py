@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slr_accel.corpus.vocabulary import BLANK
+from slr_accel.labels.vocabulary import BLANK
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slr_accel.corpus.vocabulary import BLANK
+from slr_accel.labels.vocabulary import BLANK
 
 
 @dataclass(frozen=True)

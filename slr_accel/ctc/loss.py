@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slr_accel.corpus.vocabulary import BLANK
-from slr_accel.features.frames import frame_mask
+from slr_accel.labels.vocabulary import BLANK
+from slr_accel.padding import frame_mask
 
 
 def ctc_loss(

@@ -10,14 +10,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from slr_accel.corpus.layout import Layout
-from slr_accel.corpus.mirror import mirror_of
+from slr_accel.features.augmentation_draws import Chance
 from slr_accel.features.body import BodyFrame
-from slr_accel.features.draws import Chance
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import resample
-from slr_accel.features.settings import AugmentationSettings
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.mirror import mirror_of
 from slr_accel.loading.batch import Batch, Draws
+from slr_accel.padding import frame_mask
+from slr_accel.settings.features import AugmentationSettings
 
 
 class Augmentation(nn.Module):

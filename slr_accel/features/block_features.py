@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from slr_accel.corpus.layout import Block
+from slr_accel.features.buffer_index import Pick
 from slr_accel.features.columns import Anchor, FeatureColumns
-from slr_accel.features.pick import Pick
+from slr_accel.layouts.layout import Block
 
 SMALLEST_SIZE = 1e-3
 """Of a block, in units of length: smaller ones are tracking failures."""

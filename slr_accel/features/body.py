@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from slr_accel.corpus.layout import Layout
-from slr_accel.features.pick import Pick
+from slr_accel.features.buffer_index import Pick
+from slr_accel.layouts.layout import Layout
 
 SMALLEST_SHARE = 0.3
 """A frame's unit of length is at least this share of the sequence's mean: a turned or badly seen

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REDUCED
-from slr_accel.corpus.layout import Block, Layout
-from slr_accel.corpus.mirror import other_side
-from slr_accel.features.settings import FeatureSettings, Group
+from slr_accel.layouts.face_mesh import FACE_POINTS, REDUCED
+from slr_accel.layouts.layout import Block, Layout
+from slr_accel.layouts.mirror import other_side
+from slr_accel.settings.features import FeatureSettings, Group
 
 
 class Anchor(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slr_accel.features.frames import frame_mask, frames_at
+from slr_accel.padding import frame_mask, frames_at
 
 KNOT_FRAMES = 12
 """Frames between two independent speeds of a warp: about half a second of video."""

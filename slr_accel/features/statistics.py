@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.loader import read_ahead
+from slr_accel.padding import frame_mask
 
 MOST_SEQUENCES = 1000
 SMALLEST_DEVIATION = 1e-4

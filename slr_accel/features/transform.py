@@ -12,13 +12,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from slr_accel.corpus.layout import Layout
 from slr_accel.features.block_features import BlockFeatures
 from slr_accel.features.body import BodyFrame
+from slr_accel.features.buffer_index import Pick
 from slr_accel.features.columns import FeatureColumns
-from slr_accel.features.frames import frame_mask
-from slr_accel.features.pick import Pick
-from slr_accel.features.settings import FeatureSettings
+from slr_accel.layouts.layout import Layout
+from slr_accel.padding import frame_mask
+from slr_accel.settings.features import FeatureSettings
 
 UNKNOWN_RATE = 25.0
 """Frames per second assumed where a corpus does not say."""

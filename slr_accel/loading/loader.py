@@ -22,6 +22,7 @@ def load_batch(
     targets: dict[int, list[int]],
     max_frames: int | None = None,
     pieces: dict[int, tuple[Piece, ...]] | None = None,
+    buffers: Buffers | None = None,
 ) -> Batch:
     """Reads rows into one padded batch: a single copy from the mapped shard to the tensor.
 
@@ -30,17 +31,18 @@ def load_batch(
         targets: token ids by row; rows that are missing get none.
         max_frames: longer sequences are subsampled evenly in time to this length.
         pieces: what to read in place of a row; rows that are missing are read as they are.
+        buffers: memory of earlier batches to write into.
     """
-    pieces = pieces or {}
+    pieces, buffers = pieces or {}, buffers or Buffers()
     features = [_subsample(_read(corpus.features, row, pieces), max_frames) for row in rows]
     presence = [_subsample(_read(corpus.presence, row, pieces), max_frames) for row in rows]
     ids = [np.array(targets.get(int(row), []), np.int64) for row in rows]
     return Batch(
         rows=torch.from_numpy(rows.astype(np.int64)),
-        features=_pad(features, corpus.buffers),
-        presence=_pad(presence, corpus.buffers),
+        features=_pad(features, buffers),
+        presence=_pad(presence, buffers),
         lengths=torch.tensor([len(array) for array in features]),
-        targets=_pad(ids, corpus.buffers),
+        targets=_pad(ids, buffers),
         target_lengths=torch.tensor([len(i) for i in ids]),
     )
 
@@ -77,6 +79,7 @@ def read_ahead(
     pieces: dict[int, tuple[Piece, ...]] | None = None,
     windows: Sequence[np.ndarray] = (),
     finish: Callable[[Batch], Batch] | None = None,
+    buffers: Buffers | None = None,
 ) -> Generator[Batch, None, None]:
     """Yields the batches in order; the next one is read while this one is worked on.
 
@@ -88,11 +91,13 @@ def read_ahead(
             the window after that of a batch is fetched meanwhile. Without them, the shards
             of each batch are fetched when it is read.
         finish: what else is done to a batch in the thread.
+        buffers: memory of earlier batches to write into; by default only that of this pass.
     """
+    memory = buffers or Buffers()
 
     def load(rows: np.ndarray) -> Batch:
         with corpus.reading(*_window_and_following(corpus, rows, windows)):
-            batch = load_batch(corpus, rows, targets, max_frames, pieces)
+            batch = load_batch(corpus, rows, targets, max_frames, pieces, memory)
         return batch if finish is None else finish(batch)
 
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from slr_accel.features.frames import frame_mask
+from slr_accel.padding import frame_mask
 
 XAVIER_GAIN = 0.5
 """Small weights at first: attention starts near to adding nothing."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.frames import frame_mask, frames_at
 from slr_accel.models.norms import make_norm
-from slr_accel.models.settings import Normalisation
+from slr_accel.padding import frame_mask, frames_at
+from slr_accel.settings.models import Normalisation
 
 
 class MaskedConv(nn.Module):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from slr_accel.corpus.layout import Layout
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import UNKNOWN_RATE, FeatureTransform
+from slr_accel.layouts.layout import Layout
 from slr_accel.models.cosign import CoSign
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.models.settings import MODELS
 from slr_accel.models.speech import Speech
 from slr_accel.models.student import Student
 from slr_accel.models.student_reference import StudentReference
 from slr_accel.models.teacher import Teacher
+from slr_accel.settings.features import FeatureSettings
+from slr_accel.settings.models import MODELS
 
 CLASSES: dict[str, type[Recogniser]] = {
     "student": Student,

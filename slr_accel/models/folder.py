@@ -9,11 +9,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import build_model, model_config
-from slr_accel.models.hub import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from slr_accel.models.location import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings import read_yaml
+from slr_accel.settings.run import read_yaml
 
 
 def save_model(

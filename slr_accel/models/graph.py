@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.corpus.skeleton import BONES
+from slr_accel.layouts.skeleton import BONES
 from slr_accel.models.blocks import MaskedConv, pooled
-from slr_accel.models.settings import CoSignSettings
+from slr_accel.settings.models import CoSignSettings
 
 
 class PointGraph(nn.Module):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.frames import frame_mask
-from slr_accel.models.settings import SEQUENCE_GROUPS, Normalisation
+from slr_accel.padding import frame_mask
+from slr_accel.settings.models import SEQUENCE_GROUPS, Normalisation
 
 
 def make_norm(kind: Normalisation, channels: int) -> FrameNorm | MaskedGroupNorm:

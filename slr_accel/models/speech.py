@@ -8,11 +8,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, output_lengths
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
-from slr_accel.models.settings import SpeechSettings
+from slr_accel.padding import frame_mask
+from slr_accel.settings.models import SpeechSettings
 
 
 class Speech(Recogniser):

@@ -24,8 +24,8 @@ from slr_accel.models.recogniser import (
     log_probs,
     make_head,
 )
-from slr_accel.models.settings import StudentSettings
-from slr_accel.models.views import read_views
+from slr_accel.models.two_views import read_views
+from slr_accel.settings.models import StudentSettings
 
 
 class Student(Recogniser):

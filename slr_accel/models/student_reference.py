@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, MaskedConv, SqueezeExcitation
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
-from slr_accel.models.settings import StudentReferenceSettings
+from slr_accel.padding import frame_mask
+from slr_accel.settings.models import StudentReferenceSettings
 
 ENCODER_CHANNELS = {"pose": 64, "hands": 128, "face": 64, "rest": 128}
 STEM_CHANNELS = 16

@@ -19,8 +19,8 @@ from slr_accel.models.recogniser import (
     log_probs,
     make_head,
 )
-from slr_accel.models.settings import Normalisation, TeacherSettings
-from slr_accel.models.views import read_views
+from slr_accel.models.two_views import read_views
+from slr_accel.settings.models import Normalisation, TeacherSettings
 
 SPANS = (3, 5, 5, 7)
 """Frames that the views of an inception block see, after I3D (Carreira and Zisserman 2017). All

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slr_accel.models.settings import (
+from slr_accel.settings.models import (
     CoSignSettings,
     ModelSettings,
     StudentSettings,

@@ -14,6 +14,7 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decode import Hypothesis, greedy_decode
 from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
 from slr_accel.errors import Interrupted
+from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import evaluation_plan, evaluation_windows
 
@@ -40,6 +41,7 @@ def transcribe(
     batch_frames: int | None = None,
     max_frames: int | None = None,
     shard_window: int | None = None,
+    buffers: Buffers | None = None,
     advance: Callable[[int], None] = lambda sequences: None,
     stops: Callable[[], bool] = lambda: False,
 ) -> Transcript:
@@ -50,6 +52,7 @@ def transcribe(
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
+        buffers: memory of earlier batches to write into.
         advance: told the number of sequences done on this process.
         stops: asked before every batch, as often on every process; must answer alike on all.
 
@@ -73,6 +76,7 @@ def transcribe(
         {},
         max_frames,
         windows=evaluation_windows(shards, shard_window),
+        buffers=buffers,
     )
     found: dict[int, Hypothesis] = {}
     blank_frames, frames = 0, 0

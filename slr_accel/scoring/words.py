@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slr_accel.corpus.labels import spelled, word_spans
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.labels.policies import spelled, word_spans
+from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not

@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from slr_accel.models.folder import load_tensors, save_model
-from slr_accel.models.hub import WEIGHTS_FILE
-from slr_accel.training.average import evaluated_weights
-from slr_accel.training.checkpoint import average_path, checkpoint_path, point_to
-from slr_accel.training.kept import best_steps
-from slr_accel.training.preemption import StopRequest
+from slr_accel.models.location import WEIGHTS_FILE
+from slr_accel.processes.preemption import StopRequest
+from slr_accel.runs.checkpoint import average_path, checkpoint_path, point_to
+from slr_accel.runs.retention import best_steps
+from slr_accel.runs.weight_average import evaluated_weights
 from slr_accel.training.trainer import Trainer
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slr_accel.corpus.labels import reference_labels, separator, train_labels
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.record import follow
+from slr_accel.corpus.sequence import follow
 from slr_accel.corpus.split_names import as_written, how_to_validate
-from slr_accel.corpus.vocabulary import Vocabulary, build_vocabulary
+from slr_accel.labels.policies import separator, train_labels
+from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
     alignable,
     plan,
@@ -20,9 +20,10 @@ from slr_accel.loading.plan import (
     train_windows,
 )
 from slr_accel.loading.splice import Piece, Source, splice
-from slr_accel.models.settings import alignment_stride
 from slr_accel.progress import Progress
-from slr_accel.settings import Settings
+from slr_accel.scoring.references import evaluation_rows, ids_without_labels
+from slr_accel.settings.models import alignment_stride
+from slr_accel.settings.run import Settings
 
 SPLICING = 1
 """Sets splicing's randomness apart from that of augmentation, which has the same seeds."""
@@ -64,7 +65,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
             + "\n  ".join(problems)
         )
     train = corpus.rows.of_split("train")
-    unlabelled = _without_labels(corpus, train)
+    unlabelled = ids_without_labels(corpus, train)
     if unlabelled:
         raise ValueError(
             f"{len(unlabelled)} train sequences have no labels, the first is {unlabelled[0]}"
@@ -79,22 +80,6 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
     _check_lengths(settings, corpus, np.concatenate([train, rows]))
 
 
-def evaluation_rows(corpus: Corpus, split: str) -> np.ndarray:
-    """Rows of a split to score. ValueError where one has no labels."""
-    rows = corpus.rows.of_split(split)
-    unlabelled = _without_labels(corpus, rows)
-    if unlabelled:
-        raise ValueError(
-            f"{len(unlabelled)} sequences of the split {split!r} have no labels to score against, "
-            f"the first is {unlabelled[0]}; `slr-accel predict` transcribes without labels"
-        )
-    return rows
-
-
-def _without_labels(corpus: Corpus, rows: np.ndarray) -> list[str]:
-    return [corpus.rows.id(row) for row in rows if not corpus.labels(row)]
-
-
 def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None:
     most = settings.loading.max_frames
     if most is None or settings.loading.dynamic_truncation:
@@ -107,11 +92,6 @@ def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None
             f"{most} frames, the longest, {corpus.rows.id(rows[frames.argmax()])}, {longest}; "
             "raise it, or add --dynamic_truncation to subsample long sequences in time"
         )
-
-
-def references(corpus: Corpus, rows: np.ndarray, policy: str) -> list[list[str]]:
-    """The words that `rows`, all of a split, are scored on."""
-    return reference_labels(policy, [corpus.labels(row) for row in rows])
 
 
 def make_vocabulary(settings: Settings, corpus: Corpus) -> Vocabulary:

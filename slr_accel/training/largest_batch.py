@@ -15,10 +15,10 @@ from torch.optim import Optimizer
 from slr_accel.corpus.reader import Corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.loading.batch import Batch
-from slr_accel.settings import Settings
+from slr_accel.runs.run_folder import RunFolder, record_batch_frames
+from slr_accel.settings.run import Settings
+from slr_accel.settings.training import TrainingSettings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
-from slr_accel.training.run import RunFolder, record_batch_frames
-from slr_accel.training.settings import TrainingSettings
 from slr_accel.training.step import batch_losses, criterion
 
 PRECISION = 0.05

@@ -8,8 +8,8 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.errors import RunError
-from slr_accel.training.feed import StepWork
 from slr_accel.training.step import StepResult
+from slr_accel.training.step_work import StepWork
 
 MOST_SKIPPED = 20
 """Steps in a row without a finite gradient after which a run stops; fp16 may need 16 of them to

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from slr_accel.training.settings import TrainingSettings
+from slr_accel.settings.training import TrainingSettings
 
 SMALLEST = 1e-6
 ONE_CYCLE_RISE = 0.1

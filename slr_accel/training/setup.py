@@ -10,41 +10,42 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.build import make_model
 from slr_accel.models.compiled import compile_parts
 from slr_accel.models.folder import load_tensors, save_tensors
-from slr_accel.models.hub import VOCABULARY_FILE
+from slr_accel.models.location import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.models.settings import alignment_stride
+from slr_accel.processes import deepspeed
+from slr_accel.processes.joining import make_accelerator
+from slr_accel.processes.lost_peers import lost_peers_explained
 from slr_accel.progress import track, untracked
-from slr_accel.settings import Settings
+from slr_accel.runs.checkpoint_writer import CheckpointWriter
+from slr_accel.runs.init_from import take_weights
+from slr_accel.runs.resume import check_agreement, mend_best, resume, set_aside
+from slr_accel.runs.run_folder import RunFolder, create_run, locked, record_start, write_config
+from slr_accel.scoring.references import evaluation_rows
+from slr_accel.settings.models import alignment_stride
+from slr_accel.settings.run import Settings
 from slr_accel.training import zero
 from slr_accel.training.data import (
     count_steps,
-    evaluation_rows,
     make_epoch,
     make_vocabulary,
     statistics_rows,
     train_data,
 )
-from slr_accel.training.init_from import take_weights
 from slr_accel.training.largest_batch import (
     found_batch_frames,
     try_largest_batch,
     with_batch_frames,
 )
-from slr_accel.training.peers import lost_peers_explained
-from slr_accel.training.processes import make_accelerator
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.report import Report
-from slr_accel.training.resume import check_agreement, mend_best, resume, set_aside
-from slr_accel.training.run import RunFolder, create_run, locked, record_start, write_config
-from slr_accel.training.saving import CheckpointWriter
+from slr_accel.training.run_log import Report
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
 
@@ -161,7 +162,7 @@ def _trainer(
     epochs_before = run.config().get("epochs") if run.exists else None
     per_step = micro_batches_per_step(settings, run, accelerator.num_processes)
     accumulation = accumulation_for(per_step, accelerator.num_processes)
-    if zero.is_asked_for():
+    if deepspeed.is_asked_for():
         zero.check(accelerator, settings, accumulation)
     vocabulary = start_run(accelerator, settings, corpus, run, per_step)
     data = train_data(settings, corpus, vocabulary)
@@ -180,7 +181,7 @@ def _trainer(
     )
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
-    if zero.is_asked_for():
+    if deepspeed.is_asked_for():
         sharded = zero.Zero(accelerator, settings, raw_model, raw_optimizer, accumulation)
         raw_model, model, optimizer = sharded.whole, sharded.engine, sharded.optimizer
     else:

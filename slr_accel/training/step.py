@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.batch import Batch
-from slr_accel.training.feed import StepWork
-from slr_accel.training.settings import TrainingSettings
+from slr_accel.settings.training import TrainingSettings
+from slr_accel.training.step_work import StepWork
 from slr_accel.training.zero import ZeroPasses
 
 

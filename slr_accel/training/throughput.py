@@ -9,7 +9,7 @@ import time
 import torch
 
 from slr_accel.files import GB
-from slr_accel.training.feed import StepWork
+from slr_accel.training.step_work import StepWork
 
 FIGURES = (
     *("frames_per_second", "sequences_per_second"),

@@ -14,16 +14,19 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.loading.buffers import Buffers
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings import Settings
-from slr_accel.training.average import evaluated_weights, share_statistics, update_average
-from slr_accel.training.checkpoint import TrainState, optimizer_tensors
+from slr_accel.processes.preemption import StopRequest
+from slr_accel.runs.checkpoint import TrainState, optimizer_tensors
+from slr_accel.runs.checkpoint_writer import CheckpointWriter
+from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.weight_average import evaluated_weights, share_statistics, update_average
+from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
-from slr_accel.training.describe import describe_batch, describe_end, describe_validation
-from slr_accel.training.feed import StepWork, epoch_work
+from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.not_finite import (
     MOST_SKIPPED,
@@ -31,13 +34,11 @@ from slr_accel.training.not_finite import (
     why_skipped,
     wrong_losses,
 )
-from slr_accel.training.preemption import StopRequest
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.report import Report
-from slr_accel.training.run import RunFolder
-from slr_accel.training.saving import CheckpointWriter
+from slr_accel.training.run_log import Report
 from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, criterion, train_step
+from slr_accel.training.step_work import StepWork, epoch_work
 from slr_accel.training.validation import Validation, validate
 from slr_accel.training.zero import Zero
 
@@ -74,6 +75,8 @@ class Trainer:
     """Where the run ends: total_steps, or max_steps before it."""
     epochs_before: int | None
     """Epochs asked for when the run was last started; None at its first start."""
+    buffers: Buffers = field(default_factory=Buffers, init=False)
+    """Memory of batches, kept from one pass over the corpus to the next."""
     has_stepped: bool = field(default=False, init=False)
     """Since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
@@ -104,6 +107,7 @@ class Trainer:
             world_size=self.accelerator.num_processes,
             max_frames=self.settings.loading.max_frames,
             finish=partial(self.augmentation.drawn, seed=seed, epoch=epoch),
+            buffers=self.buffers,
         )
 
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:
@@ -247,6 +251,7 @@ class Trainer:
                 self.corpus,
                 self.eval_rows,
                 self.vocabulary,
+                self.buffers,
                 stops=lambda: stop.is_anywhere(self.accelerator),
             )
         except torch.OutOfMemoryError:

@@ -11,14 +11,15 @@ import numpy as np
 from torch import nn
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.vocabulary import Vocabulary
 from slr_accel.ctc.health import warning
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.loading.buffers import Buffers
 from slr_accel.scoring.cer import character_error_rate
+from slr_accel.scoring.references import references
 from slr_accel.scoring.transcribe import transcribe
 from slr_accel.scoring.wer import Counts, score
 from slr_accel.scoring.words import recognised_texts
-from slr_accel.settings import Settings
-from slr_accel.training.data import references
+from slr_accel.settings.run import Settings
 from slr_accel.training.wandb_run import MOST_HYPOTHESES
 
 
@@ -51,6 +52,7 @@ def validate(
     corpus: Corpus,
     rows: np.ndarray,
     vocabulary: Vocabulary,
+    buffers: Buffers,
     stops: Callable[[], bool],
 ) -> Validation:
     """Transcribes the rows and scores them, in float32 whatever the precision of training.
@@ -67,6 +69,7 @@ def validate(
             batch_frames=settings.loading.frame_budget,
             max_frames=settings.loading.max_frames,
             shard_window=settings.loading.shard_window,
+            buffers=buffers,
             stops=stops,
         )
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from slr_accel.corpus.remote import without_secrets
 from slr_accel.errors import RunError
-from slr_accel.settings import Settings
+from slr_accel.settings.run import Settings
 
 HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """wandb's own servers: `wandb login` notes a key under the second since 0.31, and takes either."""

@@ -9,10 +9,6 @@ none.
 from __future__ import annotations
 
 import copy
-import importlib.util
-import logging
-import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,41 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from slr_accel.extras import how_to_install
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings import Settings
-from slr_accel.training.checkpoint import optimizer_by_name
-
-
-def is_asked_for() -> bool:
-    """`accelerate launch` was told to use DeepSpeed."""
-    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
-
-
-def make_ready(*, has_gpu: bool) -> None:
-    """Before the Accelerator is made.
-
-    Raises:
-        ValueError: DeepSpeed is not installed, or there are GPUs, but not one for each process.
-    """
-    missing = [name for name in ("deepspeed", "transformers") if not importlib.util.find_spec(name)]
-    if missing:
-        raise ValueError(f"DeepSpeed needs {' and '.join(missing)}: {how_to_install('deepspeed')}")
-    if not has_gpu:
-        if torch.cuda.is_available():
-            raise ValueError(
-                "DeepSpeed needs a GPU for each process; give --num_processes "
-                f"{torch.cuda.device_count()}, or CUDA_VISIBLE_DEVICES= to train on the CPU"
-            )
-        os.environ["DS_ACCELERATOR"] = "cpu"
-        os.environ.pop("ACCELERATE_USE_CPU", None)
-    import deepspeed
-
-    deepspeed.utils.logger.setLevel(logging.WARNING)
-    # It would be compiled at the start, for minutes, and serves inference only.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    # DeepSpeed calls functions of torch 2.13 by their former names.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+from slr_accel.runs.checkpoint import optimizer_by_name
+from slr_accel.settings.run import Settings
 
 
 def check(accelerator: Any, settings: Settings, accumulation: int) -> None:

@@ -17,16 +17,16 @@ import yaml
 from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
-from slr_accel.corpus.record import Sequence
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import make_model
-from slr_accel.models.pretrained import save_pretrained
-from slr_accel.models.settings import StudentSettings
+from slr_accel.models.hub_export import save_pretrained
 from slr_accel.models.student import Student
-from slr_accel.training.run import RunFolder, record_batch_frames
+from slr_accel.runs.run_folder import RunFolder, record_batch_frames
+from slr_accel.settings.features import FeatureSettings
+from slr_accel.settings.models import StudentSettings
 
 KEYS = {
     *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),

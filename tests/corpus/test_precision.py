@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_accel.corpus.layout import Block, Layout, generic_layout
 from slr_accel.corpus.precision import TOLERANCE, PrecisionSurvey
+from slr_accel.layouts.layout import Block, Layout, generic_layout
 
 SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
 BODY = Layout(

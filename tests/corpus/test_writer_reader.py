@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slr_accel.corpus.format import FORMAT_VERSION, CorpusInfo, sha256
-from slr_accel.corpus.layout import Block, Layout, generic_layout
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.corpus.record import Segment, Sequence
+from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.layouts.layout import Block, Layout, generic_layout
 from slr_accel.new_folder import new_folder
 
 LAYOUT = Layout((Block("pose", ("nose", "neck"), ("x", "y")), Block("hand", ("wrist",), ("x",))))

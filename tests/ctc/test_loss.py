@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from slr_accel.corpus.vocabulary import BLANK
 from slr_accel.ctc.loss import ctc_loss
+from slr_accel.labels.vocabulary import BLANK
 
 
 def _log_probs(*shape: int, seed: int = 0) -> Tensor:

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models_helpers import LAYOUTS, random_batch
 
-from slr_accel.corpus.layout import Block, Layout, generic_layout
-from slr_accel.corpus.named_layouts import mediapipe_holistic
-from slr_accel.corpus.synthetic import performances
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.features.frames import frame_mask
 from slr_accel.features.resampling import random_places, resample
-from slr_accel.features.settings import AugmentationSettings, FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.layout import Block, Layout, generic_layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.loading.batch import Batch
 from slr_accel.loading.plan import required_output_length
-from slr_accel.settings import build_settings
+from slr_accel.padding import frame_mask
+from slr_accel.settings.features import AugmentationSettings, FeatureSettings
+from slr_accel.settings.run import build_settings
+from slr_accel.synthetic.performance import performances
 from slr_accel.training.data import TrainData, make_epoch
 
 OFF = dict.fromkeys(AugmentationSettings.model_fields, 0) | {"time_stretch": 1}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from slr_accel.corpus.layout import Block, Layout
 from slr_accel.features.body import SMALLEST_SHARE, BodyFrame
+from slr_accel.layouts.layout import Block, Layout
 
 SHOULDERS = Layout(
     (Block("pose", ("left", "right"), ("x", "y")),), scale=("pose.left", "pose.right")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from slr_accel.corpus.layout import Block, Layout, generic_layout
-from slr_accel.corpus.named_layouts import mediapipe_holistic
 from slr_accel.features.columns import FeatureColumns
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.layout import Block, Layout, generic_layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.settings.features import FeatureSettings
 
 HAND = Layout((Block("left_hand", ("wrist", "thumb_tip"), ("x", "y")),))
 

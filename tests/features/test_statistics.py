@@ -9,9 +9,9 @@ import torch
 from run_helpers import tiny_sequences, write_tiny
 
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.settings.features import FeatureSettings
 
 
 def test_a_constant_feature_has_deviation_one_and_becomes_zero(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from models_helpers import LAYOUTS, random_batch
 
-from slr_accel.corpus.face_mesh import FACE_POINTS, REDUCED
-from slr_accel.corpus.layout import Block, Layout, generic_layout
-from slr_accel.corpus.named_layouts import mediapipe_holistic
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.face_mesh import FACE_POINTS, REDUCED
+from slr_accel.layouts.layout import Block, Layout, generic_layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.settings.features import FeatureSettings
 
 ALL_GROUPS = ("position", "velocity", "acceleration", "relative")
 HAND = Layout(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from slr_accel.corpus.layout import Block, Layout, generic_layout
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.layouts.layout import Block, Layout, generic_layout
 from slr_accel.loading.loader import load_batch, read_ahead
 
 FRAMES = [7, 3, 12, 1, 9, 5, 12, 4]

@@ -6,12 +6,12 @@ import pytest
 import torch
 from models_helpers import LAYOUTS, SMALL, make, random_batch, run
 
-from slr_accel.corpus.named_layouts import HAND_POINTS
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.layouts.named_layouts import HAND_POINTS
 from slr_accel.models.build import make_model
 from slr_accel.models.graph import adjacency
-from slr_accel.models.settings import CoSignSettings
+from slr_accel.settings.features import FeatureSettings
+from slr_accel.settings.models import CoSignSettings
 
 
 def test_a_finger_reaches_its_neighbours_and_nothing_else() -> None:

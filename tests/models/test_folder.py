@@ -10,7 +10,7 @@ import torch
 from models_helpers import EVERY_WAY, LAYOUTS, make, random_batch, run
 from pickle_helpers import Payload
 
-from slr_accel.corpus.vocabulary import Vocabulary
+from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.folder import load_model, save_model
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")

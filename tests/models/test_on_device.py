@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.features.settings import AugmentationSettings
+from slr_accel.settings.features import AugmentationSettings
 
 LITERAL = "student_reference"
 """As published: its batch norm picks valid frames out of a batch, which needs their number."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from models_helpers import LAYOUTS
 
-from slr_accel.features.settings import FeatureSettings
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.build import make_model
-from slr_accel.models.settings import StudentSettings
+from slr_accel.settings.features import FeatureSettings
+from slr_accel.settings.models import StudentSettings
 
 
 def test_too_few_blocks_for_a_reduction_are_refused() -> None:

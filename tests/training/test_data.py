@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
-from slr_accel.settings import build_settings
+from slr_accel.layouts.layout import generic_layout
+from slr_accel.settings.run import build_settings
 from slr_accel.training.data import (
     check_splits,
     count_steps,

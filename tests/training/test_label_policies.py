@@ -13,9 +13,10 @@ from run_helpers import TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.corpus.record import Segment, Sequence
-from slr_accel.settings import Settings, build_settings
-from slr_accel.training.data import TrainData, make_epoch, make_vocabulary, references, train_data
+from slr_accel.corpus.sequence import Segment, Sequence
+from slr_accel.scoring.references import references
+from slr_accel.settings.run import Settings, build_settings
+from slr_accel.training.data import TrainData, make_epoch, make_vocabulary, train_data
 
 NAMES = {"A": "loc-NORD", "B": "IX", "C": "REGEN", "D": "__PU__"}
 

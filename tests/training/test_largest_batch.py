@@ -17,7 +17,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.loader import load_batch
-from slr_accel.settings import Settings, build_settings
+from slr_accel.settings.run import Settings, build_settings
 from slr_accel.training import largest_batch as tried
 from slr_accel.training.data import Epoch, TrainData, make_epoch, make_vocabulary, train_data
 from slr_accel.training.setup import fresh_model, make_optimizer

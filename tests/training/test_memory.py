@@ -11,10 +11,10 @@ import pytest
 from run_helpers import TrainCommand
 from s3_helpers import S3
 
-from slr_accel.corpus.layout import generic_layout
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.corpus.record import Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.layouts.layout import generic_layout
 
 pytestmark = pytest.mark.slow
 SMALL, LARGE = 200, 2000

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from run_helpers import TrainCommand, kill, metrics
-from test_resume import assert_same_run, lines, wait_for
+from run_helpers import TrainCommand, assert_same_run, kill, lines, metrics, wait_for
 
+from slr_accel.settings.training import TrainingSettings
 from slr_accel.training.schedules import learning_rate_factor, plateaus
-from slr_accel.training.settings import TrainingSettings
 
 SCHEDULES = ["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
 

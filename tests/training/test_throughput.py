@@ -9,7 +9,7 @@ import pytest
 from run_helpers import TIMES, TrainCommand
 
 from slr_accel.training import throughput
-from slr_accel.training.feed import StepWork
+from slr_accel.training.step_work import StepWork
 from slr_accel.training.throughput import Throughput, peak_memory
 
 

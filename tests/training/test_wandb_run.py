@@ -12,7 +12,7 @@ from run_helpers import TrainCommand
 from wandb_helpers import offline_runs, summary, wandb_records
 
 from slr_accel.errors import RunError
-from slr_accel.settings import build_settings
+from slr_accel.settings.run import build_settings
 from slr_accel.training.wandb_run import MOST_HYPOTHESES, init_wandb, start_wandb, wandb_mode
 
 

@@ -15,8 +15,9 @@ import yaml
 from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
 
-from slr_accel.settings import build_settings
-from slr_accel.training import processes, zero
+from slr_accel.processes import deepspeed, joining
+from slr_accel.settings.run import build_settings
+from slr_accel.training import zero
 
 pytest.importorskip("deepspeed")
 ROOT = Path(__file__).parents[2]
@@ -185,12 +186,12 @@ def test_deepspeed_s_config_must_not_contradict_the_settings() -> None:
 
 def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    monkeypatch.setattr(zero.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(deepspeed.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install -c constraints.txt -e '\.\[deepspeed\]'"):
-        processes.make_accelerator(None)
+        joining.make_accelerator(None)
 
 
 def test_fsdp_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match=r"deepspeed_zero3\.yaml"):
-        processes.make_accelerator(None)
+        joining.make_accelerator(None)

@@ -1,0 +1,208 @@
+"""A listing becomes a corpus on disk, or one part of it on one of many machines.
+
+Two passes over the sequences: the first checks every one and finds the smallest dtype that loses
+nothing that matters, the second writes. So all problems are seen at once, before anything is
+written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slr_accel.corpus.format import CorpusInfo, sha256
+from slr_accel.corpus.precision import PrecisionSurvey
+from slr_accel.corpus.reader import open_corpus, open_part
+from slr_accel.corpus.sequence import Sequence
+from slr_accel.corpus.writer import write_corpus
+from slr_accel.files import is_unicode
+from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.machine_share import Share
+from slr_accel.layouts.layout import Layout
+from slr_accel.new_folder import check_new_folder
+from slr_accel.progress import Progress
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that steer a terminal, and nobody sees."""
+LARGEST_DTYPE = "float32"
+"""Parts are kept in it until all are there and the corpus' dtype can be chosen."""
+
+
+@dataclass(frozen=True)
+class Built:
+    info: CorpusInfo
+    folder: Path
+    skipped: list[str]
+    """What could not be read, where that was allowed."""
+    preview: Path | None = None
+    """A picture of the corpus, from importers that draw one."""
+
+
+def build_corpus(
+    listing: Listing,
+    out: Path,
+    *,
+    share: Share | None = None,
+    allow_skips: bool = False,
+    track: Progress,
+) -> Built:
+    """Reads a listing and writes the corpus `out`; with `share` a part of it, beside `out`.
+
+    Args:
+        allow_skips: leave out what cannot be read, and list it, instead of writing nothing.
+
+    Raises:
+        ValueError: with every problem found and where; nothing is written then.
+    """
+    check_new_folder(out)
+    folder = share.folder(out) if share else out
+    check_new_folder(folder)
+    _check_ids(listing)
+    if not listing.items:
+        listing.problems.raise_if_any()
+        raise ValueError(f"{listing.root}: holds no sequences for `prepare {listing.importer}`")
+    items = share.of(listing.items) if share else listing.items
+    if listing.fetch:
+        listing.problems.raise_if_any()
+        listing.fetch(items, track)
+    survey, unread = PrecisionSurvey(listing.layout), Problems()
+    if listing.dtype is None:
+        items = list(_readable(items, survey, unread, listing.layout, track))
+    # A part may be empty: others have what is left.
+    if unread.messages and not (allow_skips and (items or share)):
+        listing.problems.messages += unread.messages
+        listing.problems.raise_if_any(
+            "none can be read: nothing is left to write"
+            if allow_skips
+            else "--allow_skips leaves out what cannot be read"
+        )
+    listing.problems.raise_if_any()
+    info = write_corpus(
+        folder,
+        (item.read() for item in track(items, "writing", len(items))),
+        layout=listing.layout,
+        dtype=listing.dtype or (LARGEST_DTYPE if share else survey.dtype()),
+        frames_per_second=listing.frames_per_second,
+        source=_provenance(listing, share, unread),
+        checksums=listing.checksums or _checksums(listing, items, track),
+    )
+    return Built(info, folder, unread.messages, _draw(listing, folder, is_part=share is not None))
+
+
+def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
+    """The corpus' picture; None where the importer draws none, or it cannot be drawn."""
+    if listing.preview is None:
+        return None
+    preview = folder.with_name(f"{folder.name}.preview.png")
+    try:
+        listing.preview(open_part(folder) if is_part else open_corpus(folder), preview)
+    except (OSError, ValueError) as error:
+        # The corpus is there and whole: a missing picture is no failure.
+        listing.notes.append(f"{preview} could not be drawn ({error})")
+        return None
+    return preview
+
+
+def _provenance(listing: Listing, share: Share | None, unread: Problems) -> dict[str, Any]:
+    source = {
+        "importer": listing.importer,
+        "slr_accel": version("slr-accel"),
+        "skipped": unread.messages,
+        "notes": listing.notes,
+        **listing.source,
+    }
+    if share is None:
+        return source
+    part = {"index": share.index, "count": share.count, "dtype": listing.dtype}
+    return source | {"part": part | {"listing": _listing_digest(listing)}}
+
+
+def _check_ids(listing: Listing) -> None:
+    first: dict[str, str] = {}
+    for item in listing.items:
+        if item.id in first:
+            listing.problems.add(item.where, f"id {item.id!r} was used at {first[item.id]}")
+        elif any(character.isspace() for character in item.id):
+            listing.problems.add(
+                item.where, f"id {item.id!r} contains white space; CTM files cannot hold it"
+            )
+        elif not is_unicode(item.id):
+            listing.problems.add(item.where, f"id {item.id!r} is not UTF-8 text; rename it")
+        first.setdefault(item.id, item.where)
+
+
+def _readable(
+    items: list[Item], survey: PrecisionSurvey, unread: Problems, layout: Layout, track: Progress
+) -> Iterator[Item]:
+    """The items that are sound; `survey` sees them, `unread` learns what is wrong with others."""
+    for item in track(items, "checking", len(items)):
+        try:
+            sequence = item.read()
+            check_values(sequence, layout)
+        except (ValueError, OSError) as error:
+            unread.add(item.where, f"{item.id}: {error}")
+            continue
+        survey.add(sequence.features, sequence.presence)
+        yield item
+
+
+def check_values(sequence: Sequence, layout: Layout) -> None:
+    """ValueError where a sequence cannot be trained on: what is missing, not finite or outside."""
+    texts = [sequence.id, sequence.signer, sequence.text or "", *sequence.labels]
+    texts += [segment.label for segment in sequence.segments]
+    if not all(map(is_unicode, texts)):
+        raise ValueError("its name or labels are not UTF-8 text; rename it")
+    names = (sequence.id, sequence.signer, *sequence.labels)
+    odd = [name for name in names if CONTROL.search(name)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} holds a control character; write it without")
+    frames = len(sequence.features)
+    if frames == 0:
+        raise ValueError("has no frames")
+    if sequence.split == "train" and not sequence.labels:
+        raise ValueError("has no `labels`, which a sequence of the train split needs")
+    for name, columns in layout.slices.items():
+        bad = ~np.isfinite(sequence.features[:, columns])
+        if bad.any():
+            frame, column = (int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(
+                f"{int(bad.sum())} values are NaN or infinite, the first in frame {frame}, "
+                f"block {name}, its column {column}; repair or leave out this sequence"
+            )
+    beyond = [s for s in sequence.segments if s.start >= s.end or s.end > frames]
+    if beyond:
+        raise ValueError(f"segment {list(beyond[0])} lies beyond the last of {frames} frames")
+
+
+def _checksums(listing: Listing, items: list[Item], track: Progress) -> dict[str, str]:
+    """{name from the listing's root: SHA-256} of every file the corpus is made from."""
+    files = sorted({*listing.files, *(file for item in items for file in item.files)})
+    return {
+        _name(file, listing.root): sha256(file) for file in track(files, "checksums", len(files))
+    }
+
+
+def _name(file: Path, root: Path) -> str:
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
+def _listing_digest(listing: Listing) -> str:
+    """Equal where two machines have listed the same source with the same options."""
+    content = [
+        listing.importer,
+        listing.layout.to_json(),
+        listing.frames_per_second,
+        listing.dtype,
+        listing.source,
+        [item.id for item in listing.items],
+        [sha256(file) for file in listing.files],
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

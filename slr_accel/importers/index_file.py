@@ -1,0 +1,168 @@
+"""How the rows of an index are read from its file, jsonl or csv: fields as they stand."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TextIO
+
+from slr_accel.importers.listing import Problems
+
+
+def read_fields(
+    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
+) -> list[tuple[str, dict[str, Any]]]:
+    """(FILE:LINE, fields as they stand) of every row of a jsonl or csv file.
+
+    Args:
+        needed: the columns that the header of a csv file must have, of those that are `known`.
+
+    Raises:
+        ValueError: it is no such file, or has no rows; what is wrong with one row is a problem.
+    """
+    if not path.exists():
+        raise ValueError(f"{path}: no such index file")
+    if not path.is_file():
+        raise ValueError(f"{path}: is a folder; name the .jsonl or .csv file in it")
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise ValueError(f"{path}: an index is a .jsonl or a .csv file")
+    try:
+        rows = list(_lines(path, needed, known, problems))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
+    if not rows and not problems.messages:
+        raise ValueError(f"{path}: has no rows")
+    return rows
+
+
+def _lines(
+    path: Path, needed: Collection[str], known: Collection[str], problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    # utf-8-sig: editors on Windows begin a file with a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix.lower() == ".csv":
+            yield from _csv_lines(path, file, needed, known, problems)
+        else:
+            yield from _json_lines(path, file, known, problems)
+
+
+def _csv_lines(
+    path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    rows = _csv_rows(path, file)
+    header = [name.strip() for name in next(rows, ("", []))[1]]
+    _check_header(path, header, needed, known)
+    for where, cells in rows:
+        if any("\n" in cell or "\r" in cell for cell in cells):
+            # No column needs one, but a stray quote takes the rows below it into its cell.
+            problems.add(
+                where,
+                "a cell goes on over the end of its line; is a double quote not closed? A line "
+                "break within a text becomes a space",
+            )
+        elif len(cells) > len(header):
+            problems.add(
+                where,
+                f"more cells than the {len(header)} of the header; put cells that hold a comma "
+                "between double quotes",
+            )
+        else:
+            named = zip(header, (cell.strip() for cell in cells), strict=False)
+            yield where, {key: cell for key, cell in named if cell}
+
+
+def _check_header(
+    path: Path, header: list[str], needed: Collection[str], known: Collection[str]
+) -> None:
+    missing = sorted(set(needed) - set(header))
+    if missing:
+        raise ValueError(
+            f"{path}:1: the header has {header}, without {', '.join(missing)}; a csv index needs "
+            f"a comma-separated header with some of {', '.join(known)}"
+        )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path}:1: the header names {', '.join(twice)} twice")
+    for name in header:
+        meant = _meant(name, tuple(known), header)
+        if meant:
+            raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {meant}?")
+
+
+def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
+    """(FILE:LINE where it begins, cells) of every line of cells, the header first."""
+    # `skipinitialspace` leaves spaces behind a quote that closes a cell; strict, csv refuses them.
+    lines = (re.sub(r'(?<!")"[ \t]+(?=,|\r?\n?$)', '"', line) for line in file)
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    last = 0
+    try:
+        for cells in reader:
+            if cells:
+                yield f"{path}:{last + 1}", cells
+            last = reader.line_num
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}:{last + 1}: not readable as csv ({error}); a cell that begins with a double "
+            "quote ends with one, and has those within it doubled"
+        ) from None
+
+
+def _meant(name: str, known: tuple[str, ...], given: Collection[str]) -> str | None:
+    """The column that an unknown one must be meant for, which is not `given` itself."""
+    return next((column for column in _like(name, known) if column not in given), None)
+
+
+@cache
+def _like(name: str, known: tuple[str, ...]) -> list[str]:
+    """Not `fs` for fps or `sign` for signer: those are somebody's own."""
+    if name in known:
+        return []
+    name = name.lower()
+    near = difflib.get_close_matches(name, known, len(known), 0.85) if len(name) > 4 else []
+    return [column for column in known if column.rstrip("s") == name.rstrip("s")] or near
+
+
+def _json_lines(
+    path: Path, file: TextIO, known: Collection[str], problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    told: set[str] = set()
+    is_first = True
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        where = f"{path}:{line}"
+        if is_first:
+            _check_form(path, where, text.strip())
+        is_first = False
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problems.add(where, f"not a JSON object ({error})")
+            continue
+        if not isinstance(fields, dict):
+            problems.add(where, f"not a JSON object but a {type(fields).__name__}")
+            continue
+        for name in fields:
+            meant = _meant(name, tuple(known), fields)
+            if meant and name not in told:
+                told.add(name)
+                problems.add(where, f"unknown key {name!r}; did you mean {meant}?")
+        yield where, fields
+
+
+def _check_form(path: Path, where: str, first: str) -> None:
+    """ValueError where the first line shows that no line is an object: it would be told of each."""
+    if first.startswith("["):
+        raise ValueError(
+            f"{path}: is one JSON array; needed is one object a line, without brackets around all "
+            "and commas between"
+        )
+    if first == "{":
+        raise ValueError(
+            f"{where}: not a JSON object but the first line of one; needed is one object a line"
+        )

@@ -1,0 +1,84 @@
+"""`slr-accel prepare merge`: the parts that several machines made become one corpus."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from slr_accel.corpus.format import CHECKSUMS_FILE, CORPUS_FILE
+from slr_accel.corpus.reader import Corpus, open_part
+from slr_accel.importers.listing import Item, Listing
+from slr_accel.importers.machine_share import parts_folder
+
+DESCRIPTION = """\
+Joins what `slr-accel prepare NAME --out OUT --shard i/n` has left in OUT.parts on every machine.
+The corpus is the same as one made without --shard. The parts stay; remove them afterwards.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own: --out names the parts, too."""
+
+
+def list_sequences(args: argparse.Namespace) -> Listing:
+    return list_parts(args.out)
+
+
+def list_parts(out: Path) -> Listing:
+    """The sequences of all parts of `out`, in their order.
+
+    Raises:
+        ValueError: a part is missing, or parts were made from different sources.
+    """
+    folder = parts_folder(out)
+    parts = [open_part(path.parent) for path in sorted(folder.glob(f"part-*/{CORPUS_FILE}"))]
+    if not parts:
+        raise ValueError(f"{folder}: no parts here; make them with `prepare NAME --shard i/n`")
+    _check(parts, folder)
+    first = parts[0].info
+    return Listing(
+        importer=first.source["importer"],
+        layout=first.layout,
+        frames_per_second=first.frames_per_second,
+        items=[_item(part, row) for part in parts for row in range(len(part.rows))],
+        source=_source(parts),
+        checksums={name: digest for part in parts for name, digest in _checksums(part).items()},
+        root=folder,
+        dtype=first.source["part"]["dtype"],
+    )
+
+
+def _check(parts: list[Corpus], folder: Path) -> None:
+    found = [part.info.source["part"] for part in parts]
+    count = found[0]["count"]
+    if len({(part["count"], part["listing"]) for part in found}) > 1:
+        raise ValueError(
+            f"{folder}: its parts come from different sources, options or numbers of shards; "
+            "remove them and make all of them anew"
+        )
+    missing = sorted(set(range(count)) - {part["index"] for part in found})
+    if missing:
+        raise ValueError(
+            f"{folder}: {len(found)} of {count} parts are here; "
+            f"missing: {', '.join(f'--shard {index}/{count}' for index in missing)}"
+        )
+
+
+def _item(part: Corpus, row: int) -> Item:
+    return Item(part.rows.id(row), f"{part.folder.name}:{row}", partial(part.sequence, row))
+
+
+def _source(parts: list[Corpus]) -> dict[str, Any]:
+    source = {key: value for key, value in parts[0].info.source.items() if key != "part"}
+    return source | {"skipped": [text for part in parts for text in part.info.source["skipped"]]}
+
+
+def _checksums(part: Corpus) -> dict[str, str]:
+    path = part.folder / CHECKSUMS_FILE
+    if not path.is_file():
+        return {}
+    lines = os.fsdecode(path.read_bytes()).split("\n")[:-1]
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

@@ -1,0 +1,141 @@
+"""One .pose file of MediaPipe Holistic -> base values and presence, by the names in its header."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from slr_accel.importers.frame_rate import MAX_FPS
+from slr_accel.layouts.face_mesh import REFINED_FACE_POINTS
+from slr_accel.layouts.layout import Block
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.optional_packages import how_to_install
+
+LAYOUT = mediapipe_holistic(confidence=True)
+COMPONENTS = {
+    "pose": "POSE_LANDMARKS",
+    "left_hand": "LEFT_HAND_LANDMARKS",
+    "right_hand": "RIGHT_HAND_LANDMARKS",
+    "face": "FACE_LANDMARKS",
+}
+LARGEST_CONFIDENCE = 2.0
+"""Resampled files overshoot 0 and 1 a little; coordinates in the place of confidences, far."""
+
+
+class Header(NamedTuple):
+    fps: float
+    is_refined: bool
+    """The face has the irises, too."""
+
+
+def pose_format() -> Any:
+    """The library. ValueError says how to install it."""
+    try:
+        return import_module("pose_format")
+    except ImportError:
+        raise ValueError(
+            f"reading .pose files needs the package pose-format: {how_to_install('pose')}"
+        ) from None
+
+
+def read_header(path: Path) -> Header:
+    """What must be known of a file before it is read. ValueError says what is wrong with it."""
+    pose = _open(path, only_header=True)
+    faces = [c for c in pose.header.components if c.name == COMPONENTS["face"]]
+    return Header(
+        _checked_rate(pose), any(len(face.points) == REFINED_FACE_POINTS for face in faces)
+    )
+
+
+def read_pose(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """A file's only person.
+
+    Returns:
+        [T, D] float32 in the columns of LAYOUT, [T, blocks] bool presence, frames per second.
+
+    Raises:
+        ValueError: says what is wrong with the file.
+    """
+    pose = _open(path)
+    columns = {block.name: _columns(pose.header, block) for block in LAYOUT.blocks}
+    size = pose.header.dimensions
+    frames, people, _, axes = pose.body.data.shape
+    if not frames:
+        raise ValueError("has no frames")
+    if people != 1:
+        raise ValueError(f"holds {people} people; make a file of each, with one person in it")
+    if axes != len(("x", "y", "z")):
+        raise ValueError(f"has {axes} coordinates a point; needed are x, y and z")
+    if not (size.width and size.height):
+        raise ValueError(
+            f"its header gives {size.width} x {size.height} pixels for the frame, which x and y "
+            "are divided by; write the video's size to it"
+        )
+    # Points without confidence are 0 from here.
+    points = pose.body.data.filled(0)[:, 0] / np.array([size.width, size.height, 1], np.float32)
+    confidence = pose.body.confidence[:, 0]
+    if not (np.abs(confidence) <= LARGEST_CONFIDENCE).all():
+        raise ValueError("its confidences are not from 0 to 1: the file is damaged or cut off")
+    parts, presence = [], []
+    for block in LAYOUT.blocks:
+        own, seen = points[:, columns[block.name]], confidence[:, columns[block.name]] > 0
+        if "confidence" in block.axes:
+            own = np.concatenate([own, confidence[:, columns[block.name], None]], axis=-1)
+            present = seen.any(axis=1)
+        else:
+            present = seen.all(axis=1)
+        parts.append((own * present[:, None, None]).reshape(frames, -1))
+        presence.append(present)
+    return np.concatenate(parts, axis=1), np.stack(presence, axis=1), _checked_rate(pose)
+
+
+def _open(path: Path, only_header: bool = False) -> Any:
+    library = pose_format()
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        if only_header:
+            with path.open("rb") as file:
+                return library.Pose.read(file, library.pose_body.EmptyPoseBody)
+        return library.Pose.read(path.read_bytes())
+    # The library meets damaged bytes with whatever exception comes (struct.error, TypeError,
+    # EOFError, UnicodeDecodeError, ...). To a user all of them mean the same.
+    except Exception as error:
+        raise ValueError(
+            f"{path}: not readable as a .pose file; it is damaged or cut off ({error})"
+        ) from None
+
+
+def _checked_rate(pose: Any) -> float:
+    fps = float(pose.body.fps)
+    if not 0 < fps < MAX_FPS:
+        raise ValueError(f"its header gives {fps:g} frames per second; write the video's to it")
+    return fps
+
+
+def _columns(header: Any, block: Block) -> list[int]:
+    """Where the file has the points of a block, in the block's order."""
+    wanted_component = COMPONENTS[block.name]
+    # The face's points are named by their numbers.
+    numbers = [str(number) for number in range(len(block.points))]
+    wanted = numbers if block.name == "face" else list(block.points)
+    start = 0
+    for component in header.components:
+        if component.name == wanted_component:
+            # INDEX_FINGER_MCP is our index_mcp.
+            names = [name.lower().replace("_finger_", "_") for name in component.points]
+            extra = REFINED_FACE_POINTS if block.name == "face" else len(wanted)
+            if len(names) not in (len(wanted), extra) or not set(wanted) <= set(names):
+                raise ValueError(
+                    f"{wanted_component} has {len(names)} points; needed are the {len(wanted)} of "
+                    "MediaPipe Holistic, by their names: write the file without reducing it"
+                )
+            return [start + names.index(name) for name in wanted]
+        start += len(component.points)
+    raise ValueError(
+        f"has no {wanted_component}, only {', '.join(c.name for c in header.components)}; needed "
+        "are all components of MediaPipe Holistic"
+    )

@@ -1,0 +1,153 @@
+"""`slr-accel prepare speech`: recordings and their transcripts become a corpus of log-mel."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from slr_accel.corpus.sequence import Sequence
+from slr_accel.importers.audio import read_audio, resample
+from slr_accel.importers.index import IndexRow, read_index
+from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.log_mel import log_mel, log_mel_frame_rate, log_mel_layout
+from slr_accel.importers.manifest import list_manifest
+from slr_accel.optional_packages import how_to_install
+
+DESCRIPTION = """\
+Makes a corpus of 80-bin log-mel, 100 frames a second, from sound files. INDEX is a .jsonl file with
+one sequence a line:
+
+  {"id": "s1", "split": "train", "audio": "s1.wav", "labels": "hello world"}
+
+audio     FILE.wav or FILE.flac (ogg and mp3 work, too), or a list of them, joined in time. Paths
+          start at the index. Of several channels the mean is taken. A file that is cut off is
+          refused, but ogg does not say how long it should be.
+features  instead of audio: ready-made ones, as `prepare manifest` reads them (MFCC, ...)
+labels    the words of the transcript, kept as they are: upper and lower case differ
+split     train and dev are what training uses; others (test) are for evaluate and predict
+also      signer (speaker), text, segments ([[start_frame, end_frame, word], ...])
+
+A .csv with these column names works too (a list of files with `;` between). The bins reach up to
+half the sample rate, so a corpus has one: --sample_rate makes one of several.
+"""
+LIBRARIES = ("kaldi-native-fbank", "soundfile", "soxr")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", required=True, type=Path, help="jsonl or csv file")
+    parser.add_argument(
+        "--sample_rate", type=int, help="samples a second: resample all files to it [no resampling]"
+    )
+    parser.add_argument(
+        "--fps", type=float, help="frames per second of ready-made features, where rows do not say"
+    )
+
+
+def list_sequences(args: argparse.Namespace) -> Listing:
+    return list_speech(args.index, sample_rate=args.sample_rate, fps=args.fps)
+
+
+@dataclass(frozen=True)
+class _Source:
+    folder: Path
+    sample_rate: int
+    first: str
+    """The file that the rate is that of; empty where all are resampled to it."""
+
+
+def list_speech(
+    index: Path, *, sample_rate: int | None = None, fps: float | None = None
+) -> Listing:
+    """The sequences of an index of sound files, or of ready-made features.
+
+    Args:
+        sample_rate: resample all files to it; None takes that of the first file, which all others
+            must then have.
+        fps: frames per second of ready-made features, for rows that do not say.
+
+    Raises:
+        ValueError: the index cannot be read at all, or an option does not go with what it names.
+    """
+    problems = Problems()
+    rows = read_index(index, problems, media=("audio", "features"))
+    if all(row.medium == "features" for row in rows):
+        problems.raise_if_any()  # `list_manifest` would take a row of both
+        if sample_rate is not None:
+            raise ValueError("--sample_rate is for `audio`, and this index names `features`")
+        return replace(list_manifest(index, fps=fps), importer="speech")
+    if fps is not None:
+        raise ValueError("--fps is for `features`; `audio` becomes 100 frames a second")
+    _check_rows(rows, problems)
+    libraries = _libraries()
+    source = _find_source(index.parent, rows, sample_rate)
+    return Listing(
+        importer="speech",
+        layout=log_mel_layout(source.sample_rate),
+        frames_per_second=log_mel_frame_rate(source.sample_rate),
+        items=[_item(row, source) for row in rows],
+        source={"sample_rate": source.sample_rate, "resampled": not source.first, **libraries},
+        notes=problems.notes,
+        files=(index,),
+        root=index.parent,
+        problems=problems,
+    )
+
+
+def _check_rows(rows: list[IndexRow], problems: Problems) -> None:
+    for row in rows:
+        if row.medium != "audio":
+            problems.add(row.where, "names `features`, but others `audio`; make a corpus of each")
+        elif row.fps is not None:
+            problems.add(row.where, "`fps` is for `features`; `audio` becomes 100 frames a second")
+
+
+def _libraries() -> dict[str, str]:
+    """{library: its version}. ValueError where one is not installed."""
+    try:
+        return {name: version(name) for name in LIBRARIES}
+    except PackageNotFoundError as error:
+        raise ValueError(f"reading sound needs {error.name}: {how_to_install('speech')}") from None
+
+
+def _find_source(folder: Path, rows: list[IndexRow], sample_rate: int | None) -> _Source:
+    if sample_rate is not None:
+        return _Source(folder, sample_rate, "")
+    for part in (part for row in rows if row.medium == "audio" for part in row.parts):
+        # What is wrong with the ones before is told, with its line, when all are checked.
+        with suppress(ValueError):
+            return _Source(folder, read_audio(folder / part)[1], part)
+    return _Source(folder, 16_000, "")
+
+
+def _item(row: IndexRow, source: _Source) -> Item:
+    files = {source.folder / part for part in row.parts}
+    return Item(row.id, row.where, partial(_read, row, source), tuple(sorted(files)))
+
+
+def _read(row: IndexRow, source: _Source) -> Sequence:
+    """One sequence: its files are joined as sound, so that no frame ends at a seam."""
+    samples = np.concatenate([_read_part(part, source) for part in row.parts])
+    features = log_mel(samples, source.sample_rate)
+    presence = np.ones((len(features), 1), bool)
+    return Sequence(
+        row.id, row.split, row.signer, features, presence, row.labels, row.segments, row.text
+    )
+
+
+def _read_part(name: str, source: _Source) -> np.ndarray:
+    samples, rate = read_audio(source.folder / name)
+    if rate == source.sample_rate:
+        return samples
+    if source.first:
+        raise ValueError(
+            f"{name} has {rate} samples a second, but {source.first}, the first file, has "
+            f"{source.sample_rate}; bring all to one rate with --sample_rate "
+            f"{min(rate, source.sample_rate)}"
+        )
+    return resample(samples, rate, source.sample_rate)

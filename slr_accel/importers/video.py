@@ -1,0 +1,290 @@
+"""`slr-accel prepare video`: videos and folders of frames become a corpus of landmarks."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
+from slr_accel.importers.frame_rate import check_fps
+from slr_accel.importers.index import IndexRow, read_index
+from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.progress import Progress
+from slr_accel.video.frames import VIDEO_SUFFIXES, Frame, source_files
+from slr_accel.video.landmarks import (
+    Extraction,
+    Extractor,
+    columns_of,
+    ensure_landmarks,
+    load_landmarks,
+)
+from slr_accel.video.preview import draw_preview
+from slr_accel.video.workers import run_jobs
+
+DEFAULT_FPS = 25.0
+ROUNDING = 1e-6
+"""Frames by which a time in binary may miss the frame it stands for."""
+LONGEST_NAME = 150
+"""Bytes of an id that go into a file's name, of which file systems take 255."""
+DESCRIPTION = """\
+Finds the landmarks of MediaPipe Holistic in videos. INDEX is a .jsonl or .csv file:
+
+  id,split,signer,video,labels
+  s1,train,anna,clips/s1.mp4,HELLO WORLD
+
+video     a video file, or a folder of numbered pictures (png, jpg); paths start at the index
+labels    glosses with spaces between; needed in the split `train`
+split     train and dev are what training uses; others (test) are for evaluate and predict
+also      signer, text, segments ([[start_frame, end_frame, gloss], ...], frames of the video),
+          fps (of a folder of pictures, where it is not --fps)
+
+--videos FOLDER takes every video and folder of pictures in FOLDER instead, without labels, as the
+split `test`: for predict.
+
+The landmarks of each video are kept in OUT.landmarks. After a crash the same command goes on with
+what is missing; with another --fps or other labels nothing is extracted again. Remove that folder
+when the corpus is as you want it. OUT.preview.png shows the landmarks on some frames: look at it.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--index", type=Path, help="jsonl or csv file")
+    source.add_argument("--videos", type=Path, metavar="FOLDER", help="its videos, unlabelled")
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=DEFAULT_FPS,
+        help=f"frames per second of the corpus, interpolated in time [{DEFAULT_FPS:g}]",
+    )
+    parser.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="the videos are mirrored, as some front cameras save them: turn them back",
+    )
+    parser.add_argument(
+        "--no_confidence",
+        action="store_true",
+        help="leave out the confidence of pose points: 1,629 values a frame instead of 1,662",
+    )
+    parser.add_argument("--workers", type=int, help="processes that extract [one a CPU core]")
+
+
+def list_sequences(args: argparse.Namespace) -> Listing:
+    from slr_accel.video.holistic import holistic
+
+    return list_video(
+        args.index,
+        args.videos,
+        work=args.out.with_name(f"{args.out.name}.landmarks"),
+        extractor=holistic(),
+        fps=args.fps,
+        mirrored=args.mirrored,
+        confidence=not args.no_confidence,
+        workers=args.workers,
+    )
+
+
+@dataclass(frozen=True)
+class _Video:
+    row: IndexRow
+    extraction: Extraction
+    time_unit: float
+    """Seconds in one unit of its frames' times."""
+
+
+def list_video(
+    index: Path | None,
+    videos: Path | None = None,
+    *,
+    work: Path,
+    extractor: Extractor,
+    fps: float = DEFAULT_FPS,
+    mirrored: bool = False,
+    confidence: bool = True,
+    workers: int | None = None,
+) -> Listing:
+    """The sequences of an index, or of a folder of videos.
+
+    Args:
+        work: folder where the landmarks of each video are kept.
+        fps: frames per second of the corpus.
+        mirrored: the videos show the scene as a mirror does.
+        confidence: pose points have their confidence as a fourth axis.
+        workers: processes; None starts as many as this one may use CPU cores.
+
+    Raises:
+        ValueError: the index or the folder cannot be read at all, or an option makes no sense.
+    """
+    check_fps(fps)
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is {workers}; give a number of processes, at least 1")
+    problems = Problems()
+    if index is not None:
+        root, rows = index.parent, read_index(index, problems, ("video",))
+    else:
+        assert videos is not None
+        root, rows = videos, _rows_of_folder(videos)
+    found = [_find(row, root, work, fps, mirrored, problems) for row in rows]
+    listed = {video.row.id: video for video in found}
+    layout, failures = mediapipe_holistic(confidence), dict[str, str]()
+    return Listing(
+        importer="video",
+        layout=layout,
+        frames_per_second=fps,
+        items=[_item(video, layout, fps, failures) for video in found],
+        source={**extractor.options, "mirrored": mirrored, "resampled_to_fps": fps},
+        notes=problems.notes,
+        files=(index,) if index else (),
+        root=root,
+        problems=problems,
+        fetch=partial(_fetch, listed, extractor, workers or _usable_cores(), failures),
+        preview=partial(_preview, listed),
+    )
+
+
+def _rows_of_folder(folder: Path) -> list[IndexRow]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder of videos")
+    paths = [path for path in sorted(folder.iterdir()) if _is_source(path)]
+    if not paths:
+        raise ValueError(
+            f"{folder}: holds neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders of pictures"
+        )
+    return [
+        IndexRow(
+            where=str(path),
+            id="_".join((path.name if path.is_dir() else path.stem).split()),
+            split="test",
+            signer=UNKNOWN_SIGNER,
+            medium="video",
+            parts=(path.name,),
+            labels=[],
+            segments=[],
+            text=None,
+            fps=None,
+        )
+        for path in paths
+    ]
+
+
+def _is_source(path: Path) -> bool:
+    if path.is_dir():
+        return bool(source_files(path))
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _find(
+    row: IndexRow, root: Path, work: Path, fps: float, mirrored: bool, problems: Problems
+) -> _Video:
+    source = root / row.parts[0]
+    if len(row.parts) > 1:
+        problems.add(row.where, f"names {len(row.parts)} videos; give each a row of its own")
+    if row.fps and not source.is_dir():
+        problems.add(row.where, "has `fps`, but a video has times of its own; remove it here")
+    file = work / f"{_file_name(row.id)}.safetensors"
+    time_unit = 1 / (row.fps or fps) if source.is_dir() else 1.0
+    return _Video(row, Extraction(source, file, mirrored), time_unit)
+
+
+def _file_name(name: str) -> str:
+    """Of an id, which may hold characters that a file's name may not, and more of them."""
+    quoted = quote(name, safe="", errors="surrogatepass")
+    if len(quoted) <= LONGEST_NAME:
+        return quoted
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{quoted[:LONGEST_NAME]}-{digest}"
+
+
+def _item(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -> Item:
+    read = partial(_read, video, layout, fps, failures)
+    return Item(video.row.id, video.row.where, read, tuple(source_files(video.extraction.source)))
+
+
+def _fetch(
+    listed: dict[str, _Video],
+    extractor: Extractor,
+    workers: int,
+    failures: dict[str, str],
+    items: list[Item],
+    track: Progress,
+) -> None:
+    """Makes the landmarks of these items; what is wrong with a video goes to `failures`."""
+    extractions = [listed[item.id].extraction for item in items]
+    for extraction in extractions:
+        extraction.file.parent.mkdir(parents=True, exist_ok=True)
+    ended = run_jobs(partial(ensure_landmarks, extractor), extractions, workers)
+    for job, error in track(ended, "landmarks", len(items)):
+        if isinstance(error, ValueError):
+            failures[items[job].id] = str(error)
+        elif error is not None:
+            raise error
+
+
+def _read(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -> Sequence:
+    row = video.row
+    if row.id in failures:
+        raise ValueError(failures[row.id])
+    landmarks = load_landmarks(video.extraction.file)
+    if not landmarks.presence[:, layout.block_index("pose")].any():
+        raise ValueError(
+            f"{video.extraction.source}: no person was found in any of its "
+            f"{len(landmarks.times)} frames"
+        )
+    seconds = landmarks.times * video.time_unit
+    count = math.floor((seconds[-1] - seconds[0]) * fps + ROUNDING) + 1
+    resampled = replace(landmarks, times=seconds).at(seconds[0] + np.arange(count) / fps)
+    return Sequence(
+        row.id,
+        row.split,
+        row.signer,
+        resampled.features[:, columns_of(layout)],
+        resampled.presence,
+        row.labels,
+        _resampled_segments(row.segments, seconds, fps, count),
+        row.text,
+    )
+
+
+def _resampled_segments(
+    segments: list[Segment], seconds: np.ndarray, fps: float, count: int
+) -> list[Segment]:
+    """Segments in frames of the video become segments in the `count` frames of the corpus."""
+    beyond = [segment for segment in segments if segment.end > len(seconds)]
+    if beyond:
+        raise ValueError(
+            f"segment {list(beyond[0])} ends after the last of the video's {len(seconds)} frames"
+        )
+    frames = np.ceil((seconds - seconds[0]) * fps - ROUNDING).astype(int).clip(max=count - 1)
+    frames = np.append(frames, count)
+    return [
+        Segment(int(frames[s.start]), int(max(frames[s.end], frames[s.start] + 1)), s.label)
+        for s in segments
+    ]
+
+
+def _preview(listed: dict[str, _Video], corpus: Corpus, picture: Path) -> None:
+    def frames_of(id: str) -> Iterator[Frame]:
+        video = listed[id]
+        for time, image in video.extraction.frames():
+            yield Frame(time * video.time_unit, image)
+
+    draw_preview(corpus, frames_of, picture)

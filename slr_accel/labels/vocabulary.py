@@ -1,0 +1,82 @@
+"""Which output stands for which label: made from the train split, kept with the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slr_accel.files import write_whole
+from slr_accel.labels.policies import check_policy, separator
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Sorted tokens; token i has id i + 1, since 0 is CTC's blank."""
+
+    tokens: tuple[str, ...]
+    label_policy: str
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens, 1)}
+
+    @property
+    def num_outputs(self) -> int:
+        """Tokens and the blank."""
+        return len(self.tokens) + 1
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._ids
+
+    def encode(self, labels: Iterable[str]) -> list[int]:
+        """Ids of labels that are all known (KeyError else: only train labels are encoded)."""
+        return [self._ids[label] for label in labels]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        return [self.tokens[i - 1] for i in ids]
+
+    def save(self, path: Path) -> None:
+        data = {"blank": BLANK, "label_policy": self.label_policy, "tokens": list(self.tokens)}
+        write_whole(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def load(path: Path) -> Vocabulary:
+        """Raises ValueError naming the file where it is no vocabulary."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            tokens, blank = data["tokens"], data["blank"]
+            policy = data["label_policy"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not a vocabulary ({error})") from None
+        texts = isinstance(tokens, list) and all(isinstance(t, str) for t in tokens)
+        if blank != BLANK or not texts or len(set(tokens)) < len(tokens):
+            raise ValueError(
+                f"{path}: tokens must be a list of texts, each once, and blank must be {BLANK}"
+            )
+        try:
+            check_policy(policy)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return Vocabulary(tuple(tokens), policy)
+
+
+def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:
+    """The vocabulary of a run, from the train split's labels after the policy.
+
+    What separates words is always in it: sentences of one word each may be joined in training.
+
+    Raises:
+        ValueError: there are no labels.
+    """
+    tokens = {token for labels in train_labels for token in labels}
+    if not tokens:
+        raise ValueError(
+            f"the train split has no labels under the label policy {label_policy}, so there is "
+            "nothing to learn"
+        )
+    return Vocabulary(tuple(sorted(tokens.union(separator(label_policy)))), label_policy)

@@ -1,0 +1,205 @@
+"""What the columns of a sequence mean: named blocks of points, each point with its axes.
+
+Columns run block by block, point by point, axis by axis. Nothing else in the project knows a column
+number: code asks the layout for a block or a point by its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from slr_accel.files import is_unicode
+from slr_accel.layouts.face_mesh import FACE_POINTS, IRIS_POINTS, explain_refined
+from slr_accel.layouts.layout_form import form_problems
+
+COORDINATES = ("x", "y", "z")
+AXES = (*COORDINATES, "confidence", "value")
+MISSING_MARKERS = ("zeros", "nan", "none")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A named group of points that is detected, or missing, as a whole."""
+
+    name: str
+    points: tuple[str, ...]
+    axes: tuple[str, ...]
+    """Some of x, y, z, confidence; ("value",) for columns without a meaning."""
+
+    @property
+    def columns(self) -> int:
+        return len(self.points) * len(self.axes)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The axes that are positions in space; empty for generic columns."""
+        return tuple(axis for axis in self.axes if axis in COORDINATES)
+
+    @property
+    def is_planar(self) -> bool:
+        """Its points have x and y."""
+        return {"x", "y"} <= set(self.axes)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of a corpus in column order, and what positions are measured from.
+
+    `origin` names the points whose mean is the centre of the body; `scale` names two points whose
+    distance is the unit of length. Both may be empty: then only train statistics normalise.
+    """
+
+    blocks: tuple[Block, ...]
+    origin: tuple[str, ...] = ()
+    scale: tuple[str, ...] = ()
+    units: str = "unknown"
+
+    def __post_init__(self) -> None:
+        names = [block.name for block in self.blocks]
+        problems = [f"block {n!r} is named twice" for n in sorted(set(names)) if names.count(n) > 1]
+        for block in self.blocks:
+            problems += _block_problems(block)
+        for field in ("origin", "scale"):
+            for reference in getattr(self, field):
+                problems += self._reference_problems(field, reference)
+        if not self.blocks:
+            problems.append("it has no blocks")
+        if self.scale and len(self.scale) != 2:
+            problems.append(f"scale needs exactly two points, not {len(self.scale)}")
+        elif self.scale and self.scale[0] == self.scale[1]:
+            problems.append(f"scale names {self.scale[0]!r} twice; a length needs two points")
+        if not is_unicode(self.units):
+            problems.append(f"units {self.units!r} is not UTF-8 text")
+        if problems:
+            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+
+    def _reference_problems(self, field: str, reference: str) -> list[str]:
+        block = reference.partition(".")[0]
+        known = {b.name: b for b in self.blocks}
+        if not self.has_point(reference):
+            return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
+        if field == "scale" and not known[block].is_planar:
+            return [f"scale names {reference!r}, whose block has not both x and y"]
+        if not known[block].coordinates:
+            return [f"{field} names {reference!r}, whose block has no x, y or z"]
+        return []
+
+    @property
+    def columns(self) -> int:
+        """Values a frame."""
+        return sum(block.columns for block in self.blocks)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """The columns of each block, by name."""
+        result, start = {}, 0
+        for block in self.blocks:
+            result[block.name] = slice(start, start + block.columns)
+            start += block.columns
+        return result
+
+    def block(self, name: str) -> Block:
+        return next(block for block in self.blocks if block.name == name)
+
+    def block_index(self, name: str) -> int:
+        """The position of a block: its column in `presence`."""
+        return [block.name for block in self.blocks].index(name)
+
+    def point_columns(self, reference: str, axes: tuple[str, ...]) -> list[int]:
+        """Columns of BLOCK.POINT for the given axes, in that order."""
+        name, _, point = reference.partition(".")
+        block = self.block(name)
+        first = self.slices[name].start + block.points.index(point) * len(block.axes)
+        return [first + block.axes.index(axis) for axis in axes]
+
+    def has_point(self, reference: str, axes: tuple[str, ...] = ()) -> bool:
+        """Whether there is such a BLOCK.POINT, with these axes."""
+        name, _, point = reference.partition(".")
+        return any(
+            block.name == name and point in block.points and set(axes) <= set(block.axes)
+            for block in self.blocks
+        )
+
+    def hint_at_refined_face(self, columns: int) -> str:
+        """Why `columns` is no number of this layout's, where the face's irises explain it."""
+        for block in self.blocks:
+            refined = columns - self.columns == IRIS_POINTS * len(block.axes)
+            if block.points == FACE_POINTS and refined:
+                return f"{explain_refined('the face seems to have')}, or "
+        return ""
+
+    @property
+    def origin_axes(self) -> tuple[str, ...]:
+        """Those of x and y in which there is an origin."""
+        blocks = [self.block(reference.partition(".")[0]) for reference in self.origin]
+        return tuple(a for a in ("x", "y") if blocks and all(a in block.axes for block in blocks))
+
+    @property
+    def signature(self) -> str:
+        """Short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
+        return ", ".join(
+            f"{b.name} {len(b.points)}"
+            + "".join({"confidence": "c", "value": ""}.get(axis, axis) for axis in b.axes)
+            for b in self.blocks
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "columns": self.columns,
+            "blocks": [
+                {"name": b.name, "points": list(b.points), "axes": list(b.axes)}
+                for b in self.blocks
+            ],
+            "units": self.units,
+            "origin": list(self.origin),
+            "scale": list(self.scale),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Layout:
+        """Raises ValueError that says which key is wrong, and of which block."""
+        problems = form_problems(data)
+        if problems:
+            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+        layout = Layout(
+            tuple(Block(b["name"], _names(b["points"]), _names(b["axes"])) for b in data["blocks"]),
+            origin=_names(data.get("origin") or []),
+            scale=_names(data.get("scale") or []),
+            units=str(data.get("units", "unknown")),
+        )
+        declared = data.get("columns", layout.columns)
+        if declared != layout.columns:
+            raise ValueError(
+                f"the layout declares {declared} columns, but its blocks have {layout.columns}"
+            )
+        return layout
+
+
+def _names(value: list[Any]) -> tuple[str, ...]:
+    return tuple(map(str, value))
+
+
+def _block_problems(block: Block) -> list[str]:
+    problems = []
+    names = [name for name in (block.name, *block.points) if not is_unicode(name)]
+    if names:
+        problems.append(f"block {block.name!r} has names that are not UTF-8 text: {names}")
+    if not block.name or "." in block.name:
+        problems.append(f"block {block.name!r} needs a name without a dot")
+    if not block.points:
+        problems.append(f"block {block.name!r} has no points")
+    if len(set(block.points)) < len(block.points):
+        problems.append(f"block {block.name!r} names a point twice")
+    if not block.axes or len(set(block.axes)) < len(block.axes):
+        problems.append(f"block {block.name!r} needs axes, each once")
+    unknown = [axis for axis in block.axes if axis not in AXES]
+    if unknown:
+        problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
+    return problems
+
+
+def generic_layout(columns: int) -> Layout:
+    """Columns without a meaning (tracks, MFCC, log-mel): one block, always present."""
+    return Layout((Block("features", tuple(str(i) for i in range(columns)), ("value",)),))

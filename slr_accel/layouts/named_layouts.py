@@ -1,0 +1,153 @@
+"""Layouts that are known by name, and those that come in a `layout.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from slr_accel.layouts.face_mesh import FACE_POINTS
+from slr_accel.layouts.layout import COORDINATES, MISSING_MARKERS, Block, Layout
+
+HAND_POINTS = (
+    "wrist",
+    *(
+        f"{finger}_{joint}"
+        for finger, joints in {
+            "thumb": ("cmc", "mcp", "ip", "tip"),
+            "index": ("mcp", "pip", "dip", "tip"),
+            "middle": ("mcp", "pip", "dip", "tip"),
+            "ring": ("mcp", "pip", "dip", "tip"),
+            "pinky": ("mcp", "pip", "dip", "tip"),
+        }.items()
+        for joint in joints
+    ),
+)
+"""Of MediaPipe's hands, in its order: the wrist, then each finger from its root to its tip."""
+POSE_POINTS = (
+    *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
+    *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
+    *("mouth_left", "mouth_right", "left_shoulder", "right_shoulder"),
+    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky"),
+    *("left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip"),
+    *("left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel"),
+    *("left_foot_index", "right_foot_index"),
+)
+
+
+def mediapipe_holistic(confidence: bool = False) -> Layout:
+    """MediaPipe Holistic, 33 pose + 21 + 21 hand + 468 face points x (x, y, z) = 1,629 values.
+
+    Point names follow MediaPipe's documentation; of the face only the nose tip (1) has a name.
+
+    Args:
+        confidence: pose points have MediaPipe's visibility as a fourth axis, which makes 1,662
+            values. Hands and face have none: they are found as a whole, or not.
+    """
+    shoulders = ("pose.left_shoulder", "pose.right_shoulder")
+    pose_axes = (*COORDINATES, "confidence") if confidence else COORDINATES
+    return Layout(
+        (
+            Block("pose", POSE_POINTS, pose_axes),
+            Block("left_hand", HAND_POINTS, COORDINATES),
+            Block("right_hand", HAND_POINTS, COORDINATES),
+            Block("face", FACE_POINTS, COORDINATES),
+        ),
+        origin=shoulders,
+        scale=shoulders,
+        units="fraction of the frame's width and height",
+    )
+
+
+OPENPOSE_POSE_POINTS = (
+    *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
+    *("left_shoulder", "left_elbow", "left_wrist"),
+)
+
+
+def openpose_upper_body() -> Layout:
+    """OpenPose's upper body lifted to 3D: 8 pose + 21 + 21 hand points x (x, y, z) = 150 values.
+
+    The order is that of the tool which made the PHOENIX-2014T skeletons: OpenPose's BODY_25 points
+    0 to 7, its left and its right hand (github.com/gopeith/SignLanguageProcessing,
+    wacv2020/pipeline_demo_01_json2h5.py). OpenPose's hands have MediaPipe's 21 points in its order.
+    """
+    shoulders = ("pose.left_shoulder", "pose.right_shoulder")
+    return Layout(
+        (
+            Block("pose", OPENPOSE_POSE_POINTS, COORDINATES),
+            Block("left_hand", HAND_POINTS, COORDINATES),
+            Block("right_hand", HAND_POINTS, COORDINATES),
+        ),
+        origin=shoulders,
+        scale=shoulders,
+        units="three shoulder widths, from the neck",
+    )
+
+
+NAMED_LAYOUTS: dict[str, Callable[[], Layout]] = {
+    "mediapipe_holistic": mediapipe_holistic,
+    "mediapipe_holistic_confidence": partial(mediapipe_holistic, confidence=True),
+    "openpose_upper_body": openpose_upper_body,
+}
+
+
+@dataclass(frozen=True)
+class LayoutFile:
+    """A `layout.json`: the layout and how each block of the source marks absence."""
+
+    layout: Layout
+    missing: dict[str, str]
+    frame_size: tuple[float, float] | None
+    """Width and height in pixels, where the file gives them: coordinates are divided by it."""
+
+
+def read_layout(name_or_file: str) -> LayoutFile:
+    """A layout by its name or from a `layout.json`. Raises ValueError with the way out."""
+    if name_or_file in NAMED_LAYOUTS:
+        layout = NAMED_LAYOUTS[name_or_file]()
+        return LayoutFile(layout, {}, None)
+    path = Path(name_or_file)
+    if not path.is_file():
+        names = ", ".join(NAMED_LAYOUTS)
+        raise ValueError(f"{name_or_file}: neither a known layout ({names}) nor a file")
+    try:
+        # utf-8-sig: editors on Windows begin a file with a byte order mark.
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        layout = Layout.from_json(data)
+        missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
+        frame_size = _frame_size(data.get("frame_size"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: is not JSON ({error.msg} in line {error.lineno}, column {error.colno})"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: is too deeply nested for a layout") from None
+    bad = [
+        f"`missing` of block {name!r} is {marker!r}"
+        for name, marker in missing.items()
+        if marker not in MISSING_MARKERS
+    ]
+    if bad:
+        raise ValueError(f"{path}: {', '.join(bad)}; it can be {', '.join(MISSING_MARKERS)}")
+    return LayoutFile(layout, missing, frame_size)
+
+
+def _frame_size(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        width, height = map(float, value)
+    except (TypeError, ValueError, OverflowError):
+        width = height = 0.0
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise ValueError(f"frame_size is {value!r}; give [width, height] in pixels")
+    return width, height

@@ -1,0 +1,264 @@
+"""What a checkpoint holds and when it counts as one.
+
+    step_00001200/
+      config.json, vocabulary.json   rebuild the model
+      model.safetensors              the weights that are evaluated
+      training.safetensors           the weights that are trained, where an average is evaluated
+      optimizer.safetensors          optimizer tensors, keyed by parameter name
+      meta.json                      the training state; written last, its presence means valid
+
+All is written in step_00001200.tmp, which is then renamed. Nothing is unpickled on load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from slr_accel.errors import RunError
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
+from slr_accel.models.location import WEIGHTS_FILE
+from slr_accel.models.recogniser import Recogniser
+
+META_FILE = "meta.json"
+OPTIMIZER_FILE = "optimizer.safetensors"
+TRAINING_WEIGHTS_FILE = "training.safetensors"
+FORMAT_VERSION = 1
+
+
+@dataclass
+class TrainState:
+    """Where a run stands: all that resuming needs besides tensors."""
+
+    step: int = 0
+    """Optimizer steps taken."""
+    epoch: int = 0
+    """Epochs that are finished."""
+    micro_batches: int = 0
+    """Micro-batches of this epoch's plan that are consumed."""
+    best_wer: float | None = None
+    best_step: int = 0
+    validations_without_gain: int = 0
+    owes_validation: bool = False
+    """The validation of this step was cut short by a signal; the next start makes up for it."""
+    validations: list[tuple[int, float]] = field(default_factory=list)
+    """(step, WER) of each, the first one first."""
+    loss_sum: float = 0.0
+    """Since the last line of metrics."""
+    num_targets: int = 0
+    """Since the last line of metrics."""
+    skipped_in_a_row: int = 0
+    """Steps."""
+    skipped_losses: int = 0
+    """Of these, the steps that had a loss that is not finite."""
+    metrics_bytes: int = 0
+    """Length of metrics.jsonl: what is beyond belongs to steps taken again."""
+    grad_scaler: dict[str, float] = field(default_factory=dict)
+    wandb_id: str | None = None
+
+    @property
+    def epoch_of_last_step(self) -> int:
+        """Counted from 1: what users are told."""
+        return self.epoch + (self.micro_batches > 0)
+
+
+def checkpoint_path(checkpoints: Path, step: int) -> Path:
+    return checkpoints / f"step_{step:08d}"
+
+
+def average_path(checkpoints: Path, step: int) -> Path:
+    """Weights averaged at the end of a run that ended at `step`: a model, and no checkpoint."""
+    return checkpoints / f"average_{step:08d}"
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step_"))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint's content at one moment of training."""
+
+    model: Recogniser
+    """Only its config is written."""
+    vocabulary: Vocabulary
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    optimizer: dict[str, Tensor]
+    state: TrainState
+
+
+def take_snapshot(
+    *,
+    model: Recogniser,
+    vocabulary: Vocabulary,
+    optimizer: dict[str, Tensor],
+    average: dict[str, Tensor] | None,
+    state: TrainState,
+    copied: bool,
+) -> Snapshot:
+    """What `write_checkpoint` writes; `copied` to the host, it stays as it is while training goes
+    on. `optimizer` is what `optimizer_tensors` gives."""
+    weights = model.state_dict()
+    if copied:
+        weights, optimizer = _on_host(weights), _on_host(optimizer)
+        average = None if average is None else _on_host(average)
+        state = deepcopy(state)
+    return Snapshot(model, vocabulary, weights, average, optimizer, state)
+
+
+def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()}
+
+
+def write_checkpoint(checkpoints: Path, snapshot: Snapshot) -> Path:
+    """Writes the checkpoint of the snapshot's step.
+
+    Raises:
+        OSError: it could not be written (disk full); earlier checkpoints stay as they are.
+    """
+    state, weights = snapshot.state, snapshot.weights
+    final = checkpoint_path(checkpoints, state.step)
+    folder = final.with_name(final.name + ".tmp")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        save_model(folder, snapshot.model, snapshot.vocabulary, snapshot.average or weights)
+        if snapshot.average is not None:
+            save_tensors(weights, folder / TRAINING_WEIGHTS_FILE)
+        save_tensors(snapshot.optimizer, folder / OPTIMIZER_FILE)
+        meta = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **asdict(state)}
+        (folder / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
+        for path in folder.iterdir():
+            _flush_to_disk(path)
+        if final.exists():
+            delete_checkpoint(final)
+        folder.rename(final)
+        _flush_to_disk(checkpoints)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        last = latest_checkpoint(checkpoints)
+        raise OSError(
+            f"{final}: could not be written ({error}). "
+            + (f"{last.name} is still valid: " if last else "There is no earlier checkpoint: ")
+            + "free space and give the same command again"
+        ) from None
+    return final
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def optimizer_tensors(model: Recogniser, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """{"<parameter name>/<state name>": tensor}, e.g. "head.weight/exp_avg"."""
+    return {
+        f"{name}/{key}": value
+        for name, state in optimizer_by_name(model, optimizer).items()
+        for key, value in state.items()
+    }
+
+
+def optimizer_by_name(
+    model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    """{parameter name: {state name: tensor}}; empty before the first step."""
+    return {
+        name: {key: torch.as_tensor(value) for key, value in optimizer.state[parameter].items()}
+        for name, parameter in model.named_parameters()
+        if parameter in optimizer.state
+    }
+
+
+def load_checkpoint(
+    folder: Path, *, model: Recogniser, optimizer: torch.optim.Optimizer
+) -> tuple[TrainState, dict[str, Tensor] | None]:
+    """Loads weights and optimizer in place; returns the state and the average, if there is one.
+
+    Raises:
+        ValueError: a file is missing or damaged, or does not fit this model; names the file.
+        OSError: the file system does not give one.
+        RunError: it is of another format version.
+    """
+    state = read_state(folder)
+    training = folder / TRAINING_WEIGHTS_FILE
+    average = None
+    if training.is_file():
+        average = load_tensors(folder / WEIGHTS_FILE)
+    load_weights(model, training if training.is_file() else folder / WEIGHTS_FILE)
+    _load_optimizer(folder / OPTIMIZER_FILE, model, optimizer)
+    return state, average
+
+
+def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimizer) -> None:
+    parameters = dict(model.named_parameters())
+    for key, tensor in load_tensors(path).items():
+        name, _, state_name = key.rpartition("/")
+        if name not in parameters:
+            raise ValueError(f"{path}: holds {key!r}, which this model does not have")
+        parameter = parameters[name]
+        if tensor.ndim and tensor.shape != parameter.shape:
+            raise ValueError(
+                f"{path}: {key!r} has the shape {list(tensor.shape)}, its parameter "
+                f"{list(parameter.shape)}"
+            )
+        # The fused kernels count their steps where the parameter is.
+        optimizer.state[parameter][state_name] = tensor.to(parameter.device)
+
+
+def read_state(folder: Path) -> TrainState:
+    """What meta.json says; raises as load_checkpoint."""
+    path = folder / META_FILE
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text())
+        version = meta.pop("format_version")
+        meta.pop("torch")
+        if version != FORMAT_VERSION:
+            raise RunError(
+                f"{path}: of format version {version}, this slr_accel reads {FORMAT_VERSION}; "
+                "continue the run with the version that wrote it"
+            )
+        state = TrainState(**meta)
+        state.validations = [(step, wer) for step, wer in state.validations]
+        return state
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not a checkpoint's state ({error})") from None
+
+
+def all_checkpoints(checkpoints: Path) -> list[Path]:
+    """The valid ones, oldest first."""
+    return sorted(p for p in checkpoints.glob("step_????????") if (p / META_FILE).is_file())
+
+
+def latest_checkpoint(checkpoints: Path) -> Path | None:
+    return next(reversed(all_checkpoints(checkpoints)), None)
+
+
+def delete_checkpoint(folder: Path) -> None:
+    # Its validity goes first: a half-deleted checkpoint is none.
+    (folder / META_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def point_to(link: Path, target: Path) -> None:
+    """Makes `link` point to `target` in one step; it never points nowhere."""
+    new = link.with_name(link.name + ".tmp")
+    new.unlink(missing_ok=True)
+    new.symlink_to(os.path.relpath(target, link.parent))
+    if link.is_dir() and not link.is_symlink():  # the run was copied by what follows links
+        shutil.rmtree(link)
+    new.replace(link)

@@ -1,0 +1,112 @@
+"""Where a run goes on: its last checkpoint that can be read, or a start."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor
+
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.runs.checkpoint import (
+    TrainState,
+    all_checkpoints,
+    average_path,
+    checkpoint_path,
+    load_checkpoint,
+    point_to,
+)
+from slr_accel.runs.init_from import take_weights
+from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.weight_average import start_average
+from slr_accel.settings.run import Settings
+
+
+class Resumed(NamedTuple):
+    state: TrainState
+    average: dict[str, Tensor] | None
+    """Averaged weights, where an average is kept."""
+    unread: dict[Path, str]
+    """Later checkpoints, each with the reason why it could not be read."""
+
+
+def resume(
+    settings: Settings,
+    run: RunFolder,
+    model: Recogniser,
+    optimizer: torch.optim.Optimizer,
+    vocabulary: Vocabulary,
+    device: torch.device,
+) -> Resumed:
+    """What the last checkpoint that can be read holds, or a start.
+
+    At a start the weights may come from another run (init_from).
+
+    Raises:
+        ValueError: none of the checkpoints can be read.
+        RunError: one is of another format version.
+    """
+    found = all_checkpoints(run.checkpoints)
+    if not found:
+        if settings.training.init_from is not None:
+            take_weights(model, vocabulary, settings.training.init_from)
+        model.to(device)
+        average = start_average(model) if settings.training.ema_decay else None
+        return Resumed(TrainState(), average, {})
+    model.to(device)
+    unread: dict[Path, str] = {}
+    for folder in reversed(found):
+        try:
+            state, average = load_checkpoint(folder, model=model, optimizer=optimizer)
+            break
+        except ValueError as error:
+            unread[folder] = str(error)
+    else:
+        raise ValueError(
+            "\n".join(unread.values())
+            + f"\nno checkpoint of {run.path} can be read; give another --output_dir to start anew"
+        )
+    if not checkpoint_path(run.checkpoints, state.best_step).is_dir():
+        # It went when a later one was saved, which is damaged now: the next validation is the best.
+        state.best_wer, state.best_step = None, 0
+    if average is not None:
+        average = {name: tensor.to(device) for name, tensor in average.items()}
+    return Resumed(state, average, unread)
+
+
+def check_agreement(run: RunFolder, state: TrainState) -> None:
+    """Raises ValueError where the processes are to go on from different steps."""
+    steps = sorted(set(gather_object([state.step])))
+    if len(steps) > 1:
+        raise ValueError(
+            f"the processes read different checkpoints of {run.path}, of the steps "
+            f"{', '.join(map(str, steps))}: it has to be the same folder on all machines"
+        )
+
+
+def set_aside(unread: dict[Path, str]) -> Iterator[str]:
+    """Renames checkpoints that could not be read, and says so: those to come take their names."""
+    for folder, reason in unread.items():
+        aside = folder.with_name(f"damaged_{folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        yield f"warning: {reason}; {folder} is {aside.name} now"
+
+
+def mend_best(run: RunFolder, state: TrainState) -> None:
+    """Points `best` to the best checkpoint, unless it is the average of this very end.
+
+    A kill may have come between a save and the link to it. Where the best one is gone, the last one
+    takes its place until the next validation.
+    """
+    average = average_path(run.checkpoints, state.step)
+    of_this_end = run.best.exists() and run.best.resolve() == average.resolve()
+    if state.best_step and not of_this_end:
+        point_to(run.best, checkpoint_path(run.checkpoints, state.best_step))
+    elif run.best.is_symlink() and not run.best.exists() and state.step:
+        point_to(run.best, checkpoint_path(run.checkpoints, state.step))

@@ -1,0 +1,116 @@
+"""Tells of a run while it trains, on the first process; the others keep silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slr_accel.runs.checkpoint import TrainState
+from slr_accel.runs.run_folder import RunFolder
+from slr_accel.settings.run import Settings
+from slr_accel.training.step_work import StepWork
+from slr_accel.training.throughput import Throughput
+from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
+from slr_accel.training.wandb_run import WandbRun, start_wandb
+
+
+class Report:
+    """metrics.jsonl, wandb, curves.png and the terminal, behind `log` and `say`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: RunFolder,
+        *,
+        is_main: bool,
+        total_steps: int,
+        state: TrainState,
+    ) -> None:
+        self._run = run
+        self._is_main = is_main
+        self.wandb_id = state.wandb_id
+        self._throughput = Throughput()
+        self._wandb: WandbRun | None = None
+        if is_main:
+            self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
+            self._wandb = start_wandb(settings, run.path, state.wandb_id)
+            if self._wandb is not None:
+                self.wandb_id = self._wandb.id
+            epochs = settings.training.epochs
+            epoch = min(state.epoch + 1, epochs)  # of a complete run there is no next one
+            self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
+            if state.validations:
+                self._display.figures(state.step, {"wer": state.validations[-1][1]})
+
+    def __enter__(self) -> Report:
+        if self._is_main:
+            self._display.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if not self._is_main:
+            return
+        self._display.__exit__()
+        if self._wandb is not None:
+            self._wandb.finish(error)
+        self._metrics.close()
+
+    def say(self, text: str) -> None:
+        if self._is_main:
+            self._display.line(text)
+
+    def alert(self, title: str, text: str) -> None:
+        """Says it here, and lets wandb send it; the same title once a start."""
+        self.say(text)
+        if self._wandb is not None:
+            self._wandb.alert(title, text)
+
+    def best(self, wer: float, step: int) -> None:
+        """Notes the best validation so far."""
+        if self._wandb is not None:
+            self._wandb.summarise({"best_wer": wer, "best_step": step})
+
+    def hypotheses(self, rows: list[tuple[str, str, str, float]]) -> None:
+        """Shows (id, reference, hypothesis, WER) of the last validation at wandb."""
+        if self._wandb is not None and rows:
+            self._wandb.show_hypotheses(rows)
+
+    def leave_out(self) -> None:
+        """What happened since the last step is no time of training."""
+        self._throughput.leave_out()
+
+    def step(self, step: int, epoch: int, work: StepWork) -> None:
+        """Notes that a step of `epoch`, counted from 1, is done."""
+        self._throughput.step(work)
+        if self._is_main:
+            self._display.step(step, epoch)
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Writes a record that has a `step`; training records get their speed."""
+        if not self._is_main:
+            return
+        if "loss" in record:
+            record = {**record, **self._throughput.figures()}
+        self.leave_out()
+        self._metrics.write(record)
+        if self._wandb is not None:
+            self._wandb.log(record)
+        self._display.figures(record["step"], record)
+
+    @property
+    def metrics_bytes(self) -> int:
+        return self._metrics.size if self._is_main else 0
+
+    def draw(self) -> Path | None:
+        """Draws curves.png from metrics.jsonl; None where there is none."""
+        if not self._is_main:
+            return None
+        path = self._run.path / "curves.png"
+        try:
+            draw_curves(read_metrics(self._run.metrics), path)
+        except OSError as error:  # for want of a picture no run has failed
+            self.say(f"warning: {path} could not be drawn ({error.strerror})")
+            return None
+        return path

@@ -1,0 +1,113 @@
+"""MediaPipe Holistic: frames in, landmarks out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from slr_accel.errors import RunError
+from slr_accel.layouts.layout import Block
+from slr_accel.optional_packages import how_to_install
+from slr_accel.video.frames import Frame
+from slr_accel.video.landmarks import STORED_LAYOUT, Extractor, Landmarks
+
+SETTINGS: dict[str, Any] = {
+    # The only one whose weights are in the wheel; 0 and 2 would be downloaded.
+    "model_complexity": 1,
+    "smooth_landmarks": True,
+    # Iris points would make 478 of the face's 468.
+    "refine_face_landmarks": False,
+    "min_detection_confidence": 0.5,
+    "min_tracking_confidence": 0.5,
+}
+
+
+def holistic() -> Extractor:
+    """The extractor that `prepare video` uses.
+
+    Raises:
+        ValueError: the packages of the extra `video` are not installed.
+    """
+    try:
+        versions = {name: version(name) for name in ("mediapipe", "av", "pillow")}
+    except PackageNotFoundError as error:
+        raise ValueError(
+            f"{error.name} is not installed; videos need the extra `video`: "
+            f"{how_to_install('video')}, best in an environment of its own (mediapipe needs "
+            "numpy 1.26)"
+        ) from None
+    settings = ", ".join(f"{name}={value}" for name, value in SETTINGS.items())
+    return Extractor(find_landmarks, {**versions, "holistic": settings})
+
+
+def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
+    """The landmarks of one video's frames.
+
+    Holistic follows a person from frame to frame and smooths over time. It begins anew here, so
+    that the result depends on these frames only.
+
+    Raises:
+        ValueError: what `frames` raises, and where MediaPipe fails.
+        RunError: MediaPipe cannot be loaded.
+    """
+    times: list[float] = []
+    rows: list[list[np.ndarray | None]] = []
+    with _quiet():
+        try:
+            from mediapipe.python.solutions.holistic import Holistic
+        except ImportError as error:
+            raise RunError(
+                f"mediapipe does not load ({error}); Debian and Ubuntu need libgl1 and "
+                "libglib2.0-0: apt-get install libgl1 libglib2.0-0"
+            ) from None
+        with Holistic(**SETTINGS) as model:
+            for time, image in frames:
+                try:
+                    found = model.process(image)
+                except RuntimeError as error:
+                    raise ValueError(f"MediaPipe fails in frame {len(times)}: {error}") from None
+                times.append(time)
+                rows.append([_values(found, block) for block in STORED_LAYOUT.blocks])
+    presence = np.array([[values is not None for values in row] for row in rows])
+    features = np.zeros((len(rows), STORED_LAYOUT.columns), np.float32)
+    for frame, row in zip(features, rows, strict=True):
+        for columns, values in zip(STORED_LAYOUT.slices.values(), row, strict=True):
+            if values is not None:
+                frame[columns] = values
+    return Landmarks(np.array(times, np.float64), features, presence)
+
+
+def _values(found: Any, block: Block) -> np.ndarray | None:
+    """A block's values [columns] float32 in its column order; None where it was not found.
+
+    Holistic's left hand is the signer's: it belongs to the left wrist of the pose.
+    """
+    landmarks = getattr(found, f"{block.name}_landmarks")
+    if landmarks is None:
+        return None
+    attributes = ["visibility" if axis == "confidence" else axis for axis in block.axes]
+    values = [getattr(point, name) for point in landmarks.landmark for name in attributes]
+    if len(values) != block.columns:
+        raise ValueError(
+            f"MediaPipe gives {len(landmarks.landmark)} {block.name} points, not "
+            f"{len(block.points)}; install the version that the extra `video` names"
+        )
+    return np.array(values, np.float32)  # numbers of Python would take 72 kB a frame
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Closes standard error: MediaPipe's C++ warns on it about itself, whatever is set."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

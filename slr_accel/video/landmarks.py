@@ -1,0 +1,133 @@
+"""The landmarks of one video, and the file that keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slr_accel.corpus.format import sha256
+from slr_accel.files import replaced
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.video.frames import Frame, read_frames, source_files
+
+STORED_LAYOUT = mediapipe_holistic(confidence=True)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    times: np.ndarray
+    """[T] float64, rising; as `Frame.time`."""
+    features: np.ndarray
+    """[T, D] float32 in the columns of STORED_LAYOUT; 0 where a block is absent."""
+    presence: np.ndarray
+    """[T, blocks] bool."""
+
+    def at(self, times: np.ndarray) -> Landmarks:
+        """Landmarks at other times, between the first and the last.
+
+        Linear between two frames that have a block; where only one has it, as the nearer frame is.
+        """
+        after = np.searchsorted(self.times, times).clip(1, max(len(self.times) - 1, 1))
+        before = after - 1
+        after = after.clip(max=len(self.times) - 1)
+        length = np.maximum(self.times[after] - self.times[before], np.finfo(float).tiny)
+        weight = ((times - self.times[before]) / length)[:, None]
+        both = self.presence[before] & self.presence[after]
+        weight = np.where(both, weight, weight > 0.5)  # (times, blocks)
+        presence = np.where(weight > 0.5, self.presence[after], self.presence[before])
+        columns = np.repeat(weight, [b.columns for b in STORED_LAYOUT.blocks], axis=1)
+        features = self.features[before] * (1 - columns) + self.features[after] * columns
+        return Landmarks(times, features.astype(np.float32), presence)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What finds landmarks in frames. It goes to other processes, so it must be picklable."""
+
+    landmarks_of: Callable[[Iterable[Frame]], Landmarks]
+    options: Mapping[str, str]
+    """What its results depend on: a change makes all landmarks anew."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Landmarks to be made of one source, and where they are kept."""
+
+    source: Path
+    file: Path
+    mirrored: bool
+
+    def frames(self) -> Iterator[Frame]:
+        """The source's, as the scene was."""
+        for time, image in read_frames(self.source):
+            yield Frame(time, np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image)
+
+
+def ensure_landmarks(extractor: Extractor, extraction: Extraction) -> None:
+    """Makes the file, unless it is there already, of this source and with these options.
+
+    Raises:
+        ValueError: says what is wrong with the source.
+    """
+    wanted = {
+        **extractor.options,
+        "mirrored": str(extraction.mirrored),
+        "source": _checksum(extraction.source),
+    }
+    if _metadata(extraction.file) == wanted:
+        return
+    _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
+
+
+def load_landmarks(file: Path) -> Landmarks:
+    from safetensors.numpy import load_file
+
+    tensors = load_file(file)
+    return Landmarks(tensors["times"], tensors["features"], tensors["presence"])
+
+
+def _save(landmarks: Landmarks, file: Path, metadata: dict[str, str]) -> None:
+    from safetensors.numpy import save
+
+    tensors = {
+        "times": landmarks.times,
+        "features": landmarks.features,
+        "presence": landmarks.presence,
+    }
+    with replaced(file) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
+
+
+def _metadata(file: Path) -> dict[str, str] | None:
+    """What a file of landmarks was made from; None where there is none that can be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            return opened.metadata()
+    except (OSError, SafetensorError):
+        return None
+
+
+def _checksum(source: Path) -> str:
+    """SHA-256 of a video, or of a folder's names and SHA-256s."""
+    files = source_files(source)
+    if not source.is_dir():
+        return sha256(source) if files else ""
+    listed = "".join(f"{sha256(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def columns_of(layout: Layout) -> list[int]:
+    """Where the columns of `layout`, a part of STORED_LAYOUT, stand in it."""
+    return [
+        column
+        for block in layout.blocks
+        for point in block.points
+        for column in STORED_LAYOUT.point_columns(f"{block.name}.{point}", block.axes)
+    ]

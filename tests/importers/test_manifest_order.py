@@ -1,0 +1,100 @@
+"""Own landmarks whose blocks stand in another order than the layout's are found out."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from manifest_helpers import prepare, refused, row
+from phoenix_helpers import joined, landmarks
+from prepare_helpers import index_of
+
+from slr_accel.importers.manifest import list_manifest
+from slr_accel.layouts.named_layouts import mediapipe_holistic
+
+NAMED = "pose,left_hand,right_hand,face"
+USUAL = "pose,face,left_hand,right_hand"
+
+
+def blocks_of(number: int, confidence: bool = False) -> dict[str, np.ndarray]:
+    """{block: [T, columns]} of a signed sentence, whose right hand is absent at first."""
+    blocks = landmarks(number, "HELLO WORLD")
+    blocks["right_hand"][:3] = 0
+    if confidence:
+        points = blocks["pose"].reshape(-1, 33, 3)
+        seen = np.full((*points.shape[:2], 1), 0.9, np.float32)
+        blocks["pose"] = np.concatenate([points, seen], axis=2).reshape(len(points), -1)
+    return blocks
+
+
+def index_in_order(folder: Path, order: str, confidence: bool = False) -> Path:
+    for number in range(3):
+        np.save(folder / f"s{number}.npy", joined(blocks_of(number, confidence), order))
+    return index_of(folder, *map(row, range(3)))
+
+
+@pytest.mark.parametrize("confidence", [False, True])
+@pytest.mark.parametrize("order", [USUAL, "pose,right_hand,left_hand,face"])
+def test_another_order_is_refused_and_the_way_out_works(folder, order, confidence):
+    name = "mediapipe_holistic" + ("_confidence" if confidence else "")
+    index = index_in_order(folder, order, confidence)
+    message = refused(index, layout=name)
+    assert f"{index}: the blocks are not in the order {NAMED}" in message
+    assert "Another order fits (right_hand 0." in message
+    assert f": {order}. Put the blocks of a layout.json in that order" in message
+    told = re.findall(r"a\[:, ?(\d+):(\d+)\]", message.partition("np.concatenate(")[2])
+    for path in folder.glob("*.npy"):
+        values = np.load(path)
+        parts = [values[:, int(start) : int(end)] for start, end in told]
+        np.save(path, np.concatenate(parts, axis=1))
+    corpus = prepare(index, layout=name, missing="zeros")
+    blocks = blocks_of(1, confidence)
+    np.testing.assert_allclose(corpus.features(1), joined(blocks, NAMED), atol=2e-3)
+    present = (blocks["right_hand"] != 0).any(axis=1)
+    np.testing.assert_array_equal(corpus.presence(1)[:, 2], present)
+
+
+def test_a_layout_file_with_another_order_is_named(folder):
+    layout = mediapipe_holistic().to_json()
+    (folder / "layout.json").write_text(json.dumps(layout))
+    message = refused(index_in_order(folder, USUAL))
+    assert f"Put the blocks of {folder / 'layout.json'} in that order" in message
+    layout["blocks"] = [
+        next(block for block in layout["blocks"] if block["name"] == name)
+        for name in USUAL.split(",")
+    ]
+    (folder / "layout.json").write_text(json.dumps(layout))
+    assert list(prepare(index_in_order(folder, USUAL)).layout.slices) == USUAL.split(",")
+
+
+def test_hands_that_are_elsewhere_in_every_order_are_taken(folder):
+    for number in range(3):
+        blocks = blocks_of(number)
+        blocks["right_hand"] += 5
+        np.save(folder / f"s{number}.npy", joined(blocks, NAMED))
+    index = index_of(folder, *map(row, range(3)))
+    assert len(prepare(index, layout="mediapipe_holistic").rows) == 3
+
+
+def test_blocks_that_are_normalised_each_by_itself_are_taken(folder):
+    """So they meet nowhere, or by chance in some odd order."""
+    for number in range(12):
+        for i in range(3):
+            blocks = blocks_of(3 * number + i)
+            for name, values in blocks.items():
+                points = values.reshape(len(values), -1, 3)
+                points = (points - points.mean((0, 1))) / (points.std((0, 1)) + 1e-6)
+                blocks[name] = points.reshape(values.shape)
+            np.save(folder / f"s{i}.npy", joined(blocks, NAMED))
+        listing = list_manifest(index_of(folder, *map(row, range(3))), layout="mediapipe_holistic")
+        assert len(listing.items) == 3
+
+
+def test_arrays_that_cannot_be_read_are_told_with_their_lines(folder):
+    index = index_in_order(folder, NAMED)
+    np.save(folder / "s1.npy", np.zeros((4, 7)))
+    (folder / "s2.npy").unlink()
+    message = refused(index, layout="mediapipe_holistic")
+    assert "index.jsonl:2: s1: " in message
+    assert "index.jsonl:3: s2: " in message

@@ -1,0 +1,50 @@
+"""Weights are taken only where they mean the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from models_helpers import LAYOUTS, make
+
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.models.folder import load_model, save_model
+from slr_accel.models.recogniser import Recogniser
+from slr_accel.runs.init_from import take_weights
+
+WORDS = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
+
+
+def student(**changes: object) -> Recogniser:
+    return make("student", LAYOUTS["tracks"], **changes)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    model = student()
+    save_model(tmp_path, model, WORDS, model.state_dict())
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("normalisation", "sequence"), ("reduction", 2), ("conv_blocks", 3), ("lstm_layers", 1)],
+)
+def test_another_computation_is_refused_with_the_setting(
+    source: str, setting: str, value: object
+) -> None:
+    stride = {"output_stride": 2} if setting == "reduction" else {}
+    with pytest.raises(
+        ValueError, match=rf"does not fit in .*{setting} \(.* there, {value!r} here"
+    ):
+        take_weights(student(**{setting: value}, **stride), WORDS, source)
+
+
+def test_another_way_of_training_takes_all_weights(source: str) -> None:
+    model = student(dropout=0.5, input_dropout=0.1, auxiliary_weight=0.5, consistency_weight=2)
+    early_head = model.state_dict()["auxiliary_head.weight"].clone()
+    take_weights(model, WORDS, source)
+    taken, trained = model.state_dict(), load_model(Path(source))[0].state_dict()
+    assert all(torch.equal(taken[name], tensor) for name, tensor in trained.items())
+    assert torch.equal(taken["auxiliary_head.weight"], early_head)

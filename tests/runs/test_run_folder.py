@@ -1,0 +1,120 @@
+"""A run folder is refused where it cannot be one, and is locked where it can."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from run_helpers import TrainCommand
+
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.runs import run_folder
+from slr_accel.runs.run_folder import (
+    NEEDED_FILES,
+    RunFolder,
+    check_continues,
+    check_new_run,
+    locked,
+)
+from slr_accel.settings.run import Settings, build_settings
+
+
+def settings_of(folder: Path) -> Settings:
+    return build_settings({"data_dir": "corpus", "output_dir": str(folder)})
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ValueError) as error:
+        check_new_run(RunFolder(folder), settings_of(folder))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("below", ["", "runs/deeper"])
+def test_a_file_in_the_way_is_named(below: str, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("")
+    assert f"{tmp_path / 'notes'}: is a file" in refusal(tmp_path / "notes" / below)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    assert f"{tmp_path}: may not be written to" in refusal(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", NEEDED_FILES)
+@pytest.mark.slow
+def test_a_run_that_lost_a_file_is_refused_with_what_to_do(
+    name: str, train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", max_steps=1)
+    (tmp_path / "run" / name).unlink()
+    output = train.run(tmp_path / "run", max_steps=2, expect=2)
+    assert f"holds a run without {name}; restore what was removed, or" in output
+
+
+@pytest.mark.slow
+def test_a_run_without_its_checkpoints_says_that_it_starts_again(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", max_steps=1)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    output = train.run(tmp_path / "run", max_steps=1)
+    assert "starts again at step 0: there is no checkpoint in" in output
+
+
+def test_a_file_system_without_symbolic_links_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def symlink(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    assert "has no symbolic links, and `best` is one" in refusal(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_for_links_leaves_nothing(tmp_path: Path) -> None:
+    check_new_run(RunFolder(tmp_path), settings_of(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_copied_without_its_links_continues(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    train.run(tmp_path / "run", epochs=1)
+    shutil.copytree(tmp_path / "run", tmp_path / "copy", symlinks=False)
+    assert not (tmp_path / "copy" / "best").is_symlink()
+    train.run(tmp_path / "copy", epochs=2)
+    assert (tmp_path / "copy" / "best").resolve().parent == tmp_path / "copy" / "checkpoints"
+
+
+def test_weights_to_start_from_are_the_same_however_their_folder_is_written(
+    train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.run(tmp_path / "source", max_steps=1)
+    run = RunFolder(tmp_path / "run")
+    train.run(run.path, max_steps=1, init_from=f"{tmp_path}/source/")
+    settings = {**run.config(), "output_dir": str(run.path)}
+    corpus = open_corpus(settings["data_dir"])
+    monkeypatch.chdir(tmp_path)
+    check_continues(run, build_settings({**settings, "init_from": "source"}), corpus)
+    with pytest.raises(ValueError, match="init_from"):
+        check_continues(run, build_settings({**settings, "init_from": "elsewhere"}), corpus)
+
+
+def test_a_corpus_is_no_place_for_a_run(tiny_corpus: Path) -> None:
+    assert "holds corpus.json" in refusal(tiny_corpus)
+
+
+def test_where_nothing_can_be_locked_training_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    with locked(RunFolder(tmp_path)):
+        assert f"{tmp_path}: cannot be locked" in capsys.readouterr().err

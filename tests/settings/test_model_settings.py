@@ -1,0 +1,55 @@
+"""What model settings say of themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from slr_accel.models.without_effect import without_effect
+from slr_accel.settings.models import (
+    CoSignSettings,
+    ModelSettings,
+    SpeechSettings,
+    StudentSettings,
+    TeacherSettings,
+    alignment_stride,
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        (StudentSettings(mask_share=0.3, mask_frames=8), ["mask_frames", "mask_share"]),
+        (StudentSettings(mask_share=0.3, consistency_weight=4), []),
+        (CoSignSettings(mask_frames=8, consistency_weight=0), ["mask_frames"]),
+        (CoSignSettings(mask_frames=8), []),
+        (StudentSettings(upsampling="transposed"), ["upsampling"]),
+        (StudentSettings(upsampling="transposed", output_stride=2), []),
+        (
+            TeacherSettings(attention_layers=0, attention_span=3, attention_heads=2),
+            ["attention_heads", "attention_span"],
+        ),
+        (TeacherSettings(attention_span=3), []),
+        (SpeechSettings(dropout=0.1), []),
+        (StudentSettings(conv_blocks=0, reduction=1, output_stride=1, expansion=4), ["expansion"]),
+        (StudentSettings(face_kernel_size=5), ["face_kernel_size"]),
+    ],
+)
+def test_what_was_given_and_changes_nothing_is_named(
+    settings: ModelSettings, names: list[str]
+) -> None:
+    assert [text.partition(" ")[0] for text in without_effect(settings, ["pose"])] == names
+
+
+@pytest.mark.parametrize(
+    ("settings", "stride"),
+    [
+        (StudentSettings(output_stride=1), 1),
+        (StudentSettings(output_stride=1, auxiliary_weight=0.5), 4),
+        (StudentSettings(output_stride=2, reduction=2, auxiliary_weight=0.5), 2),
+        (TeacherSettings(output_stride=2), 2),
+    ],
+)
+def test_labels_are_aligned_with_the_steps_of_an_early_head_too(
+    settings: ModelSettings, stride: int
+) -> None:
+    assert alignment_stride(settings) == stride
