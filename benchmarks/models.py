@@ -27,16 +27,18 @@ from pathlib import Path
 import torch
 from literal import PARTS, LiteralStudent, LiteralTeacher
 from loading import RESULTS, cpu_model
-from torch import nn
+from torch import Tensor, nn
 
-from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.layouts.layout import Layout, generic_layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.loading.batch import Batch
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output
 from slr_accel.settings.features import FeatureSettings, Group
 from slr_accel.settings.models import MODELS
+from slr_accel.settings.run import build_settings
+from slr_accel.training.losses import Criterion, criterion, loss_terms, total
 
 BATCH, FRAMES, LABELS, OUTPUTS = 4, 150, 12, 973
 MEGABYTE = 1e6
@@ -99,32 +101,25 @@ def layout_of(name: str) -> Layout:
 def step_of(name: str, model: nn.Module) -> Step:
     """A training step of the model on a batch of its own kind of input."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    lengths = torch.full((BATCH,), FRAMES)
-    targets = torch.randint(1, OUTPUTS, (BATCH, LABELS))
-    target_lengths = torch.full((BATCH,), LABELS)
-    if name in LITERAL:
-        values = torch.randn(BATCH, FRAMES, sum(PARTS.values()))
-    else:
-        layout = layout_of(name)
-        values = torch.rand(BATCH, FRAMES, layout.columns)
-        presence = torch.ones(BATCH, FRAMES, len(layout.blocks), dtype=torch.bool)
+    layout, options = layout_of(name), Criterion()
+    if name not in LITERAL:
+        options = criterion(build_settings({"data_dir": "-", "output_dir": "-", "model": name}))
+    batch = Batch(
+        rows=torch.arange(BATCH),
+        features=torch.rand(BATCH, FRAMES, layout.columns),
+        presence=torch.ones(BATCH, FRAMES, len(layout.blocks), dtype=torch.bool),
+        lengths=torch.full((BATCH,), FRAMES),
+        targets=torch.randint(1, OUTPUTS, (BATCH, LABELS)),
+        target_lengths=torch.full((BATCH,), LABELS),
+    )
+    values = torch.randn(BATCH, FRAMES, sum(PARTS.values()))
 
-    def forward() -> Output:
-        if name in LITERAL:
-            return Output(model(values, lengths), lengths)
-        output: Output = model(values, presence, lengths)
-        return output
+    def literal(features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
+        return Output(model(values, lengths), lengths)
 
     def step() -> None:
-        output = forward()
-        loss = ctc_loss(output.log_probs, output.lengths, targets, target_lengths)
-        for head in output.auxiliary:
-            loss = loss + head.weight * ctc_loss(
-                head.log_probs, head.lengths, targets, target_lengths
-            )
-        if output.consistency is not None:
-            loss = loss + output.consistency.sum()
-        (loss / target_lengths.sum()).backward()
+        terms = loss_terms(literal if name in LITERAL else model, batch, options)
+        (total(terms) / batch.target_lengths.sum()).backward()
         optimizer.step()
         optimizer.zero_grad()
 

@@ -150,10 +150,11 @@ def train_epoch(address: str, folder: Path) -> tuple[float, list[float]]:
     loading = settings.loading
     corpus = open_corpus(address, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb)
     corpus.check_window(loading.shard_window)
-    ends, losses = [], []
+    ends: list[float] = []
+    losses: list[float] = []
     with set_up(settings, corpus, RunFolder(folder / "run")) as trainer:
         for work in trainer.rest_of_epoch():
-            losses.append(sum(trainer.step(work, stop_requested=False).losses))
+            losses.append(sum(trainer.step(work, stop_requested=False).losses["ctc"]))
             ends.append(time.perf_counter())
     corpus.let_go()
     return (len(ends) - 1) / (ends[-1] - ends[0]), losses

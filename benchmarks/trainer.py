@@ -49,8 +49,8 @@ from slr_accel.loading.plan import plan
 from slr_accel.models.folder import load_tensors
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import build_settings, read_recipe
+from slr_accel.training.losses import Criterion, loss_terms, total
 from slr_accel.training.setup import fresh_model, make_optimizer, set_up
-from slr_accel.training.step import batch_losses
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.trainer import Trainer
 
@@ -161,12 +161,12 @@ class BareLoop:
             self.step(work.micro_batches[0].batch)
 
     def step(self, batch: Batch) -> float:
-        loss, further = batch_losses(self.model, batch)
-        ((loss + further) / batch.target_lengths.sum()).backward()
+        terms = loss_terms(self.model, batch, Criterion())
+        (total(terms) / batch.target_lengths.sum()).backward()
         clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss.item()
+        return terms["ctc"].sum.item()
 
 
 class TheirLoop(transformers.TrainerCallback):
@@ -217,8 +217,7 @@ class InOrder(transformers.Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any) -> Tensor:
         batch = inputs["batch"]
-        loss, further = batch_losses(model, batch)
-        return (loss + further) / batch.target_lengths.sum()
+        return total(loss_terms(model, batch, Criterion())) / batch.target_lengths.sum()
 
     def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler:
         return torch.utils.data.SequentialSampler(cast(Sized, self.train_dataset))

@@ -62,15 +62,14 @@ class CoSign(Recogniser):
         """From blocks to tokens."""
         position = self.position_conv(position, lengths)
         motion = self.motion_conv(motion, lengths)
-        auxiliary: tuple[Head, ...] = ()
+        early_heads: tuple[Head, ...] = ()
         if self.training and self.position_head is not None and self.motion_head is not None:
-            weight = self.settings.auxiliary_weight
-            auxiliary = (
-                Head(log_probs(self.position_head, position), lengths, weight),
-                Head(log_probs(self.motion_head, motion), lengths, weight),
+            early_heads = (
+                Head(log_probs(self.position_head, position), lengths),
+                Head(log_probs(self.motion_head, motion), lengths),
             )
         x = self.lstm(torch.cat([position, motion], dim=-1), lengths)
-        return Output(log_probs(self.head, self.dropout(x)), lengths, auxiliary)
+        return Output(log_probs(self.head, self.dropout(x)), lengths, early_heads)
 
 
 class BlockGraphs(nn.Module):

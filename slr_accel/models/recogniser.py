@@ -1,4 +1,4 @@
-"""What every model is: landmarks in, log-probabilities of glosses out."""
+"""Defines what every model is: landmarks in, log-probabilities of glosses out."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from slr_accel.features.transform import FeatureTransform
 
 
 class Head(NamedTuple):
-    """A further CTC head, in training only."""
+    """The log-probabilities of a CTC head before the recurrent part, in training only."""
 
     log_probs: Tensor
     """[B, T', V] float32."""
     lengths: Tensor
     """[B] int64 valid steps."""
-    weight: float
-    """Of its loss."""
 
 
 class Output(NamedTuple):
+    """The log-probabilities of a batch, and in training those that further loss terms read."""
+
     log_probs: Tensor
     """[B, T', V] float32."""
     lengths: Tensor
     """[B] int64 valid output steps."""
-    auxiliary: tuple[Head, ...] = ()
-    """Further heads, in training only."""
-    consistency: Tensor | None = None
-    """[B] float32: a loss of each sequence beside CTC's, in training only."""
+    early_heads: tuple[Head, ...] = ()
+    """In training only."""
+    second_view: Output | None = None
+    """The same batch read with other parts hidden, in training with a consistency loss only."""
 
 
 class Recogniser(nn.Module):

@@ -97,12 +97,11 @@ class Teacher(Recogniser):
         for inception in rest:
             x, lengths = checkpointed(self, inception, x, lengths)
         x = self.dropout(self.norm(x, lengths))
-        auxiliary: tuple[Head, ...] = ()
+        early_heads: tuple[Head, ...] = ()
         if self.training and self.auxiliary_head is not None:
-            early = log_probs(self.auxiliary_head, x)
-            auxiliary = (Head(early, lengths, self.settings.auxiliary_weight),)
+            early_heads = (Head(log_probs(self.auxiliary_head, x), lengths),)
         x = self.dropout(self.lstm(x, lengths))
-        return Output(log_probs(self.head, x), lengths, auxiliary)
+        return Output(log_probs(self.head, x), lengths, early_heads)
 
 
 class Fusion(nn.Module):

@@ -1,4 +1,4 @@
-"""Two views of a batch, each with other parts hidden, which a model in training is to read alike.
+"""Reads two views of a batch, each with other parts hidden, for the consistency loss.
 
 A view hides what the other shows, as in Jiao et al. 2023, "CoSign", ICCV; that two views of one
 sequence are pulled together beside CTC also helps without it: Yao et al. 2025, "CR-CTC: consistency
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from slr_accel.models.recogniser import Head, Output, Recogniser
-from slr_accel.padding import frame_mask
 
 
 def read_views(
@@ -23,7 +22,7 @@ def read_views(
     lengths: Tensor,
     stride: int,
 ) -> Output:
-    """recognise(*parts, lengths); in training, with a consistency_weight, of two views of them.
+    """Recognises a batch; in training with a consistency_weight, two views of it.
 
     Args:
         model: in whose settings are consistency_weight, mask_share and mask_frames.
@@ -38,7 +37,7 @@ def read_views(
     span = -(-settings.mask_frames // stride)
     shown = two_views(parts[0], settings.mask_share, span)
     both = recognise(*((shown * part).flatten(0, 1) for part in parts), lengths.repeat(2))
-    return as_one(both, settings.consistency_weight)
+    return _one_after_the_other(both)
 
 
 def two_views(blocks: Tensor, share: float, span: int) -> Tensor:
@@ -52,22 +51,12 @@ def two_views(blocks: Tensor, share: float, span: int) -> Tensor:
     return shown.repeat_interleave(span, dim=2)[:, :, :steps, :, None]
 
 
-def as_one(both: Output, weight: float) -> Output:
-    """Two views of a batch, one after the other, as one output: the second is a further head.
-
-    `weight` is that of the divergence between them.
-    """
-    first, second = both.log_probs.chunk(2)
-    lengths = both.lengths[: len(first)]
-    heads = [Head(second, lengths, 1.0)]
-    for head in both.auxiliary:
-        pairs = zip(head.log_probs.chunk(2), head.lengths.chunk(2), strict=True)
-        heads += [Head(view, own, head.weight) for view, own in pairs]
-    return Output(first, lengths, tuple(heads), weight * divergence(first, second, lengths))
-
-
-def divergence(first: Tensor, second: Tensor, lengths: Tensor) -> Tensor:
-    """[B] symmetric Kullback-Leibler divergence, the mean over each sequence's own steps."""
-    each = ((first.exp() - second.exp()) * (first - second)).sum(dim=-1) / 2  # (B, T')
-    mask = frame_mask(lengths, each.shape[1])
-    return (each * mask).sum(dim=1) / lengths
+def _one_after_the_other(both: Output) -> Output:
+    """Splits the output of two views, stacked along the batch: the second is `second_view`."""
+    (first, second), steps = both.log_probs.chunk(2), both.lengths.chunk(2)
+    heads = [
+        [Head(*view) for view in zip(head.log_probs.chunk(2), head.lengths.chunk(2), strict=True)]
+        for head in both.early_heads
+    ]
+    other = Output(second, steps[1], tuple(views[1] for views in heads))
+    return Output(first, steps[0], tuple(views[0] for views in heads), other)

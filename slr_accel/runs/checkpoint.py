@@ -54,7 +54,9 @@ class TrainState:
     validations: list[tuple[int, float]] = field(default_factory=list)
     """(step, WER) of each, the first one first."""
     loss_sum: float = 0.0
-    """Since the last line of metrics."""
+    """Of CTC, since the last line of metrics."""
+    term_sums: dict[str, float] = field(default_factory=dict)
+    """Of the other loss terms by name, without their weights, since the last line of metrics."""
     num_targets: int = 0
     """Since the last line of metrics."""
     skipped_in_a_row: int = 0

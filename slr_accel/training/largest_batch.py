@@ -17,9 +17,8 @@ from slr_accel.errors import OutOfMemory
 from slr_accel.loading.batch import Batch
 from slr_accel.runs.run_folder import RunFolder, record_batch_frames
 from slr_accel.settings.run import Settings
-from slr_accel.settings.training import TrainingSettings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
-from slr_accel.training.step import batch_losses, criterion
+from slr_accel.training.losses import criterion, loss_terms, total
 
 PRECISION = 0.05
 MARGIN = 0.9
@@ -52,9 +51,7 @@ def full_batch(corpus: Corpus, epoch: Epoch, rows: np.ndarray, frames: int) -> B
     )
 
 
-def dry_run(
-    model: nn.Module, optimizer: Optimizer, batch: Batch, options: TrainingSettings
-) -> None:
+def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch, settings: Settings) -> None:
     """Forward and backward as in training; weights, buffers, gradients and randomness stay.
 
     Raises:
@@ -70,8 +67,7 @@ def dry_run(
         with torch.random.fork_rng(devices=devices):
             held = [torch.empty_like(p) for p in parameters for _ in range(copies)]
             model.train()
-            loss, further = batch_losses(model, batch.to(device), criterion(options))
-            (loss + further).backward()
+            total(loss_terms(model, batch.to(device), criterion(settings))).backward()
             del held
     finally:
         for parameter in parameters:
@@ -123,7 +119,7 @@ def _fits(
     optimizer: Optimizer,
 ) -> bool:
     try:
-        dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames), settings.training)
+        dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames), settings)
     except torch.OutOfMemoryError:
         return False
     finally:

@@ -20,7 +20,8 @@ MOST_NAMED = 8
 
 def wrong_losses(result: StepResult) -> list[int]:
     """Places, within the step, of the micro-batches whose loss is not finite."""
-    return [i for i, loss in enumerate(result.losses) if not math.isfinite(loss)]
+    by_micro_batch = zip(*result.losses.values(), strict=True)
+    return [i for i, losses in enumerate(by_micro_batch) if not all(map(math.isfinite, losses))]
 
 
 def why_skipped(work: StepWork, result: StepResult, corpus: Corpus) -> str:

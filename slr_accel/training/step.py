@@ -1,31 +1,28 @@
-"""One optimizer step: micro-batches in, one update out, the same on any number of processes."""
+"""Takes one optimizer step from its micro-batches, the same on any number of processes."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from accelerate import DistributedType
 from torch import Tensor, nn
 
-from slr_accel.ctc.loss import ctc_loss
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.loading.batch import Batch
-from slr_accel.settings.training import TrainingSettings
+from slr_accel.training.losses import NAMES, Criterion, loss_terms, total
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.zero import ZeroPasses
 
 
 @dataclass(frozen=True)
 class StepResult:
-    losses: list[float]
-    """CTC loss of each micro-batch of all processes, summed over its sequences."""
+    losses: dict[str, list[float]]
+    """By term, without its weight: the sum over each micro-batch of all processes."""
     grad_norm: float
     """Before clipping; not finite where the loss was not."""
     took_step: bool
@@ -44,7 +41,7 @@ def train_step(
     epoch: int,
     seed: int,
     max_grad_norm: float,
-    ctc: Callable[..., Tensor],
+    criterion: Criterion,
     stop_requested: bool,
 ) -> StepResult:
     """Forward, backward, clip and update over this process' share of an optimizer step.
@@ -57,29 +54,31 @@ def train_step(
 
     Args:
         model: in training mode.
-        ctc: of `criterion`.
+        criterion: the weights of the loss terms at this step.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
-    # All processes add up one vector a step: a place for each micro-batch, and one for the stop.
-    shared = torch.zeros(work.num_micro_batches + 1, device=accelerator.device)
+    # All processes add up one vector a step: the terms of each micro-batch, and one for the stop.
+    shared = torch.zeros(work.num_micro_batches * len(NAMES) + 1, device=accelerator.device)
     shared[-1] = float(stop_requested)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
-            loss, further = batch_losses(model, batch, ctc)
+            terms = loss_terms(model, batch, criterion)
             if micro_batch.counts:
-                # What the model adds is not reported, but has to be finite too.
-                shared[micro_batch.index - work.first] = loss.detach() + 0 * further.detach()
+                place = (micro_batch.index - work.first) * len(NAMES)
+                for name, term in terms.items():
+                    shared[place + NAMES.index(name)] = term.sum.detach()
             # The mean over processes is taken of gradients; the sum is wanted.
             scale = float(micro_batch.counts) * accelerator.num_processes / work.num_targets
-            scaled = (loss + further) * scale
+            scaled = total(terms) * scale
             if not is_last:
                 passes.backward(scaled)
                 continue
-            *losses, stops = accelerator.reduce(shared, reduction="sum").tolist()
-            if not all(map(math.isfinite, losses)):
+            *sums, stops = accelerator.reduce(shared, reduction="sum").tolist()
+            losses = {name: sums[NAMES.index(name) :: len(NAMES)] for name in terms}
+            if not all(map(math.isfinite, sums)):
                 passes.give_up(scaled)
                 return StepResult(losses, math.nan, False, stops > 0)
             passes.backward(scaled)
@@ -126,35 +125,6 @@ class PlainPasses:
             self.optimizer.step()  # with fp16 the scaler skips it by itself, and lowers its scale
         self.optimizer.zero_grad()
         return float(norm), is_finite
-
-
-def criterion(options: TrainingSettings, factor: float = 1.0) -> Callable[..., Tensor]:
-    """`ctc_loss` as the settings want it.
-
-    Args:
-        options: of the run.
-        factor: of the learning rate, at this step; the delay penalty follows it.
-    """
-    return partial(
-        ctc_loss,
-        delay_penalty=factor * options.delay_penalty,
-        blank_margin=options.blank_margin,
-    )
-
-
-def batch_losses(
-    model: nn.Module, batch: Batch, ctc: Callable[..., Tensor] = ctc_loss
-) -> tuple[Tensor, Tensor]:
-    """CTC's loss, and what the model adds; both summed over sequences."""
-    output = model(batch.features, batch.presence, batch.lengths)
-    labelled = partial(ctc, targets=batch.targets, target_lengths=batch.target_lengths)
-    loss = labelled(output.log_probs, output.lengths)
-    further = loss.new_zeros(())
-    for head in output.auxiliary:
-        further = further + head.weight * labelled(head.log_probs, head.lengths)
-    if output.consistency is not None:
-        further = further + output.consistency.sum()
-    return loss, further
 
 
 def _seed(seed: int, device: torch.device) -> None:

@@ -28,6 +28,7 @@ from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
 from slr_accel.training.largest_batch import out_of_memory
+from slr_accel.training.losses import criterion
 from slr_accel.training.not_finite import (
     MOST_SKIPPED,
     too_many_skipped,
@@ -37,7 +38,7 @@ from slr_accel.training.not_finite import (
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import Report
 from slr_accel.training.schedules import learning_rate_factor
-from slr_accel.training.step import StepResult, criterion, train_step
+from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.step_work import StepWork, epoch_work
 from slr_accel.training.validation import Validation, validate
 from slr_accel.training.zero import Zero
@@ -142,7 +143,7 @@ class Trainer:
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
-                ctc=criterion(options, factor),
+                criterion=criterion(self.settings, factor),
                 stop_requested=stop_requested,
             )
         except torch.OutOfMemoryError:
@@ -174,7 +175,11 @@ class Trainer:
         if work.is_last:
             state.epoch, state.micro_batches = state.epoch + 1, 0
         if result.took_step:
-            state.loss_sum += sum(result.losses)
+            for name, losses in result.losses.items():
+                if name == "ctc":
+                    state.loss_sum += sum(losses)
+                else:
+                    state.term_sums[name] = state.term_sums.get(name, 0.0) + sum(losses)
             state.num_targets += work.num_targets
             state.skipped_in_a_row = state.skipped_losses = 0
             return
@@ -190,10 +195,12 @@ class Trainer:
         record = {"step": state.step, "epoch": state.epoch, "learning_rate": learning_rate}
         if state.num_targets:
             record["loss"] = state.loss_sum / state.num_targets
+            for name, term_sum in state.term_sums.items():
+                record[f"loss_{name}"] = term_sum / state.num_targets
         if math.isfinite(grad_norm):
             record["grad_norm"] = grad_norm
         self.report.log(record)
-        state.loss_sum, state.num_targets = 0.0, 0
+        state.loss_sum, state.num_targets, state.term_sums = 0.0, 0, {}
 
     @property
     def validation_is_due(self) -> bool:

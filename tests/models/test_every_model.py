@@ -10,6 +10,7 @@ from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.recogniser import Recogniser, log_probs
 from slr_accel.settings.models import MODELS
+from slr_accel.training.losses import Criterion, loss_terms, total
 
 every_way = pytest.mark.parametrize(("name", "settings"), EVERY_WAY, ids=str)
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -66,7 +67,7 @@ def test_outputs_are_log_probabilities_that_vary_over_time(name, settings) -> No
     assert output.log_probs.dtype == torch.float32
     total = output.log_probs.exp().sum(-1)
     torch.testing.assert_close(total, torch.ones_like(total))
-    assert output.auxiliary == ()
+    assert output.early_heads == () and output.second_view is None
     assert output.log_probs[1, : int(output.lengths[1])].std(dim=0).mean() > 1e-3
 
 
@@ -76,15 +77,7 @@ def test_loss_and_every_gradient_are_finite(name, settings, dtype) -> None:
     model = make(name, LAYOUTS["pose and hands"], **settings).train()
     batch = random_batch(LAYOUTS["pose and hands"], [20, 9, 4])
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        output = run(model, batch)
-    loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)
-    for head in output.auxiliary:
-        loss = loss + head.weight * ctc_loss(
-            head.log_probs, head.lengths, batch.targets, batch.target_lengths
-        )
-    if output.consistency is not None:
-        assert output.consistency.shape == (3,)
-        loss = loss + output.consistency.sum()
+        loss = total(loss_terms(model, batch, Criterion(0.5, 4.0)))
     loss.backward()
     assert torch.isfinite(loss)
     for parameter_name, parameter in model.named_parameters():

@@ -19,27 +19,29 @@ import torch
 from slr_accel.errors import reported
 from slr_accel.train import main
 from slr_accel.training import step
+from slr_accel.training.losses import Term
 
-losses_of = step.batch_losses
+terms_of = step.loss_terms
 
 
 def sabotage(fault: str, rank: int, first: int, end: int) -> None:
     counted = itertools.count()
 
     def losses(*arguments):
-        loss, further = losses_of(*arguments)
+        terms = terms_of(*arguments)
         if int(os.environ.get("RANK", "0")) != rank or not first <= next(counted) < end:
-            return loss, further
+            return terms
+        loss = terms["ctc"].sum
         if fault == "loss":
-            return loss * torch.inf, further
+            return terms | {"ctc": Term(1.0, loss * torch.inf)}
         if fault == "gradient":  # the value stays, the slope of a root at 0 is infinite
-            return loss + (loss - loss.detach()).sqrt() * 0, further
+            return terms | {"ctc": Term(1.0, loss + (loss - loss.detach()).sqrt() * 0)}
         if not Path(fault).exists():
             Path(fault).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return loss, further
+        return terms
 
-    step.batch_losses = losses
+    step.loss_terms = losses
 
 
 if __name__ == "__main__":

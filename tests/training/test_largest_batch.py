@@ -20,8 +20,8 @@ from slr_accel.loading.loader import load_batch
 from slr_accel.settings.run import Settings, build_settings
 from slr_accel.training import largest_batch as tried
 from slr_accel.training.data import Epoch, TrainData, make_epoch, make_vocabulary, train_data
+from slr_accel.training.losses import Criterion, Term, criterion, loss_terms
 from slr_accel.training.setup import fresh_model, make_optimizer
-from slr_accel.training.step import batch_losses, criterion
 
 STATISTICS = {"mean": torch.zeros(()), "deviation": torch.ones(())}
 
@@ -89,14 +89,14 @@ def test_a_dry_run_leaves_no_trace(corpus: Corpus, model: str) -> None:
     optimizer, random = make_optimizer(settings, network), torch.get_rng_state()
     rows, frames = tried.largest_micro_batch(epoch, 1.0)
     batch = tried.full_batch(corpus, epoch, rows, frames)
-    tried.dry_run(network, optimizer, batch, settings.training)
+    tried.dry_run(network, optimizer, batch, settings)
     assert torch.equal(torch.get_rng_state(), random)
     assert not optimizer.state and not network.training
     assert all(parameter.grad is None for parameter in network.parameters())
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     network.train()
-    assert torch.isfinite(batch_losses(network, batch)[0])
+    assert torch.isfinite(loss_terms(network, batch, Criterion())["ctc"].sum)
 
 
 def test_a_dry_run_computes_the_loss_that_the_settings_want(
@@ -105,20 +105,19 @@ def test_a_dry_run_computes_the_loss_that_the_settings_want(
     settings = settings_of(delay_penalty=0.1, blank_margin=1.0)
     epoch, network = epoch_of(corpus, settings), model_of(corpus, settings)
     batch = tried.full_batch(corpus, epoch, *tried.largest_micro_batch(epoch, 1.0))
-    wanted = criterion(settings.training)
     losses: list[float] = []
 
-    def noted(model, batch, ctc) -> tuple[torch.Tensor, torch.Tensor]:
+    def noted(model, batch, options) -> dict[str, Term]:
         network.eval()  # without dropout two passes agree
-        loss, further = batch_losses(model, batch, ctc)
-        losses.append(loss.item())
-        return loss, further
+        terms = loss_terms(model, batch, options)
+        losses.append(terms["ctc"].sum.item())
+        return terms
 
-    monkeypatch.setattr(tried, "batch_losses", noted)
-    tried.dry_run(network, make_optimizer(settings, network), batch, settings.training)
+    monkeypatch.setattr(tried, "loss_terms", noted)
+    tried.dry_run(network, make_optimizer(settings, network), batch, settings)
     network.eval()
-    assert losses == [batch_losses(network, batch, wanted)[0].item()]
-    assert losses != [batch_losses(network, batch)[0].item()]
+    assert losses == [loss_terms(network, batch, criterion(settings))["ctc"].sum.item()]
+    assert losses != [loss_terms(network, batch, Criterion())["ctc"].sum.item()]
 
 
 def pretend_memory(monkeypatch: pytest.MonkeyPatch, padded_frames: int) -> None:

@@ -11,11 +11,11 @@ import sys
 import torch
 from models_helpers import LAYOUTS, make, random_batch
 
-from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.processes.joining import make_accelerator
 from slr_accel.settings.models import MODELS
 from slr_accel.settings.run import build_settings
+from slr_accel.training.losses import Criterion, loss_terms, total
 from slr_accel.training.setup import make_optimizer
 from slr_accel.training.zero import Zero, ZeroPasses
 
@@ -25,13 +25,7 @@ LAYOUT_OF = {"speech": LAYOUTS["log-mel"]}
 
 def loss_of(model: torch.nn.Module, batch) -> torch.Tensor:
     torch.manual_seed(3)
-    output = model(batch.features, batch.presence, batch.lengths)
-    parts = [ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)]
-    for head in output.auxiliary:
-        parts.append(ctc_loss(head.log_probs, head.lengths, batch.targets, batch.target_lengths))
-    if output.consistency is not None:
-        parts.append(output.consistency.sum())
-    return sum(parts)
+    return total(loss_terms(model, batch, Criterion(auxiliary_weight=1, consistency_weight=4)))
 
 
 def compare(accelerator, kind: str, checkpointing: bool) -> str:

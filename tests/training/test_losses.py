@@ -1,8 +1,7 @@
-"""What a step's loss is made of."""
+"""The loss of a step is the weighted sum of its named terms."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from torch import nn
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.loading.batch import Batch
 from slr_accel.models.recogniser import Head, Output
-from slr_accel.training.step import batch_losses
+from slr_accel.training.losses import Criterion, divergence, loss_terms, total
 
 
 class Said(nn.Module):
@@ -39,15 +38,30 @@ def test_options_of_ctc_are_on_all_its_heads() -> None:
         targets=targets,
         target_lengths=torch.tensor([2]),
     )
-    model = Said(Output(main, lengths, (Head(early, lengths, 0.5),)))
+    model = Said(Output(main, lengths, (Head(early, lengths),)))
 
     def alone(log_probs: torch.Tensor) -> float:
         return float(ctc_loss(log_probs, lengths, targets, torch.tensor([2]), delay_penalty=0.2))
 
-    loss, further = batch_losses(model, batch, partial(ctc_loss, delay_penalty=0.2))
-    assert float(loss) == pytest.approx(alone(main))
-    assert float(further) == pytest.approx(0.5 * alone(early))
-    assert float(loss) != pytest.approx(float(batch_losses(model, batch)[0]))
+    terms = loss_terms(model, batch, Criterion(auxiliary_weight=0.5, delay_penalty=0.2))
+    assert list(terms) == ["ctc", "early_head"]
+    assert float(terms["ctc"].sum) == pytest.approx(alone(main))
+    assert float(terms["early_head"].sum) == pytest.approx(alone(early))
+    assert float(total(terms)) == pytest.approx(alone(main) + 0.5 * alone(early))
+    plain = loss_terms(model, batch, Criterion())["ctc"].sum
+    assert float(terms["ctc"].sum) != pytest.approx(float(plain))
+
+
+def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:
+    first, second = torch.randn(2, 3, 5, 4).log_softmax(dim=-1)
+    lengths = torch.tensor([5, 2, 1])
+    there, back = divergence(first, second, lengths), divergence(second, first, lengths)
+    torch.testing.assert_close(there, back)
+    assert not divergence(first, first, lengths).any()
+    kl = torch.nn.functional.kl_div
+    expected = kl(first[1, :2], second[1, :2], log_target=True, reduction="sum")
+    expected += kl(second[1, :2], first[1, :2], log_target=True, reduction="sum")
+    torch.testing.assert_close(there[1], expected / 4)
 
 
 def test_the_delay_penalty_goes_with_the_learning_rate_and_the_blank_margin_does_not(
