@@ -50,7 +50,8 @@ from slr_accel.models.folder import load_tensors
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import build_settings, read_recipe
 from slr_accel.training.losses import Criterion, loss_terms, total
-from slr_accel.training.setup import fresh_model, make_optimizer, set_up
+from slr_accel.training.setup import make_optimizer, set_up
+from slr_accel.training.start import fresh_model
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.trainer import Trainer
 

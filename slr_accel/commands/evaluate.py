@@ -22,10 +22,9 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
-    from slr_accel.scoring.references import evaluation_rows, references
-    from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
-    from slr_accel.scoring.wer import score
-    from slr_accel.scoring.words import recognised_texts
+    from slr_accel.scoring.references import evaluation_rows
+    from slr_accel.scoring.report import print_summary, write_html
+    from slr_accel.scoring.scored import result, score_transcript
     from slr_accel.terminal import Terminal
 
     corpus, vocabulary = opened.corpus, opened.vocabulary
@@ -33,32 +32,18 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None
     transcript = opened.transcribe(rows, stops)
     if not opened.is_main:
         return
-    expected = references(corpus, rows, vocabulary.label_policy)
-    hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
-    sequences = [
-        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)
-        for row, reference, hypothesis, counts in zip(
-            rows, expected, hypotheses, score(expected, hypotheses), strict=True
-        )
-    ]
-    figures = result(
-        sequences,
-        split=args.split,
-        decoder="greedy",
-        label_policy=vocabulary.label_policy,
-        **opened.source,
-        health=transcript.health,
-    )
+    scored = score_transcript(corpus, rows, vocabulary, transcript)
+    figures = result(scored, split=args.split, decoder=args.decoder, **opened.source)
     folder: Path = opened.output_dir
     text = opened.write_result(args.split, figures)
     with replaced(folder / f"{args.split}.ctm") as path:
         write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
     with replaced(folder / "report.html") as path:
-        write_html(path, figures, sequences)
+        write_html(path, figures, scored.sequences)
     if args.json:
         print(text)
         return
     console = Terminal()
-    print_summary(console, figures, sequences)
-    warn(warning(transcript.health, errors=sum(s.counts.errors for s in sequences)))
+    print_summary(console, figures, scored.sequences)
+    warn(warning(scored.health, errors=scored.errors))
     print(f"\nreport: {folder / 'report.html'}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from slr_accel.errors import Interrupted
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.opened import OpenedRun, open_run
+from slr_accel.settings.decoding import DecodingSettings
 
 Stops = Callable[[], bool]
 
@@ -33,6 +34,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         default=16,
         help="most sequences in a batch [16]; the run's batch_frames is a limit too",
     )
+    parser.add_argument("--decoder", choices=("greedy",), default="greedy", help="[greedy]")
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
     parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
     add_cache_arguments(parser, "that of the run")
@@ -69,6 +71,7 @@ def with_run(
         shard_window=args.shard_window,
         cache_dir=args.cache_dir,
         cache_gb=args.cache_gb,
+        decoding=DecodingSettings(decoder=args.decoder),
     )
     with StopRequest() as stop, opened_run as opened:
         try:

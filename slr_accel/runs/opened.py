@@ -20,9 +20,10 @@ from slr_accel.files import write_whole
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.location import find_model
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
+from slr_accel.settings.decoding import DecodingSettings
 
 if TYPE_CHECKING:
-    from slr_accel.ctc.decode import Hypothesis
+    from slr_accel.ctc.decoders import Hypothesis
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
@@ -45,6 +46,7 @@ class OpenedRun:
     batch_size: int
     batch_frames: int | None
     shard_window: int | None
+    decoding: DecodingSettings
 
     @property
     def is_main(self) -> bool:
@@ -80,6 +82,7 @@ class OpenedRun:
         from rich.progress import Progress
         from torch import OutOfMemoryError
 
+        from slr_accel.ctc.decoders import make_decoder
         from slr_accel.scoring.transcribe import transcribe
         from slr_accel.terminal import Terminal
 
@@ -94,6 +97,7 @@ class OpenedRun:
                     self.model,
                     self.corpus,
                     rows,
+                    decoder=make_decoder(self.decoding),
                     batch_size=self.batch_size,
                     batch_frames=self.batch_frames,
                     max_frames=self.model.max_frames,
@@ -169,6 +173,7 @@ def open_run(
     shard_window: int | None = None,
     cache_dir: str | None = None,
     cache_gb: float | None = None,
+    decoding: DecodingSettings | None = None,
 ) -> Iterator[OpenedRun]:
     """Opens a trained model, and leaves the other processes in order at the end.
 
@@ -237,6 +242,7 @@ def open_run(
             batch_size=batch_size,
             batch_frames=_batch_frames(folder, config),
             shard_window=shard_window,
+            decoding=decoding or DecodingSettings(),
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.

@@ -11,7 +11,6 @@ import torch
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import (
     TrainState,
@@ -21,7 +20,6 @@ from slr_accel.runs.checkpoint import (
     load_checkpoint,
     point_to,
 )
-from slr_accel.runs.init_from import take_weights
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.runs.weight_average import start_average
 from slr_accel.settings.run import Settings
@@ -40,12 +38,9 @@ def resume(
     run: RunFolder,
     model: Recogniser,
     optimizer: torch.optim.Optimizer,
-    vocabulary: Vocabulary,
     device: torch.device,
 ) -> Resumed:
     """What the last checkpoint that can be read holds, or a start.
-
-    At a start the weights may come from another run (init_from).
 
     Raises:
         ValueError: none of the checkpoints can be read.
@@ -53,8 +48,6 @@ def resume(
     """
     found = all_checkpoints(run.checkpoints)
     if not found:
-        if settings.training.init_from is not None:
-            take_weights(model, vocabulary, settings.training.init_from)
         model.to(device)
         average = start_average(model) if settings.training.ema_decay else None
         return Resumed(TrainState(), average, {})

@@ -1,4 +1,4 @@
-"""How a scored split is shown: as JSON for machines, as a page, as a table in a terminal."""
+"""Shows a scored split: as a page in a browser, as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from rich.cells import cell_len
@@ -15,83 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from slr_accel.scoring.cer import character_error_rate
-from slr_accel.scoring.wer import Counts, Pair, align, wer_ci95
-
-if TYPE_CHECKING:  # health counts frames of tensors; reports stay torch-free
-    from slr_accel.ctc.health import Health
+from slr_accel.scoring.scored import ScoredSequence
+from slr_accel.scoring.wer import Pair, align
 
 NUM_CONFUSIONS = 15
 ABSENT = "***"  # sclite's mark for the missing side of an insertion or deletion
 MARKS = {"correct": "", "substitution": "S", "insertion": "I", "deletion": "D"}
 STYLES = {"correct": "", "substitution": "yellow", "insertion": "cyan", "deletion": "red"}
-
-
-@dataclass(frozen=True)
-class ScoredSequence:
-    """One sentence as it was scored: its words after the label policy, and their counts."""
-
-    id: str
-    signer: str
-    reference: list[str]
-    hypothesis: list[str]
-    counts: Counts
-
-
-def result(
-    sequences: Sequence[ScoredSequence],
-    *,
-    split: str,
-    decoder: str,
-    label_policy: str,
-    checkpoint: str,
-    data_dir: str,
-    health: Health,
-) -> dict[str, Any]:
-    """What `eval/<split>.json` holds. Rates and shares are fractions; every number is finite.
-
-    `cer` is there for models that spell; `wer_ci95` is None of one sentence. ValueError where there
-    is nothing to score.
-    """
-    if not sequences:
-        raise ValueError(
-            f"the split {split!r} of {data_dir} has no sequences to score: "
-            "`slr-accel inspect` lists the splits that have some"
-        )
-    interval = wer_ci95([s.counts for s in sequences])
-    signers = sorted({s.signer for s in sequences})
-    spells = label_policy == "characters"
-    return {
-        **_figures(sequences),
-        "wer_ci95": None if interval is None else list(interval),
-        **({"cer": _cer(sequences)} if spells else {}),
-        "per_signer": {x: _figures([s for s in sequences if s.signer == x]) for x in signers},
-        "decoder": decoder,
-        "label_policy": label_policy,
-        "checkpoint": checkpoint,
-        "split": split,
-        "data_dir": data_dir,
-        "blank_share": health.blank_share,
-        "empty_share": health.empty_share,
-        "distinct_tokens": health.distinct_tokens,
-    }
-
-
-def _cer(sequences: Sequence[ScoredSequence]) -> float:
-    return character_error_rate([s.reference for s in sequences], [s.hypothesis for s in sequences])
-
-
-def _figures(sequences: Sequence[ScoredSequence]) -> dict[str, float | int]:
-    total = sum((s.counts for s in sequences), Counts())
-    return {
-        "wer": total.wer,
-        "substitutions": total.substitutions,
-        "deletions": total.deletions,
-        "insertions": total.insertions,
-        "correct": total.correct,
-        "reference_tokens": total.reference_tokens,
-        "num_sequences": len(sequences),
-    }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a model says about rows of a corpus, on any number of processes."""
+"""Transcribes rows of a corpus with a model, on any number of processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.ctc.decode import Hypothesis, greedy_decode
+from slr_accel.ctc.decoders import Decoder, Hypothesis
 from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
+from slr_accel.ctc.loss import ctc_loss
 from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
@@ -28,6 +29,8 @@ class Transcript:
 
     hypotheses: list[Hypothesis]
     health: Health
+    loss: float | None
+    """CTC loss a token in nats over the rows that have targets; None where none has."""
 
 
 @torch.no_grad()
@@ -37,22 +40,28 @@ def transcribe(
     corpus: Corpus,
     rows: np.ndarray,
     *,
+    decoder: Decoder,
     batch_size: int,
     batch_frames: int | None = None,
     max_frames: int | None = None,
     shard_window: int | None = None,
     buffers: Buffers | None = None,
+    targets: dict[int, list[int]] | None = None,
+    loss: Callable[..., Tensor] = ctc_loss,
     advance: Callable[[int], None] = lambda sequences: None,
     stops: Callable[[], bool] = lambda: False,
 ) -> Transcript:
-    """Greedy hypotheses of `rows`, each made by exactly one process.
+    """Transcribes `rows`, each on exactly one process.
 
     Args:
         model: returns log-probabilities and lengths; is left in the mode it was in.
+        decoder: of `ctc.decoders.make_decoder`.
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
         buffers: memory of earlier batches to write into.
+        targets: token ids by row, of the rows whose loss is wanted; each must be alignable.
+        loss: takes what `ctc_loss` takes.
         advance: told the number of sequences done on this process.
         stops: asked before every batch, as often on every process; must answer alike on all.
 
@@ -73,13 +82,13 @@ def transcribe(
     batches = read_ahead(
         corpus,
         (rows[positions] for positions in own),
-        {},
+        targets or {},
         max_frames,
         windows=evaluation_windows(shards, shard_window),
         buffers=buffers,
     )
     found: dict[int, Hypothesis] = {}
-    blank_frames, frames = 0, 0
+    blank_frames, frames, loss_sum, tokens = 0, 0, 0.0, 0
     try:
         for turn in range(-(-len(plan) // accelerator.num_processes)):
             if stops():
@@ -88,10 +97,19 @@ def transcribe(
                 break
             positions, batch = own[turn], next(batches).to(accelerator.device)
             output = model(batch.features, batch.presence, batch.lengths)
-            decoded = greedy_decode(output.log_probs, output.lengths)
+            decoded = decoder(output.log_probs, output.lengths)
             found.update(zip(positions.tolist(), decoded, strict=True))
             blanks, valid = count_blank_frames(output.log_probs, output.lengths)
             blank_frames, frames = blank_frames + blanks, frames + valid
+            known = batch.target_lengths > 0
+            if known.any():
+                loss_sum += loss(
+                    output.log_probs[known],
+                    output.lengths[known],
+                    batch.targets[known],
+                    batch.target_lengths[known],
+                ).item()
+                tokens += int(batch.target_lengths.sum())
             advance(len(positions))
     finally:
         batches.close()
@@ -102,7 +120,11 @@ def transcribe(
         torch.tensor([blank_frames, frames], device=accelerator.device), reduction="sum"
     )
     health = hypothesis_health([h.tokens for h in hypotheses], *counts.tolist())
-    return Transcript(hypotheses, health)
+    if not targets:
+        return Transcript(hypotheses, health, None)
+    sums = torch.tensor([loss_sum, tokens], device=accelerator.device)
+    loss_sum, tokens = accelerator.reduce(sums, reduction="sum").tolist()
+    return Transcript(hypotheses, health, loss_sum / tokens)
 
 
 def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> list[Hypothesis]:

@@ -10,7 +10,7 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not
-    from slr_accel.ctc.decode import Hypothesis
+    from slr_accel.ctc.decoders import Hypothesis
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.loading import LoadingSettings
 from slr_accel.settings.models import DEFAULT_MODEL, MODELS, ModelSettings
@@ -28,6 +29,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "loading": LoadingSettings,
     "features": FeatureSettings,
     "augmentation": AugmentationSettings,
+    "decoding": DecodingSettings,
 }
 """The groups that every run has; `model` comes beside them, as --model says."""
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -43,6 +45,7 @@ class Settings:
     loading: LoadingSettings
     features: FeatureSettings
     augmentation: AugmentationSettings
+    decoding: DecodingSettings
     model: ModelSettings
 
     def flat(self) -> dict[str, Any]:

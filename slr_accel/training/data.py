@@ -107,9 +107,7 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     wanted = settings.loading.num_train_samples
     if wanted is not None and wanted < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, wanted).round().astype(int)]
-    frames = corpus.rows.frames[rows]
-    if settings.loading.max_frames is not None:
-        frames = np.minimum(frames, settings.loading.max_frames)
+    frames = _loaded_frames(settings, corpus, rows)
     policy = vocabulary.label_policy
     targets = {
         int(row): vocabulary.encode(train_labels(policy, corpus.labels(row))) for row in rows
@@ -144,6 +142,25 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     return TrainData(
         kept, frames[fits], corpus.rows.shard[kept], targets, sources, between, dropped
     )
+
+
+def _loaded_frames(settings: Settings, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+    frames, most = corpus.rows.frames[rows], settings.loading.max_frames
+    return frames if most is None else np.minimum(frames, most)
+
+
+def evaluation_targets(
+    settings: Settings, corpus: Corpus, vocabulary: Vocabulary, rows: np.ndarray
+) -> dict[int, list[int]]:
+    """Token ids by row, of the rows that a loss can be computed for: all their tokens are in the
+    vocabulary, and CTC can align them."""
+    spelled = {int(row): train_labels(vocabulary.label_policy, corpus.labels(row)) for row in rows}
+    known = [row for row, tokens in spelled.items() if all(t in vocabulary for t in tokens)]
+    targets = {row: vocabulary.encode(spelled[row]) for row in known}
+    frames = _loaded_frames(settings, corpus, np.array(known, np.int64))
+    required = np.array([required_output_length(ids) for ids in targets.values()], np.int64)
+    fits, _ = alignable(frames, required, settings.model.output_stride)
+    return {row: targets[row] for row, fit in zip(known, fits & (required > 0), strict=True) if fit}
 
 
 def statistics_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:

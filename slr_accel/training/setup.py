@@ -1,4 +1,4 @@
-"""How a run comes to stand: processes, vocabulary, model, statistics, optimizer."""
+"""Sets a run up: joins the processes, builds its parts, and loads its last checkpoint."""
 
 from __future__ import annotations
 
@@ -7,38 +7,24 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.features.augmentation import Augmentation
-from slr_accel.features.statistics import train_statistics
-from slr_accel.features.transform import FeatureTransform
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.plan import accumulation_for
-from slr_accel.models.build import make_model
 from slr_accel.models.compiled import compile_parts
-from slr_accel.models.folder import load_tensors, save_tensors
-from slr_accel.models.location import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.processes import deepspeed
 from slr_accel.processes.joining import make_accelerator
 from slr_accel.processes.lost_peers import lost_peers_explained
 from slr_accel.progress import track, untracked
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
-from slr_accel.runs.init_from import take_weights
 from slr_accel.runs.resume import check_agreement, mend_best, resume, set_aside
-from slr_accel.runs.run_folder import RunFolder, create_run, locked, record_start, write_config
+from slr_accel.runs.run_folder import RunFolder, locked, record_start
 from slr_accel.scoring.references import evaluation_rows
 from slr_accel.settings.models import alignment_stride
 from slr_accel.settings.run import Settings
 from slr_accel.training import zero
-from slr_accel.training.data import (
-    count_steps,
-    make_epoch,
-    make_vocabulary,
-    statistics_rows,
-    train_data,
-)
+from slr_accel.training.data import count_steps, evaluation_targets, make_epoch
 from slr_accel.training.largest_batch import (
     found_batch_frames,
     try_largest_batch,
@@ -46,90 +32,9 @@ from slr_accel.training.largest_batch import (
 )
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import Report
+from slr_accel.training.start import micro_batches_per_step, start_run
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
-
-
-def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:
-    """Fixed by the first start of a run. ValueError where another number is given later."""
-    training = settings.training
-    if run.exists:
-        per_step = int(run.environment()["micro_batches_per_step"])
-        steps, before = training.accumulation_steps, run.config().get("accumulation_steps")
-        if steps not in (None, before) and steps * world_size != per_step:
-            raise ValueError(
-                f"accumulation_steps: {before} then, {steps} now; an optimizer step of {run.path} "
-                f"has {per_step} micro-batch(es) and cannot change"
-            )
-        if training.micro_batches_per_step not in (None, per_step):
-            raise ValueError(
-                f"micro_batches_per_step: {per_step} then, {training.micro_batches_per_step} now; "
-                f"an optimizer step of {run.path} cannot change"
-            )
-    elif training.micro_batches_per_step is not None:
-        per_step = training.micro_batches_per_step
-    else:
-        per_step = (training.accumulation_steps or 1) * world_size
-    return per_step
-
-
-def start_run(
-    accelerator: Accelerator, settings: Settings, corpus: Corpus, run: RunFolder, per_step: int
-) -> Vocabulary:
-    """Makes the run folder at the first start (one process does), and reads its vocabulary."""
-    if accelerator.is_main_process and not run.exists:
-        run.path.mkdir(parents=True, exist_ok=True)
-        vocabulary = make_vocabulary(settings, corpus)
-        # Tried before the folder becomes a run: what fails here may be corrected and repeated.
-        data = train_data(settings, corpus, vocabulary)
-        statistics = train_statistics(
-            make_transform(settings, corpus),
-            corpus,
-            statistics_rows(settings, corpus, data),
-            settings.loading.max_frames,
-        )
-        model = fresh_model(settings, corpus, vocabulary, statistics)
-        if settings.training.init_from is not None:
-            take_weights(model, vocabulary, settings.training.init_from)
-        vocabulary.save(run.path / VOCABULARY_FILE)
-        save_tensors(statistics, run.statistics)
-        create_run(
-            run,
-            corpus,
-            micro_batches_per_step=per_step,
-            mixed_precision=accelerator.mixed_precision,
-        )
-    accelerator.wait_for_everyone()
-    before = run.environment()["mixed_precision"]
-    if before != accelerator.mixed_precision:
-        raise ValueError(
-            f"mixed_precision of {run.path}: {before} then, {accelerator.mixed_precision} now"
-        )
-    if accelerator.is_main_process:
-        write_config(run, settings, corpus)
-    return Vocabulary.load(run.path / VOCABULARY_FILE)
-
-
-def make_transform(settings: Settings, corpus: Corpus) -> FeatureTransform:
-    return FeatureTransform(corpus.layout, settings.features, corpus.info.frames_per_second)
-
-
-def fresh_model(
-    settings: Settings, corpus: Corpus, vocabulary: Vocabulary, statistics: dict[str, Tensor]
-) -> Recogniser:
-    """The model with fresh weights of the run's seed."""
-    loading = settings.loading
-    torch.manual_seed(settings.training.seed)
-    model = make_model(
-        settings.training.model,
-        make_transform(settings, corpus),
-        settings.model,
-        vocabulary.num_outputs,
-        loading.max_frames if loading.dynamic_truncation else None,
-    )
-    model.features.mean.copy_(statistics["mean"])
-    model.features.deviation.copy_(statistics["deviation"])
-    return model
 
 
 def make_optimizer(settings: Settings, model: Recogniser) -> torch.optim.Optimizer:
@@ -164,20 +69,16 @@ def _trainer(
     accumulation = accumulation_for(per_step, accelerator.num_processes)
     if deepspeed.is_asked_for():
         zero.check(accelerator, settings, accumulation)
-    vocabulary = start_run(accelerator, settings, corpus, run, per_step)
-    data = train_data(settings, corpus, vocabulary)
-    statistics = load_tensors(run.statistics)
-    raw_model = fresh_model(settings, corpus, vocabulary, statistics)
+    start = start_run(accelerator, settings, corpus, run, per_step)
+    vocabulary, data, raw_model = start.vocabulary, start.data, start.model
     raw_optimizer = make_optimizer(settings, raw_model)
-    state, average, unread = resume(
-        settings, run, raw_model, raw_optimizer, vocabulary, accelerator.device
-    )
+    state, average, unread = resume(settings, run, raw_model, raw_optimizer, accelerator.device)
     check_agreement(run, state)
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
         alignment_stride(settings.model),
-        statistics["column_deviation"],
+        start.statistics["column_deviation"],
     )
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
@@ -229,6 +130,7 @@ def _trainer(
             vocabulary=vocabulary,
             data=data,
             eval_rows=eval_rows,
+            eval_targets=evaluation_targets(settings, corpus, vocabulary, eval_rows),
             raw_model=raw_model,
             raw_optimizer=raw_optimizer,
             model=model,

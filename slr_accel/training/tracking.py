@@ -160,30 +160,29 @@ class Display:
 
 
 def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
-    """curves.png: train loss, WER, blank share and learning rate over steps."""
+    """Draws curves.png: loss of train and validation with all terms, WER, blank share and rate."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+    terms = sorted({name for record in metrics for name in record if name.startswith("loss_")})
     panels = (
-        ("loss", "train loss (nats a token)"),
-        ("wer", "WER (validation)"),
-        ("blank_share", "share of blank steps (validation)"),
-        ("learning_rate", "learning rate"),
+        (("loss", "eval_loss", *terms), "loss (nats a token)"),
+        (("wer",), "WER (validation)"),
+        (("blank_share",), "share of blank steps (validation)"),
+        (("learning_rate",), "learning rate"),
     )
     figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
-    for axis, (name, title) in zip(axes.flat, panels, strict=True):
-        points = [(record["step"], record[name]) for record in metrics if name in record]
-        axis.plot(
-            *zip(*points, strict=True) if points else ((), ()),
-            linewidth=1.2,
-            marker="." if len(points) < FEW_POINTS else None,
-        )
+    for axis, (names, title) in zip(axes.flat, panels, strict=True):
+        for name in names:
+            _draw_curve(axis, metrics, name)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
-        if name in ("wer", "blank_share"):
+        if len(axis.lines) > 1:
+            axis.legend(fontsize=8)
+        if names[0] in ("wer", "blank_share"):
             axis.set_ylim(0, None)
             axis.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes[1]:
@@ -192,3 +191,19 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
     with replaced(path) as temporary:
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)
+
+
+CURVES = {"loss": "train, CTC", "eval_loss": "validation, CTC"}
+"""Legends of the curves; a further loss term has its name."""
+
+
+def _draw_curve(axis: Any, metrics: list[dict[str, Any]], name: str) -> None:
+    points = [(record["step"], record[name]) for record in metrics if name in record]
+    if points:
+        axis.plot(
+            *zip(*points, strict=True),
+            label=CURVES.get(name) or name.removeprefix("loss_").replace("_", " "),
+            linewidth=1.2,
+            linestyle=":" if name.startswith("loss_") else "-",
+            marker="." if len(points) < FEW_POINTS else None,
+        )

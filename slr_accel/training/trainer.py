@@ -55,6 +55,8 @@ class Trainer:
     vocabulary: Vocabulary
     data: TrainData
     eval_rows: np.ndarray
+    eval_targets: dict[int, list[int]]
+    """Token ids of the evaluation rows whose loss can be computed."""
     raw_model: Recogniser
     """The model itself; `model` is what accelerate made of it (DDP, autocast)."""
     raw_optimizer: torch.optim.Optimizer
@@ -258,7 +260,8 @@ class Trainer:
                 self.corpus,
                 self.eval_rows,
                 self.vocabulary,
-                self.buffers,
+                targets=self.eval_targets,
+                buffers=self.buffers,
                 stops=lambda: stop.is_anywhere(self.accelerator),
             )
         except torch.OutOfMemoryError:

@@ -1,24 +1,24 @@
-"""A validation: WER, CER of what is spelled, and CTC health of a split; alike on every process."""
+"""Validates a model during training: loss, WER and output health of a split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.decoders import make_decoder
 from slr_accel.ctc.health import warning
+from slr_accel.ctc.loss import ctc_loss
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
-from slr_accel.scoring.cer import character_error_rate
-from slr_accel.scoring.references import references
+from slr_accel.scoring.scored import figures, score_transcript
 from slr_accel.scoring.transcribe import transcribe
-from slr_accel.scoring.wer import Counts, score
-from slr_accel.scoring.words import recognised_texts
 from slr_accel.settings.run import Settings
 from slr_accel.training.wandb_run import MOST_HYPOTHESES
 
@@ -37,10 +37,12 @@ def full_precision(model: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Validation:
+    """The result of one validation, the same on every process."""
+
     figures: dict[str, Any]
     """For the log."""
     trouble: str | None
-    """What looks wrong with the hypotheses."""
+    """A warning about the hypotheses."""
     hypotheses: list[tuple[str, str, str, float]]
     """(id, reference, hypothesis, WER) of the first sequences."""
 
@@ -52,12 +54,17 @@ def validate(
     corpus: Corpus,
     rows: np.ndarray,
     vocabulary: Vocabulary,
+    *,
+    targets: dict[int, list[int]],
     buffers: Buffers,
     stops: Callable[[], bool],
 ) -> Validation:
-    """Transcribes the rows and scores them, in float32 whatever the precision of training.
+    """Transcribes and scores the rows, in float32 whatever the precision of training.
 
-    Raises Interrupted where `stops` says so between two batches, which it must on all processes.
+    The loss is CTC with the blank margin of training, so that both can be compared.
+
+    Raises:
+        Interrupted: `stops` said so between two batches, which it must on all processes.
     """
     with full_precision(model):
         transcript = transcribe(
@@ -65,33 +72,19 @@ def validate(
             model,
             corpus,
             rows,
+            decoder=make_decoder(settings.decoding),
             batch_size=4 * settings.loading.batch_size,
             batch_frames=settings.loading.frame_budget,
             max_frames=settings.loading.max_frames,
             shard_window=settings.loading.shard_window,
             buffers=buffers,
+            targets=targets,
+            loss=partial(ctc_loss, blank_margin=settings.training.blank_margin),
             stops=stops,
         )
-    hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
-    expected = references(corpus, rows, vocabulary.label_policy)
-    counts = score(expected, hypotheses)
-    total = sum(counts, Counts())
-    health = transcript.health
-    figures = {
-        "wer": total.wer,
-        "substitutions": total.substitutions,
-        "deletions": total.deletions,
-        "insertions": total.insertions,
-        "blank_share": health.blank_share,
-        "empty_share": health.empty_share,
-        "distinct_tokens": health.distinct_tokens,
-    }
-    if vocabulary.label_policy == "characters":
-        figures["cer"] = character_error_rate(expected, hypotheses)
+    scored = score_transcript(corpus, rows, vocabulary, transcript)
     shown = [
-        (corpus.rows.id(row), " ".join(reference), " ".join(hypothesis), own.wer)
-        for row, reference, hypothesis, own in zip(
-            *(part[:MOST_HYPOTHESES] for part in (rows, expected, hypotheses, counts)), strict=True
-        )
+        (s.id, " ".join(s.reference), " ".join(s.hypothesis), s.counts.wer)
+        for s in scored.sequences[:MOST_HYPOTHESES]
     ]
-    return Validation(figures, warning(health, errors=total.errors), shown)
+    return Validation(figures(scored), warning(scored.health, errors=scored.errors), shown)

@@ -19,6 +19,7 @@ from run_helpers import SMALL, TrainCommand, last_weights, metrics, workers
 from torch import nn
 
 from slr_accel.corpus.reader import open_corpus
+from slr_accel.ctc.decoders import greedy_decode
 from slr_accel.errors import Interrupted
 from slr_accel.scoring.transcribe import transcribe
 
@@ -133,6 +134,7 @@ def test_a_transcription_ends_between_two_batches(tiny_corpus: Path) -> None:
     with pytest.raises(Interrupted):
         transcribe(
             *(OneProcess(), model, corpus, corpus.rows.of_split("dev")),
+            decoder=greedy_decode,
             batch_size=2,
             stops=lambda: True,
         )

@@ -11,13 +11,8 @@ import pytest
 from rich.console import Console
 
 from slr_accel.ctc.health import Health
-from slr_accel.scoring.report import (
-    ScoredSequence,
-    confusions,
-    print_summary,
-    result,
-    write_html,
-)
+from slr_accel.scoring.report import confusions, print_summary, write_html
+from slr_accel.scoring.scored import ScoredSequence, ScoredSplit, result
 from slr_accel.scoring.wer import align
 
 HEALTH = Health(
@@ -43,15 +38,13 @@ SEQUENCES = [
 ]
 
 
-def scored(sequences):
+def scored(sequences, policy="raw"):
     return result(
-        sequences,
+        ScoredSplit(sequences, policy, HEALTH),
         split="dev",
         decoder="greedy",
-        label_policy="raw",
         checkpoint="step_00000100",
         data_dir="/data/x",
-        health=HEALTH,
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slr_accel.ctc.decode import Hypothesis
+from slr_accel.ctc.decoders import Hypothesis
 from slr_accel.labels.policies import reference_labels, train_labels
 from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.scoring.wer import Counts

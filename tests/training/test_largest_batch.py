@@ -21,7 +21,8 @@ from slr_accel.settings.run import Settings, build_settings
 from slr_accel.training import largest_batch as tried
 from slr_accel.training.data import Epoch, TrainData, make_epoch, make_vocabulary, train_data
 from slr_accel.training.losses import Criterion, Term, criterion, loss_terms
-from slr_accel.training.setup import fresh_model, make_optimizer
+from slr_accel.training.setup import make_optimizer
+from slr_accel.training.start import fresh_model
 
 STATISTICS = {"mean": torch.zeros(()), "deviation": torch.ones(())}
 

@@ -1,7 +1,8 @@
-"""Which tokens do CTC log-probabilities say, and at which output steps?"""
+"""Decodes CTC log-probabilities: which tokens they say, at which output steps, how surely."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slr_accel.labels.vocabulary import BLANK
+from slr_accel.settings.decoding import DecodingSettings
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,15 @@ class Hypothesis:
     """Output step after its last."""
     confidence: list[float]
     """Mean probability of the token over its run, 0 to 1; CTC outputs are seldom calibrated."""
+
+
+Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
+"""(log_probs [B, T', V], output_lengths [B]) -> the best hypothesis of each sequence."""
+
+
+def make_decoder(settings: DecodingSettings) -> Decoder:
+    """The decoder that `--decoder` names, with its settings."""
+    return DECODERS[settings.decoder](settings)
 
 
 @torch.no_grad()
@@ -55,3 +66,9 @@ def _merge(best: np.ndarray, probability: np.ndarray) -> Hypothesis:
         end=end[kept].tolist(),
         confidence=confidence[kept].tolist(),
     )
+
+
+DECODERS: dict[str, Callable[[DecodingSettings], Decoder]] = {
+    "greedy": lambda settings: greedy_decode,
+}
+"""How each decoder is made. A new one is a function of log-probabilities and its line here."""

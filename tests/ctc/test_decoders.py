@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_accel.ctc.decode import Hypothesis, greedy_decode
+from slr_accel.ctc.decoders import Hypothesis, greedy_decode
 
 NUM_TOKENS = 5
 

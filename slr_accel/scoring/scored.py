@@ -1,0 +1,146 @@
+"""Scores a transcribed split: from hypotheses to every figure that is reported of it.
+
+Validation and `evaluate` take this road. A new figure is a function below and its place in METRICS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slr_accel.corpus.reader import Corpus
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.scoring.cer import character_error_rate
+from slr_accel.scoring.references import references
+from slr_accel.scoring.wer import Counts, score, wer_ci95
+from slr_accel.scoring.words import recognised_texts
+
+if TYPE_CHECKING:  # transcripts hold tensors' figures; scores stay torch-free
+    from slr_accel.ctc.health import Health
+    from slr_accel.scoring.transcribe import Transcript
+
+
+@dataclass(frozen=True)
+class ScoredSequence:
+    """One sentence as it was scored: its words under the label policy, and their counts."""
+
+    id: str
+    signer: str
+    reference: list[str]
+    hypothesis: list[str]
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Every sentence of a split, and what the model emitted over it."""
+
+    sequences: list[ScoredSequence]
+    label_policy: str
+    health: Health
+    loss: float | None = None
+    """CTC loss a token in nats; None where it was not computed."""
+
+    @property
+    def errors(self) -> int:
+        return sum(sequence.counts.errors for sequence in self.sequences)
+
+
+def score_transcript(
+    corpus: Corpus, rows: np.ndarray, vocabulary: Vocabulary, transcript: Transcript
+) -> ScoredSplit:
+    """Aligns the hypotheses of `rows`, all of one split, with their references."""
+    expected = references(corpus, rows, vocabulary.label_policy)
+    hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
+    sequences = [
+        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)
+        for row, reference, hypothesis, counts in zip(
+            rows, expected, hypotheses, score(expected, hypotheses), strict=True
+        )
+    ]
+    return ScoredSplit(sequences, vocabulary.label_policy, transcript.health, transcript.loss)
+
+
+def word_errors(scored: ScoredSplit) -> dict[str, Any]:
+    return count_errors(scored.sequences)
+
+
+def character_errors(scored: ScoredSplit) -> dict[str, Any]:
+    """The character error rate of models that spell."""
+    if scored.label_policy != "characters":
+        return {}
+    expected = [sequence.reference for sequence in scored.sequences]
+    return {"cer": character_error_rate(expected, [s.hypothesis for s in scored.sequences])}
+
+
+def output_health(scored: ScoredSplit) -> dict[str, Any]:
+    """Shares of blank output steps and of empty hypotheses, and the number of distinct tokens."""
+    health = scored.health
+    return {
+        "blank_share": health.blank_share,
+        "empty_share": health.empty_share,
+        "distinct_tokens": health.distinct_tokens,
+    }
+
+
+def evaluation_loss(scored: ScoredSplit) -> dict[str, Any]:
+    return {} if scored.loss is None else {"eval_loss": scored.loss}
+
+
+METRICS: tuple[Callable[[ScoredSplit], dict[str, Any]], ...] = (
+    word_errors,
+    character_errors,
+    output_health,
+    evaluation_loss,
+)
+
+
+def figures(scored: ScoredSplit) -> dict[str, Any]:
+    """All metrics of a split. Rates and shares are fractions; every number is finite."""
+    return {name: figure for metric in METRICS for name, figure in metric(scored).items()}
+
+
+def count_errors(sequences: Sequence[ScoredSequence]) -> dict[str, Any]:
+    """WER and error counts of some sentences together."""
+    counts = sum((sequence.counts for sequence in sequences), Counts())
+    return {
+        "wer": counts.wer,
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
+        "correct": counts.correct,
+        "reference_tokens": counts.reference_tokens,
+        "num_sequences": len(sequences),
+    }
+
+
+def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> dict[str, Any]:
+    """The content of `eval/<split>.json`.
+
+    `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`.
+
+    Raises:
+        ValueError: there is no sequence to score.
+    """
+    sequences = scored.sequences
+    if not sequences:
+        raise ValueError(
+            f"the split {split!r} of {source['data_dir']} has no sequences to score: "
+            "`slr-accel inspect` lists the splits that have some"
+        )
+    interval = wer_ci95([sequence.counts for sequence in sequences])
+    signers = sorted({sequence.signer for sequence in sequences})
+    return {
+        **figures(scored),
+        "wer_ci95": None if interval is None else list(interval),
+        "per_signer": {
+            signer: count_errors([s for s in sequences if s.signer == signer]) for signer in signers
+        },
+        "decoder": decoder,
+        "label_policy": scored.label_policy,
+        "split": split,
+        **source,
+    }
