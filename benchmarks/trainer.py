@@ -122,7 +122,7 @@ def loops(trainer: Trainer, rounds: int) -> str:
     }
     for take in takes.values():
         take(works[:CHECKED_STEPS])
-    check_same([trainer.raw_model, models["bare"][0], models["transformers"][0]])
+    check_same([trainer.weights.model, models["bare"][0], models["transformers"][0]])
     times: Times = {name: [] for name in takes}
     endless = cycle(works)
     turns = deque(takes.items())

@@ -62,7 +62,7 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
 def _without_effect(trainer: Trainer) -> Iterator[str]:
     """Settings that were given and change nothing, group by group."""
     settings, corpus = trainer.settings, trainer.corpus
-    columns = trainer.raw_model.features.columns
+    columns = trainer.weights.model.features.columns
     train = corpus.rows.of_split("train")
     yield from settings.training.without_effect()
     yield from settings.loading.without_effect(
@@ -76,11 +76,11 @@ def _without_effect(trainer: Trainer) -> Iterator[str]:
 
 
 def _model(trainer: Trainer) -> str:
-    parameters = sum(p.numel() for p in trainer.raw_model.parameters())
+    parameters = sum(p.numel() for p in trainer.weights.model.parameters())
     return (
         f"{trainer.settings.training.model} with {parameters / 1e6:.2f} M parameters "
         f"({parameters * 4 / 1e6:.1f} MB), "
-        f"{trainer.raw_model.features.columns.num_features} features a frame; "
+        f"{trainer.weights.model.features.columns.num_features} features a frame; "
         f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
         f"{trainer.micro_batches_per_step} micro-batch(es) a step"
     )

@@ -59,7 +59,7 @@ def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
         trainer.report.say(f"average_best: {len(found)} scored checkpoint(s), nothing to average")
         return None
     mean = mean_of_weights([folder for _, folder in found])
-    with evaluated_weights(trainer.raw_model, mean):
+    with evaluated_weights(trainer.weights.model, mean):
         figures = trainer.scores(stop).figures
     wer, single = figures["wer"], state.best_wer
     is_best = wer <= single
@@ -96,7 +96,7 @@ def _keep(trainer: Trainer, mean: dict[str, Tensor]) -> None:
     new = folder.with_name(folder.name + ".tmp")
     try:
         new.mkdir()
-        save_model(new, trainer.raw_model, trainer.vocabulary, mean)
+        save_model(new, trainer.weights.model, trainer.vocabulary, mean)
         new.rename(folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(new, ignore_errors=True)

@@ -35,6 +35,7 @@ from slr_accel.training.run_log import Report
 from slr_accel.training.start import micro_batches_per_step, start_run
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
+from slr_accel.training.weights import Weights
 
 
 def make_optimizer(settings: Settings, model: Recogniser) -> torch.optim.Optimizer:
@@ -131,13 +132,8 @@ def _trainer(
             data=data,
             eval_rows=eval_rows,
             eval_targets=evaluation_targets(settings, corpus, vocabulary, eval_rows),
-            raw_model=raw_model,
-            raw_optimizer=raw_optimizer,
-            model=model,
-            optimizer=optimizer,
-            sharded=sharded,
+            weights=Weights(raw_model, model, raw_optimizer, optimizer, sharded, average),
             augmentation=augmentation.to(accelerator.device),
-            average=average,
             state=state,
             report=report,
             writer=writer,

@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
-from slr_accel.models.recogniser import Recogniser
 from slr_accel.processes.preemption import StopRequest
-from slr_accel.runs.checkpoint import TrainState, optimizer_tensors
+from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
-from slr_accel.runs.weight_average import evaluated_weights, share_statistics, update_average
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
@@ -41,7 +38,7 @@ from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.step_work import StepWork, epoch_work
 from slr_accel.training.validation import Validation, validate
-from slr_accel.training.zero import Zero
+from slr_accel.training.weights import Weights
 
 
 @dataclass
@@ -57,16 +54,8 @@ class Trainer:
     eval_rows: np.ndarray
     eval_targets: dict[int, list[int]]
     """Token ids of the evaluation rows whose loss can be computed."""
-    raw_model: Recogniser
-    """The model itself; `model` is what accelerate made of it (DDP, autocast)."""
-    raw_optimizer: torch.optim.Optimizer
-    model: nn.Module
-    optimizer: Any
-    sharded: Zero | None
-    """Under DeepSpeed; `model` is its engine then, and `raw_model` as it was at the last
-    `sharded.gather()`."""
+    weights: Weights
     augmentation: Augmentation
-    average: dict[str, Tensor] | None
     state: TrainState
     report: Report
     writer: CheckpointWriter
@@ -133,13 +122,12 @@ class Trainer:
             wers=[wer for _, wer in state.validations],
         )
         learning_rate = factor * options.learning_rate
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        self.weights.set_learning_rate(learning_rate)
         try:
             result = train_step(
                 self.accelerator,
-                self.model,
-                self.optimizer,
+                self.weights.trained,
+                self.weights.optimizer,
                 self.augmentation,
                 work,
                 epoch=state.epoch,
@@ -153,9 +141,8 @@ class Trainer:
             raise out_of_memory(
                 self.settings, self.corpus, work.largest.rows.tolist(), largest
             ) from None
-        if self.average is not None and result.took_step:
-            self._gather()
-            update_average(self.average, self.raw_model, options.ema_decay, state.step + 1)
+        if result.took_step:
+            self.weights.update_average(options.ema_decay, state.step + 1)
         self._count(work, result)
         self.report.step(state.step, state.epoch_of_last_step, work)
         self.writer.check()
@@ -164,10 +151,6 @@ class Trainer:
         if state.step % options.log_steps == 0 or state.step >= self.last_step:
             self._log_training(learning_rate, result.grad_norm)
         return result
-
-    def _gather(self) -> None:
-        if self.sharded is not None:
-            self.sharded.gather()
 
     def _count(self, work: StepWork, result: StepResult) -> None:
         state = self.state
@@ -217,13 +200,11 @@ class Trainer:
         """
         state = self.state
         state.owes_validation = True
-        self._gather()
-        if self.accelerator.num_processes > 1:
-            share_statistics(self.raw_model, self.average)
         try:
-            with evaluated_weights(self.raw_model, self.average):
+            with self.weights.evaluated(num_processes=self.accelerator.num_processes):
                 found = self.scores(stop)
-            raw = self.scores(stop).figures["wer"] if self.average is not None else None
+            has_average = self.weights.average is not None
+            raw = self.scores(stop).figures["wer"] if has_average else None
         except Interrupted:
             return False
         state.owes_validation = False
@@ -255,7 +236,7 @@ class Trainer:
         try:
             return validate(
                 self.accelerator,
-                self.raw_model,
+                self.weights.model,
                 self.settings,
                 self.corpus,
                 self.eval_rows,
@@ -281,20 +262,17 @@ class Trainer:
     def save(self) -> None:
         """Writes a checkpoint (one process does) and removes those that are not kept."""
         state, scaler = self.state, self.accelerator.scaler
-        self._gather()
-        if self.sharded is not None:
-            optimizer = self.sharded.optimizer_tensors()
-        else:
-            optimizer = optimizer_tensors(self.raw_model, self.raw_optimizer)
+        self.weights.gather()
+        optimizer = self.weights.optimizer_tensors()
         if not self.accelerator.is_main_process:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
         state.grad_scaler = {} if scaler is None else scaler.state_dict()
         self.writer.save(
-            model=self.raw_model,
+            model=self.weights.model,
             vocabulary=self.vocabulary,
             optimizer=optimizer,
-            average=self.average,
+            average=self.weights.average,
             state=state,
         )
         self.report.leave_out()

@@ -7,45 +7,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
-import pytest
 from rich.console import Console
+from scored_helpers import SEQUENCES, scored, sequence
 
-from slr_accel.ctc.health import Health
 from slr_accel.scoring.report import confusions, print_summary, write_html
-from slr_accel.scoring.scored import ScoredSequence, ScoredSplit, result
 from slr_accel.scoring.wer import align
-
-HEALTH = Health(
-    blank_frames=75,
-    frames=100,
-    empty_hypotheses=1,
-    num_sequences=4,
-    distinct_tokens=3,
-    distinct_hypotheses=4,
-)
-
-
-def sequence(name: str, signer: str, reference: str, hypothesis: str) -> ScoredSequence:
-    ref, hyp = reference.split(), hypothesis.split()
-    return ScoredSequence(name, signer, ref, hyp, align(ref, hyp).counts)
-
-
-SEQUENCES = [
-    sequence("s1", "Signer02", "HEUTE REGEN NORD", "HEUTE REGEN NORD"),
-    sequence("s2", "Signer01", "MORGEN SONNE", "MORGEN WOLKE SUED"),
-    sequence("s3", "Signer01", "SONNE WIND KALT", ""),
-    sequence("s4", "Signer02", "REGEN SONNE", "REGEN WOLKE"),
-]
-
-
-def scored(sequences, policy="raw"):
-    return result(
-        ScoredSplit(sequences, policy, HEALTH),
-        split="dev",
-        decoder="greedy",
-        checkpoint="step_00000100",
-        data_dir="/data/x",
-    )
 
 
 def summary(sequences, examples=5, **console) -> str:
@@ -86,37 +52,6 @@ def page_of(tmp_path, sequences) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_result_has_exactly_the_documented_keys():
-    assert set(scored(SEQUENCES)) == {
-        *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),
-        *("num_sequences", "wer_ci95", "per_signer", "decoder", "label_policy", "checkpoint"),
-        *("split", "data_dir", "blank_share", "empty_share", "distinct_tokens"),
-    }
-
-
-def test_result_figures_are_those_of_the_counts():
-    data = scored(SEQUENCES)
-    assert data["wer"] == 0.6
-    assert (data["substitutions"], data["deletions"], data["insertions"]) == (2, 3, 1)
-    assert (data["correct"], data["reference_tokens"], data["num_sequences"]) == (5, 10, 4)
-    assert data["wer_ci95"][0] <= data["wer"] <= data["wer_ci95"][1]
-    assert (data["blank_share"], data["empty_share"], data["distinct_tokens"]) == (0.75, 0.25, 3)
-
-
-def test_signers_add_up_to_the_whole():
-    data = scored(SEQUENCES)
-    assert list(data["per_signer"]) == ["Signer01", "Signer02"]
-    assert data["per_signer"]["Signer02"]["wer"] == 0.2
-    for key in ("substitutions", "deletions", "insertions", "correct", "num_sequences"):
-        assert data[key] == sum(figures[key] for figures in data["per_signer"].values())
-
-
-def test_result_is_strict_json_even_over_an_empty_reference():
-    data = scored([sequence("s", "x", "", "A B")])
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert data["wer"] == 2
-
-
 def test_one_sentence_has_no_interval_and_that_is_said(tmp_path):
     one = [sequence("s", "x", "A B C D", "A B C E")]
     assert json.loads(json.dumps(scored(one)))["wer_ci95"] is None
@@ -125,11 +60,6 @@ def test_one_sentence_has_no_interval_and_that_is_said(tmp_path):
     page = " ".join(Page(page_of(tmp_path, one)).words)
     assert said in page and "95 % interval" not in page
     assert "95 % interval" in " ".join(Page(page_of(tmp_path, SEQUENCES)).words)
-
-
-def test_nothing_to_score_is_an_error_that_says_which_split():
-    with pytest.raises(ValueError, match="'dev'"):
-        scored([])
 
 
 def test_confusions_are_counted_and_most_frequent_first():
