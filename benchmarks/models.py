@@ -118,7 +118,9 @@ def step_of(name: str, model: nn.Module) -> Step:
         return Output(model(values, lengths), lengths)
 
     def step() -> None:
-        terms = loss_terms(literal if name in LITERAL else model, batch, options)
+        called = literal if name in LITERAL else model
+        output = called(batch.features, batch.presence, batch.lengths)
+        terms = loss_terms(output, batch, options)
         (total(terms) / batch.target_lengths.sum()).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -153,6 +153,10 @@ def timed(act: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - processor
 
 
+def read(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.features, batch.presence, batch.lengths
+
+
 class BareLoop:
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self.model, self.optimizer = model, optimizer
@@ -162,7 +166,7 @@ class BareLoop:
             self.step(work.micro_batches[0].batch)
 
     def step(self, batch: Batch) -> float:
-        terms = loss_terms(self.model, batch, Criterion())
+        terms = loss_terms(self.model(*read(batch)), batch, Criterion())
         (total(terms) / batch.target_lengths.sum()).backward()
         clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
@@ -218,7 +222,8 @@ class InOrder(transformers.Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any) -> Tensor:
         batch = inputs["batch"]
-        return total(loss_terms(model, batch, Criterion())) / batch.target_lengths.sum()
+        output = model(*read(batch))
+        return total(loss_terms(output, batch, Criterion())) / batch.target_lengths.sum()
 
     def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler:
         return torch.utils.data.SequentialSampler(cast(Sized, self.train_dataset))

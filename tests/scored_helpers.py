@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from slr_accel.ctc.health import Health
+from slr_accel.ctc.health import Health, OutputMeans
 from slr_accel.scoring.scored import ScoredSequence, ScoredSplit, result
 from slr_accel.scoring.wer import align
 
 HEALTH = Health(
-    blank_frames=75,
-    frames=100,
+    OutputMeans(steps=100, blank_share=0.75, blank_probability=0.7, entropy=0.2, confidence=0.9),
     empty_hypotheses=1,
     num_sequences=4,
     distinct_tokens=3,

@@ -1,7 +1,9 @@
-"""Is the recogniser saying anything at all, or has it collapsed to blanks or to one answer?"""
+"""Measures what a recogniser emits: blanks, confidence, entropy, and whether hypotheses differ."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +13,71 @@ from slr_accel.labels.vocabulary import BLANK
 
 
 @dataclass(frozen=True)
-class Health:
-    """What a model emitted over a whole split, as integers that can be summed over batches."""
+class OutputMeans:
+    """Means over the valid output steps of one or many batches."""
 
-    blank_frames: int
-    """Valid output steps whose best token is blank."""
-    frames: int
-    """Valid output steps."""
+    steps: int
+    blank_share: float
+    """Share of the steps whose best token is blank."""
+    blank_probability: float
+    entropy: float
+    """Entropy of the distribution of a step over ln V: 1 is uniform, 0 is certain."""
+    confidence: float
+    """Probability of the best token."""
+
+    @classmethod
+    def of(cls, sums: Sequence[float]) -> OutputMeans:
+        """From the sum of `output_sums` over batches; zeros where there was no step."""
+        steps, blanks, blank_probability, entropy, confidence = sums
+        count = max(steps, 1)
+        return cls(
+            steps=int(steps),
+            blank_share=blanks / count,
+            blank_probability=blank_probability / count,
+            entropy=entropy / count,
+            confidence=confidence / count,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """The means by name, as they are logged."""
+        return {name: value for name, value in vars(self).items() if name != "steps"}
+
+
+NUM_SUMS = 5
+"""Length of `output_sums`."""
+
+
+@torch.no_grad()
+def output_sums(log_probs: Tensor, output_lengths: Tensor) -> Tensor:
+    """Sums over the valid output steps of a batch: [5] float32, on the device, without waiting.
+
+    They are the number of steps, those whose best token is blank, the probability of blank, the
+    entropy over ln V, and the probability of the best token.
+
+    Args:
+        log_probs: [B, T', V] with blank = 0.
+        output_lengths: [B] int64.
+    """
+    steps = torch.arange(log_probs.shape[1], device=log_probs.device)
+    valid = steps < output_lengths.to(log_probs.device)[:, None]  # (B, T')
+    best_log_prob, best = log_probs.max(dim=-1)
+    each = torch.stack(
+        [
+            torch.ones_like(best_log_prob),
+            (best == BLANK).to(best_log_prob.dtype),
+            log_probs[..., BLANK].exp(),
+            torch.special.entr(log_probs.exp()).sum(dim=-1) / math.log(log_probs.shape[-1]),
+            best_log_prob.exp(),
+        ]
+    )
+    return torch.where(valid, each, 0.0).sum(dim=(1, 2))
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a model emitted over a whole split."""
+
+    outputs: OutputMeans
     empty_hypotheses: int
     num_sequences: int
     distinct_tokens: int
@@ -25,34 +85,15 @@ class Health:
     distinct_hypotheses: int
 
     @property
-    def blank_share(self) -> float:
-        """Fraction of the valid output steps; 0 where there are none."""
-        return self.blank_frames / max(self.frames, 1)
-
-    @property
     def empty_share(self) -> float:
         """Fraction of the sequences; 0 where there are none."""
         return self.empty_hypotheses / max(self.num_sequences, 1)
 
 
-@torch.no_grad()
-def count_blank_frames(log_probs: Tensor, output_lengths: Tensor) -> tuple[int, int]:
-    """(steps whose best token is blank, steps) of a batch, padding left out.
-
-    `log_probs` is (B, T', V) with blank = 0, `output_lengths` (B,).
-    """
-    steps = torch.arange(log_probs.shape[1], device=log_probs.device)
-    valid = steps < output_lengths.to(log_probs.device)[:, None]  # (B, T')
-    blank = (log_probs.argmax(dim=-1) == BLANK) & valid
-    blank_frames, frames = torch.stack([blank.sum(), valid.sum()]).tolist()
-    return blank_frames, frames
-
-
-def hypothesis_health(hypotheses: list[list[int]], blank_frames: int, frames: int) -> Health:
-    """Health of a split: all its hypotheses, and the sums of `count_blank_frames` over it."""
+def hypothesis_health(hypotheses: list[list[int]], outputs: OutputMeans) -> Health:
+    """Health of a split from all its hypotheses and the means of its outputs."""
     return Health(
-        blank_frames=blank_frames,
-        frames=frames,
+        outputs=outputs,
         empty_hypotheses=sum(not tokens for tokens in hypotheses),
         num_sequences=len(hypotheses),
         distinct_tokens=len({token for tokens in hypotheses for token in tokens}),
@@ -61,7 +102,7 @@ def hypothesis_health(hypotheses: list[list[int]], blank_frames: int, frames: in
 
 
 def warning(health: Health, *, errors: int) -> str | None:
-    """What is wrong and where to look first, or None where the hypotheses differ or are right.
+    """Says what is wrong and where to look first; None where the hypotheses differ or are right.
 
     Args:
         errors: of all hypotheses; there are none where all references are the same, and found.
@@ -84,7 +125,7 @@ def warning(health: Health, *, errors: int) -> str | None:
 
 
 def warning_without_references(health: Health) -> str | None:
-    """The same of sequences that nobody can score, read by a model whose training is over."""
+    """As `warning`, for sequences without references, read by a trained model."""
     found = _suspicion(health)
     if found is None:
         return None
@@ -97,7 +138,8 @@ def warning_without_references(health: Health) -> str | None:
 def _suspicion(health: Health) -> str | None:
     if health.num_sequences == 0:
         return None
-    blanks = f"{100 * health.blank_share:.1f} % of {health.frames} output steps are blank"
+    outputs = health.outputs
+    blanks = f"{100 * outputs.blank_share:.1f} % of {outputs.steps} output steps are blank"
     if health.empty_hypotheses == health.num_sequences:
         return f"every hypothesis is empty ({health.num_sequences} sequences; {blanks})"
     if health.distinct_hypotheses == 1 and health.num_sequences > 1:

@@ -59,6 +59,12 @@ class TrainState:
     """Of the other loss terms by name, without their weights, since the last line of metrics."""
     num_targets: int = 0
     """Since the last line of metrics."""
+    steps_since_line: int = 0
+    """Steps since the last line of metrics, and of these the clipped and the skipped ones."""
+    clipped_since_line: int = 0
+    skipped_since_line: int = 0
+    update_ratio: float | None = None
+    """Norm of the update over norm of the weights at the last line; logged with the next one."""
     skipped_in_a_row: int = 0
     """Steps."""
     skipped_losses: int = 0

@@ -77,10 +77,10 @@ def character_errors(scored: ScoredSplit) -> dict[str, Any]:
 
 
 def output_health(scored: ScoredSplit) -> dict[str, Any]:
-    """Shares of blank output steps and of empty hypotheses, and the number of distinct tokens."""
+    """Means over output steps, share of empty hypotheses, and number of distinct tokens."""
     health = scored.health
     return {
-        "blank_share": health.blank_share,
+        **health.outputs.figures(),
         "empty_share": health.empty_share,
         "distinct_tokens": health.distinct_tokens,
     }
@@ -114,6 +114,8 @@ def count_errors(sequences: Sequence[ScoredSequence]) -> dict[str, Any]:
         "correct": counts.correct,
         "reference_tokens": counts.reference_tokens,
         "num_sequences": len(sequences),
+        "length_ratio": (counts.correct + counts.substitutions + counts.insertions)
+        / max(counts.reference_tokens, 1),
     }
 
 

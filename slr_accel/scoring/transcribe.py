@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decoders import Decoder, Hypothesis
-from slr_accel.ctc.health import Health, count_blank_frames, hypothesis_health
+from slr_accel.ctc.health import NUM_SUMS, Health, OutputMeans, hypothesis_health, output_sums
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
@@ -88,7 +88,8 @@ def transcribe(
         buffers=buffers,
     )
     found: dict[int, Hypothesis] = {}
-    blank_frames, frames, loss_sum, tokens = 0, 0, 0.0, 0
+    emitted = [0.0] * NUM_SUMS
+    loss_sum, tokens = 0.0, 0
     try:
         for turn in range(-(-len(plan) // accelerator.num_processes)):
             if stops():
@@ -99,8 +100,8 @@ def transcribe(
             output = model(batch.features, batch.presence, batch.lengths)
             decoded = decoder(output.log_probs, output.lengths)
             found.update(zip(positions.tolist(), decoded, strict=True))
-            blanks, valid = count_blank_frames(output.log_probs, output.lengths)
-            blank_frames, frames = blank_frames + blanks, frames + valid
+            own_sums = output_sums(output.log_probs, output.lengths).tolist()
+            emitted = [total + own for total, own in zip(emitted, own_sums, strict=True)]
             known = batch.target_lengths > 0
             if known.any():
                 loss_sum += loss(
@@ -116,15 +117,11 @@ def transcribe(
         model.train(was_training)
         corpus.let_go()  # before others are waited for, who may need the room
     hypotheses = _merge(accelerator, found, len(rows))
-    counts = accelerator.reduce(
-        torch.tensor([blank_frames, frames], device=accelerator.device), reduction="sum"
-    )
-    health = hypothesis_health([h.tokens for h in hypotheses], *counts.tolist())
-    if not targets:
-        return Transcript(hypotheses, health, None)
-    sums = torch.tensor([loss_sum, tokens], device=accelerator.device)
-    loss_sum, tokens = accelerator.reduce(sums, reduction="sum").tolist()
-    return Transcript(hypotheses, health, loss_sum / tokens)
+    sums = torch.tensor([*emitted, loss_sum, tokens], device=accelerator.device)
+    *emitted, loss_sum, tokens = accelerator.reduce(sums, reduction="sum").tolist()
+    outputs = OutputMeans.of(emitted)
+    health = hypothesis_health([h.tokens for h in hypotheses], outputs)
+    return Transcript(hypotheses, health, loss_sum / tokens if targets else None)
 
 
 def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> list[Hypothesis]:

@@ -67,7 +67,9 @@ def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch, settings: Sett
         with torch.random.fork_rng(devices=devices):
             held = [torch.empty_like(p) for p in parameters for _ in range(copies)]
             model.train()
-            total(loss_terms(model, batch.to(device), criterion(settings))).backward()
+            batch = batch.to(device)
+            output = model(batch.features, batch.presence, batch.lengths)
+            total(loss_terms(output, batch, criterion(settings))).backward()
             del held
     finally:
         for parameter in parameters:

@@ -99,9 +99,8 @@ TERMS: tuple[Callable[[Output, Batch, Criterion], Term | None], ...] = (
 NAMES = tuple(term.__name__ for term in TERMS)
 
 
-def loss_terms(model: Callable[..., Output], batch: Batch, options: Criterion) -> dict[str, Term]:
-    """Runs the model on a batch; returns the terms that it has, by name."""
-    output = model(batch.features, batch.presence, batch.lengths)
+def loss_terms(output: Output, batch: Batch, options: Criterion) -> dict[str, Term]:
+    """The terms that an output has, by name."""
     terms = ((name, term(output, batch, options)) for name, term in zip(NAMES, TERMS, strict=True))
     return {name: term for name, term in terms if term is not None}
 

@@ -13,7 +13,9 @@ import torch
 from accelerate import DistributedType
 from torch import Tensor, nn
 
+from slr_accel.ctc.health import NUM_SUMS, OutputMeans, output_sums
 from slr_accel.features.augmentation import Augmentation
+from slr_accel.training.gradients import Update, norm, part_norms
 from slr_accel.training.losses import NAMES, Criterion, loss_terms, total
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.zero import ZeroPasses
@@ -23,12 +25,12 @@ from slr_accel.training.zero import ZeroPasses
 class StepResult:
     losses: dict[str, list[float]]
     """By term, without its weight: the sum over each micro-batch of all processes."""
-    grad_norm: float
-    """Before clipping; not finite where the loss was not."""
-    took_step: bool
-    """False where a loss or a gradient was not finite; the weights are unchanged then."""
+    update: Update
+    """`took_step` is False where a loss or a gradient was not finite: the weights are unchanged."""
     stop_requested: bool
     """Some process was asked to stop."""
+    outputs: OutputMeans | None = None
+    """Of the last micro-batch of each process; None where they were not measured."""
 
 
 def train_step(
@@ -43,6 +45,7 @@ def train_step(
     max_grad_norm: float,
     criterion: Criterion,
     stop_requested: bool,
+    measured: bool = False,
 ) -> StepResult:
     """Forward, backward, clip and update over this process' share of an optimizer step.
 
@@ -55,17 +58,20 @@ def train_step(
     Args:
         model: in training mode.
         criterion: the weights of the loss terms at this step.
+        measured: the outputs, the gradients of each part and the update are measured.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
-    # All processes add up one vector a step: the terms of each micro-batch, and one for the stop.
-    shared = torch.zeros(work.num_micro_batches * len(NAMES) + 1, device=accelerator.device)
-    shared[-1] = float(stop_requested)
+    # All processes add up one vector a step: the terms of each micro-batch, the stop, the outputs.
+    num_losses = work.num_micro_batches * len(NAMES)
+    shared = torch.zeros(num_losses + 1 + NUM_SUMS, device=accelerator.device)
+    shared[num_losses] = float(stop_requested)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
             batch = augmentation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
-            terms = loss_terms(model, batch, criterion)
+            output = model(batch.features, batch.presence, batch.lengths)
+            terms = loss_terms(output, batch, criterion)
             if micro_batch.counts:
                 place = (micro_batch.index - work.first) * len(NAMES)
                 for name, term in terms.items():
@@ -76,14 +82,17 @@ def train_step(
             if not is_last:
                 passes.backward(scaled)
                 continue
-            *sums, stops = accelerator.reduce(shared, reduction="sum").tolist()
+            if measured and micro_batch.counts:
+                shared[-NUM_SUMS:] = output_sums(output.log_probs.detach(), output.lengths)
+            totals = accelerator.reduce(shared, reduction="sum").tolist()
+            sums, stops = totals[:num_losses], totals[num_losses] > 0
             losses = {name: sums[NAMES.index(name) :: len(NAMES)] for name in terms}
             if not all(map(math.isfinite, sums)):
                 passes.give_up(scaled)
-                return StepResult(losses, math.nan, False, stops > 0)
+                return StepResult(losses, Update(math.nan, False, {}, None), stops)
             passes.backward(scaled)
-    norm, took_step = passes.update()
-    return StepResult(losses, norm, took_step, stops > 0)
+    outputs = OutputMeans.of(totals[-NUM_SUMS:]) if measured else None
+    return StepResult(losses, passes.update(measured=measured), stops, outputs)
 
 
 def _passes(
@@ -116,15 +125,24 @@ class PlainPasses:
         """In place of the last backward and the update: the weights stay."""
         self.optimizer.zero_grad()
 
-    def update(self) -> tuple[float, bool]:
-        """Gradient norm before clipping, and whether the weights changed."""
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
-        # Gradients are the same on all processes here, so all decide alike.
-        is_finite = bool(torch.isfinite(norm))
+    def update(self, *, measured: bool) -> Update:
+        """Clips, and changes the weights where the gradients are finite."""
+        weights = list(self.model.parameters())
+        total = self.accelerator.clip_grad_norm_(weights, self.max_grad_norm)
+        model = self.accelerator.unwrap_model(self.model)
+        parts = part_norms(model, total, self.max_grad_norm) if measured else {}
+        # The step waits for the device here, once. Gradients are the same on all processes, so
+        # that all decide alike.
+        grad_norm, *norms = torch.stack([total, *parts.values()]).tolist()
+        is_finite = math.isfinite(grad_norm)
+        before = [w.detach().clone() for w in weights] if measured and is_finite else None
         if is_finite or self.accelerator.scaler is not None:
             self.optimizer.step()  # with fp16 the scaler skips it by itself, and lowers its scale
         self.optimizer.zero_grad()
-        return float(norm), is_finite
+        ratio = None
+        if before is not None:
+            ratio = norm(torch._foreach_sub([w.detach() for w in weights], before)) / norm(before)
+        return Update(grad_norm, is_finite, dict(zip(parts, norms, strict=True)), ratio)
 
 
 def _seed(seed: int, device: torch.device) -> None:

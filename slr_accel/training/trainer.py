@@ -26,6 +26,7 @@ from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.losses import criterion
+from slr_accel.training.metrics_line import MetricsLine
 from slr_accel.training.not_finite import (
     MOST_SKIPPED,
     too_many_skipped,
@@ -69,6 +70,7 @@ class Trainer:
     """Epochs asked for when the run was last started; None at its first start."""
     buffers: Buffers = field(default_factory=Buffers, init=False)
     """Memory of batches, kept from one pass over the corpus to the next."""
+    line: MetricsLine = field(init=False)
     has_stepped: bool = field(default=False, init=False)
     """Since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
@@ -79,6 +81,9 @@ class Trainer:
     """The step of the validation that said it last."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Of the last validation since this start, for a table."""
+
+    def __post_init__(self) -> None:
+        self.line = MetricsLine(self.state, self.settings.training.max_grad_norm)
 
     @property
     def is_over(self) -> bool:
@@ -135,22 +140,26 @@ class Trainer:
                 max_grad_norm=options.max_grad_norm,
                 criterion=criterion(self.settings, factor),
                 stop_requested=stop_requested,
+                measured=self._logs_step(state.step + 1),
             )
         except torch.OutOfMemoryError:
             largest = work.largest.features.shape[1]
             raise out_of_memory(
                 self.settings, self.corpus, work.largest.rows.tolist(), largest
             ) from None
-        if result.took_step:
+        if result.update.took_step:
             self.weights.update_average(options.ema_decay, state.step + 1)
         self._count(work, result)
         self.report.step(state.step, state.epoch_of_last_step, work)
         self.writer.check()
         if self.profiler is not None:
             self.profiler.step()
-        if state.step % options.log_steps == 0 or state.step >= self.last_step:
-            self._log_training(learning_rate, result.grad_norm)
+        if self._logs_step(state.step):
+            self.report.log(self.line.record(learning_rate, result))
         return result
+
+    def _logs_step(self, step: int) -> bool:
+        return step % self.settings.training.log_steps == 0 or step >= self.last_step
 
     def _count(self, work: StepWork, result: StepResult) -> None:
         state = self.state
@@ -159,13 +168,8 @@ class Trainer:
         self.epoch_ended = work.is_last
         if work.is_last:
             state.epoch, state.micro_batches = state.epoch + 1, 0
-        if result.took_step:
-            for name, losses in result.losses.items():
-                if name == "ctc":
-                    state.loss_sum += sum(losses)
-                else:
-                    state.term_sums[name] = state.term_sums.get(name, 0.0) + sum(losses)
-            state.num_targets += work.num_targets
+        self.line.count(work, result)
+        if result.update.took_step:
             state.skipped_in_a_row = state.skipped_losses = 0
             return
         state.skipped_in_a_row += 1
@@ -174,18 +178,6 @@ class Trainer:
         self.report.alert("not finite", f"step {state.step}: {why}")
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise too_many_skipped(state.skipped_losses)
-
-    def _log_training(self, learning_rate: float, grad_norm: float) -> None:
-        state = self.state
-        record = {"step": state.step, "epoch": state.epoch, "learning_rate": learning_rate}
-        if state.num_targets:
-            record["loss"] = state.loss_sum / state.num_targets
-            for name, term_sum in state.term_sums.items():
-                record[f"loss_{name}"] = term_sum / state.num_targets
-        if math.isfinite(grad_norm):
-            record["grad_norm"] = grad_norm
-        self.report.log(record)
-        state.loss_sum, state.num_targets, state.term_sums = 0.0, 0, {}
 
     @property
     def validation_is_due(self) -> bool:
@@ -268,6 +260,7 @@ class Trainer:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
         state.grad_scaler = {} if scaler is None else scaler.state_dict()
+        self.line.before_save()
         self.writer.save(
             model=self.weights.model,
             vocabulary=self.vocabulary,

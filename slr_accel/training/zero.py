@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import optimizer_by_name
 from slr_accel.settings.run import Settings
+from slr_accel.training.gradients import Update
 
 
 def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
@@ -215,6 +216,8 @@ class ZeroPasses:
         self.backward(loss * torch.nan)
         self.update()
 
-    def update(self) -> tuple[float, bool]:
+    def update(self, *, measured: bool = False) -> Update:
+        """Steps; parts of the model are not measured, since their gradients are spread."""
         self._engine.step()
-        return float(self._engine.get_global_grad_norm()), self._engine.was_step_applied()
+        grad_norm = float(self._engine.get_global_grad_norm())
+        return Update(grad_norm, self._engine.was_step_applied(), {}, None)

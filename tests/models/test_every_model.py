@@ -77,7 +77,8 @@ def test_loss_and_every_gradient_are_finite(name, settings, dtype) -> None:
     model = make(name, LAYOUTS["pose and hands"], **settings).train()
     batch = random_batch(LAYOUTS["pose and hands"], [20, 9, 4])
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        loss = total(loss_terms(model, batch, Criterion(0.5, 4.0)))
+        output = run(model, batch)
+    loss = total(loss_terms(output, batch, Criterion(0.5, 4.0)))
     loss.backward()
     assert torch.isfinite(loss)
     for parameter_name, parameter in model.named_parameters():

@@ -15,6 +15,7 @@ def test_result_has_exactly_the_documented_keys():
         *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),
         *("num_sequences", "wer_ci95", "per_signer", "decoder", "label_policy", "checkpoint"),
         *("split", "data_dir", "blank_share", "empty_share", "distinct_tokens"),
+        *("blank_probability", "entropy", "confidence", "length_ratio"),
     }
 
 
