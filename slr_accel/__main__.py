@@ -1,4 +1,4 @@
-"""Lets `python -m slr_accel` do what `slr-accel` does."""
+"""Runs the command line: `python -m slr_accel COMMAND` is `slr-accel COMMAND`."""
 
 from slr_accel.cli import main
 
