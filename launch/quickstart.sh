@@ -16,17 +16,28 @@ for word in "$@"; do
     esac
 done
 cd "$(dirname "$0")/.."
-. launch/environment.sh
 
 corpus=corpora/synthetic
 run=runs/quickstart
 processes=$(($(getconf _NPROCESSORS_ONLN) > 1 ? 2 : 1))
-
 export ACCELERATE_USE_CPU=true
-[ -f "$corpus/corpus.json" ] || slr-accel prepare synthetic --out "$corpus"
-accelerate launch --config_file accelerate_configs/cpu_2proc.yaml --num_processes "$processes" \
+durations=''
+
+# part NAME COMMAND...: shows the command, runs it, and notes how long it took.
+part() {
+    local started=$SECONDS
+    printf '\n$ %s\n' "${*:2}"
+    "${@:2}"
+    durations+=$(printf '  %-9s %4d s' "$1" $((SECONDS - started)))$'\n'
+}
+
+part install . launch/environment.sh
+[ -f "$corpus/corpus.json" ] || part prepare slr-accel prepare synthetic --out "$corpus"
+part train accelerate launch --config_file accelerate_configs/cpu_2proc.yaml --num_processes "$processes" \
     -m slr_accel.train --recipe synthetic --data_dir "$corpus" --output_dir "$run" "$@"
-slr-accel evaluate "$run" --split test
+part evaluate slr-accel evaluate "$run" --split test
+
+printf '\nWhat took how long:\n%s' "$durations"
 echo "curves: $run/curves.png"
 echo "checkpoint: $run/best"
 echo "for slr-accel in this terminal: . $VENV/bin/activate"

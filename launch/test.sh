@@ -8,6 +8,7 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 cd "$(dirname "$0")/.."
+EXTRAS=dev
 . launch/environment.sh
 
 ruff check .
