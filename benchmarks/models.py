@@ -36,7 +36,7 @@ from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output
 from slr_accel.settings.features import FeatureSettings, Group
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 
 BATCH, FRAMES, LABELS, OUTPUTS = 4, 150, 12, 973
 MEGABYTE = 1e6

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from slr_accel.models.norms import make_norm
 from slr_accel.padding import frame_mask, frames_at
-from slr_accel.settings.models import Normalisation
+from slr_accel.settings.models.base import Normalisation
 
 
 class MaskedConv(nn.Module):

@@ -24,7 +24,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import CoSignSettings
+from slr_accel.settings.models.cosign import CoSignSettings
 
 POSITIONS = ("position", "relative", "shape")
 """Feature groups of the position stream."""

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from slr_accel.layouts.skeleton import BONES
 from slr_accel.models.blocks import MaskedConv, pooled
-from slr_accel.settings.models import CoSignSettings
+from slr_accel.settings.models.cosign import CoSignSettings
 
 
 class PointGraph(nn.Module):

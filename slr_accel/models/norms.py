@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import SEQUENCE_GROUPS, Normalisation
+from slr_accel.settings.models.base import SEQUENCE_GROUPS, Normalisation
 
 
 def make_norm(kind: Normalisation, channels: int) -> FrameNorm | MaskedGroupNorm:

@@ -12,7 +12,7 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, output_lengths
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import SpeechSettings
+from slr_accel.settings.models.speech import SpeechSettings
 
 
 class Speech(Recogniser):

@@ -25,7 +25,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import StudentSettings
+from slr_accel.settings.models.student import StudentSettings
 
 
 class Student(Recogniser):

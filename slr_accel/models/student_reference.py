@@ -20,7 +20,7 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, MaskedConv, SqueezeExcitation
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import StudentReferenceSettings
+from slr_accel.settings.models.student_reference import StudentReferenceSettings
 
 ENCODER_CHANNELS = {"pose": 64, "hands": 128, "face": 64, "rest": 128}
 STEM_CHANNELS = 16

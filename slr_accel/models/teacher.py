@@ -20,7 +20,8 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import Normalisation, TeacherSettings
+from slr_accel.settings.models.base import Normalisation
+from slr_accel.settings.models.teacher import TeacherSettings
 
 SPANS = (3, 5, 5, 7)
 """Frames that the views of an inception block see, after I3D (Carreira and Zisserman 2017). All

@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.loading import LoadingSettings
-from slr_accel.settings.models import DEFAULT_MODEL, MODELS, ModelSettings
+from slr_accel.settings.models.base import ModelSettings
+from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.training import TrainingSettings
 
 GROUPS: dict[str, type[BaseModel]] = {

@@ -15,7 +15,7 @@ from pydantic import (
 
 from slr_accel.labels.policies import LabelPolicy
 from slr_accel.settings.form import FORM
-from slr_accel.settings.models import ModelName
+from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
 
@@ -34,7 +34,7 @@ class TrainingSettings(BaseModel):
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
-    model: ModelName = "student"
+    model: Literal[tuple(MODELS)] = DEFAULT_MODEL  # type: ignore[valid-type]
     """Which model is trained; `slr-accel models` compares them."""
     label_policy: LabelPolicy = "raw"
     """What is made of the labels as annotated: nothing, the field's cleaning for PHOENIX-2014 or

@@ -29,7 +29,6 @@ from slr_accel.runs.init_from import take_weights
 from slr_accel.runs.resume import check_agreement, mend_best, resume, set_aside
 from slr_accel.runs.run_folder import RunFolder, create_run, locked, record_start, write_config
 from slr_accel.scoring.references import evaluation_rows
-from slr_accel.settings.models import alignment_stride
 from slr_accel.settings.run import Settings
 from slr_accel.training import zero
 from slr_accel.training.data import (
@@ -176,7 +175,7 @@ def _trainer(
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
-        alignment_stride(settings.model),
+        settings.model.alignment_stride,
         statistics["column_deviation"],
     )
     if settings.training.compile:

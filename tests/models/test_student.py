@@ -8,7 +8,7 @@ from models_helpers import LAYOUTS
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.build import make_model
 from slr_accel.settings.features import FeatureSettings
-from slr_accel.settings.models import StudentSettings
+from slr_accel.settings.models.student import StudentSettings
 
 
 def test_too_few_blocks_for_a_reduction_are_refused() -> None:

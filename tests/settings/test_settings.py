@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from slr_accel.cli import COMMANDS
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import (
     RECIPES,
     Settings,
