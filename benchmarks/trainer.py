@@ -48,7 +48,8 @@ from slr_accel.loading.loader import load_batch
 from slr_accel.loading.plan import plan
 from slr_accel.models.folder import load_tensors
 from slr_accel.runs.run_folder import RunFolder
-from slr_accel.settings.run import build_settings, read_recipe
+from slr_accel.settings.recipes import read_recipe
+from slr_accel.settings.run import build_settings
 from slr_accel.training.setup import fresh_model, make_optimizer, set_up
 from slr_accel.training.step import batch_losses
 from slr_accel.training.step_work import StepWork

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.mirror import mirror_of
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import Probability, SettingsGroup
 
 Group = Literal["position", "velocity", "acceleration", "relative", "shape", "distances"]
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def _split(value: Any) -> Any:
@@ -21,9 +20,7 @@ def _split(value: Any) -> Any:
     return value
 
 
-class FeatureSettings(BaseModel):
-    model_config = FORM
-
+class FeatureSettings(SettingsGroup):
     groups: Annotated[tuple[Group, ...], BeforeValidator(_split)] = (
         "position",
         "velocity",
@@ -43,11 +40,9 @@ class FeatureSettings(BaseModel):
     """Use z where there is one."""
 
 
-class AugmentationSettings(BaseModel):
+class AugmentationSettings(SettingsGroup):
     """Lengths are in units of the body's length (shoulder width); where the layout has none, of the
     mean deviation of the coordinates over the train split."""
-
-    model_config = FORM
 
     time_stretch: Annotated[float, Field(ge=1)] = 1.3
     """Longest stretch in time; the shortest is its inverse. 1 is off."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import Probability, SettingsGroup
 
 CACHE_GB = 50.0
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class LoadingSettings(BaseModel):
-    model_config = FORM
-
+class LoadingSettings(SettingsGroup):
     batch_size: PositiveInt = 4
     """Most sequences in a micro-batch."""
     batch_frames: PositiveInt | Literal["auto"] | None = None
@@ -75,7 +72,6 @@ class LoadingSettings(BaseModel):
         return found
 
     def problems(self) -> list[str]:
-        """What does not fit together, each with the way out."""
         found = []
         if self.dynamic_truncation and self.max_frames is None:
             found.append("dynamic_truncation needs max_frames, the frames to keep")

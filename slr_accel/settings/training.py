@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Field,
     NonNegativeFloat,
@@ -14,7 +13,7 @@ from pydantic import (
 )
 
 from slr_accel.labels.policies import LabelPolicy
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import SettingsGroup
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
@@ -25,9 +24,7 @@ def _no_is_a_word(value: Any) -> Any:
     return "no" if value is False else value
 
 
-class TrainingSettings(BaseModel):
-    model_config = FORM
-
+class TrainingSettings(SettingsGroup):
     data_dir: str = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
     output_dir: str = ""
@@ -120,7 +117,6 @@ class TrainingSettings(BaseModel):
     """Group at wandb, for runs that belong together, e.g. a teacher and its students."""
 
     def problems(self) -> list[str]:
-        """What does not fit together, each with the way out."""
         found = [
             f"{name} is missing; give --{name} FOLDER"
             for name in ("data_dir", "output_dir")

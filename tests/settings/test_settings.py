@@ -15,16 +15,15 @@ import pytest
 import yaml
 
 from slr_accel.cli import COMMANDS
+from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.models.by_name import MODELS
+from slr_accel.settings.recipes import RECIPES, read_recipe
 from slr_accel.settings.run import (
-    RECIPES,
     Settings,
     all_fields,
     build_settings,
     defaults_of,
     groups_of,
-    parse_settings,
-    read_recipe,
     setting_fields,
 )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt
 
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import SettingsGroup
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Normalisation = Literal["frame", "sequence"]
@@ -23,9 +23,7 @@ def as_number(value: Any) -> Any:
 Stride = Annotated[Literal[1, 2, 4], BeforeValidator(as_number)]
 
 
-class ModelSettings(BaseModel):
-    model_config = FORM
-
+class ModelSettings(SettingsGroup):
     output_stride: Stride = 4
     """Input frames per output step. With fewer frames, short glosses can be aligned, and training
     takes longer."""
@@ -39,10 +37,6 @@ class ModelSettings(BaseModel):
     def alignment_stride(self) -> int:
         """Input frames per step of the coarsest output that labels are aligned with in training."""
         return self.output_stride
-
-    def problems(self) -> list[str]:
-        """Settings that do not fit together, each with the way out."""
-        return []
 
     def without_effect(self, block_names: Iterable[str]) -> list[str]:
         """Settings that were given and change nothing beside the others.
