@@ -16,27 +16,16 @@ from slr_accel.settings.unknown_name import unknown_name
 
 
 def parse_settings(argv: list[str], prog: str) -> Settings:
-    """Settings from a command line. Exits like argparse on --help, raises ValueError else."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        usage="%(prog)s [--recipe RECIPE] [--SETTING VALUE ...]",
-        description="Train a recogniser. The same command again continues the run.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--recipe",
-        help="complete settings by name "
-        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
-    )
-    for group, kind in GROUPS.items():
-        section = parser.add_argument_group(group)
-        for name, field in kind.model_fields.items():
-            _add_argument(section, name, field, _shown(field.default))
-    _add_model_arguments(parser)
-    parsed, unknown = parser.parse_known_args([_underscored(word) for word in argv])
+    """Reads settings from the words of a command line.
+
+    Raises:
+        SystemExit: --help was given, and is printed.
+        ValueError: names all that is wrong.
+    """
+    parsed, unknown = _parser(prog).parse_known_args([_underscored(word) for word in argv])
     known = all_fields()
     given = {
-        # `none` takes back what a recipe sets.
+        # `none` undoes a recipe's setting.
         name: None if value == "none" and known[name].default is None else value
         for name, value in vars(parsed).items()
         if value is not None and name != "recipe"
@@ -45,7 +34,7 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     for before, word in pairwise(["", *unknown]):
         if word.startswith("--"):
             problems.append(unknown_name("setting", word.split("=")[0], [f"--{n}" for n in known]))
-        elif not before.startswith("--"):  # else it is the value of what is unknown
+        elif not before.startswith("--"):  # otherwise it is an unknown setting's value
             problems.append(f"{word!r} belongs to no setting")
     foreign: list[str] = []
     try:
@@ -66,8 +55,28 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     return settings
 
 
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage="%(prog)s [--recipe RECIPE] [--SETTING VALUE ...]",
+        description="Train a recogniser. The same command again continues the run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--recipe",
+        help="complete settings by name "
+        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
+    )
+    for group, kind in GROUPS.items():
+        section = parser.add_argument_group(group)
+        for name, field in kind.model_fields.items():
+            _add_argument(section, name, field)
+    _add_model_arguments(parser)
+    return parser
+
+
 def _of_another_model(recipe: dict[str, Any], given: dict[str, Any]) -> list[str]:
-    """The recipe's settings that the model chosen beside it does not have, but others do."""
+    """Returns the recipe's settings that other models have, but not the one given beside it."""
     if given.get("model") not in MODELS:
         return []
     others = all_fields().keys() - setting_fields(given["model"]).keys()
@@ -75,15 +84,13 @@ def _of_another_model(recipe: dict[str, Any], given: dict[str, Any]) -> list[str
 
 
 def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    # Two names for one quantity: the command line's takes the place of the recipe's.
+    """Returns the recipe without its name for a quantity that is given by its other name."""
     rivals = {"accumulation_steps", "micro_batches_per_step"}
-    if rivals & set(given):
-        return {name: value for name, value in recipe.items() if name not in rivals}
-    return recipe
+    return {n: v for n, v in recipe.items() if not (n in rivals and rivals & set(given))}
 
 
 def _underscored(word: str) -> str:
-    """`--learning-rate=1` -> `--learning_rate=1`; values stay as they are."""
+    """Makes `--learning_rate=1` of `--learning-rate=1`; values stay as they are."""
     if not word.startswith("--"):
         return word
     name, equals, value = word.partition("=")
@@ -91,14 +98,14 @@ def _underscored(word: str) -> str:
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """First what several models have, with the default of each; then what each has alone."""
+    """Adds settings of several models, with the default of each, then those of one model."""
     owners: dict[str, list[str]] = {}
     for model, kind in MODELS.items():
         for name in kind.model_fields:
             owners.setdefault(name, []).append(model)
     shared = parser.add_argument_group(
         "models, settings of several",
-        "Where models differ in what a setting means, the text is the student's.",
+        "Where a setting means different things, the text is that of the first model.",
     )
     for name, models in owners.items():
         if len(models) > 1:
@@ -109,19 +116,19 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         section = parser.add_argument_group(f"--model {model} alone")
         for name, field in kind.model_fields.items():
             if owners[name] == [model]:
-                _add_argument(section, name, field, _shown(field.default))
+                _add_argument(section, name, field)
 
 
 def _defaults(name: str, models: list[str]) -> str:
-    """`192 (teacher, cosign 384)`: the first model's, and which others have another one."""
+    """Writes `192 (teacher, cosign 384)`: the first model's default, then those that differ."""
     first, *others = (_shown(MODELS[model].model_fields[name].default) for model in models)
     own: dict[str, list[str]] = {}
     for model, default in zip(models[1:], others, strict=True):
         own.setdefault(default, []).append(model)
     different = [f"{', '.join(them)} {value}" for value, them in own.items() if value != first]
     everywhere = len(models) == len(MODELS)
-    told = f"{first}{' (' + '; '.join(different) + ')' if different else ''}"
-    return told if everywhere else f"{told}; of {', '.join(models)}"
+    text = f"{first} ({'; '.join(different)})" if different else first
+    return text if everywhere else f"{text}; of {', '.join(models)}"
 
 
 def _shown(default: Any) -> str:
@@ -130,7 +137,8 @@ def _shown(default: Any) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
-def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> None:
+def _add_argument(section: Any, name: str, field: FieldInfo, default: str | None = None) -> None:
+    default = _shown(field.default) if default is None else default
     help_text = " ".join((field.description or "").split()).replace("%", "%%")
     help_text += f" [{default}]" if default else ""
     if isinstance(field.default, bool):
@@ -144,7 +152,7 @@ def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> No
 
 
 def _metavar(kind: Any) -> str:
-    """`{a,b}` where one of a few words is taken, or none of them."""
+    """Writes `{a,b}` for a choice of a few words, which None may be added to."""
     first, *others = get_args(kind) or (None,)
     if others == [NoneType]:
         kind = first

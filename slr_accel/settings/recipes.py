@@ -13,7 +13,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 def read_recipe(name: str) -> dict[str, Any]:
-    """The flat values of a shipped recipe or of a YAML file. Raises ValueError."""
+    """Reads a shipped recipe by its name, or a YAML file. Raises ValueError naming it."""
     shipped = {path.stem: path for path in RECIPES.glob("*.yaml")}
     path = shipped.get(name, Path(name))
     if not path.is_file():
@@ -24,7 +24,7 @@ def read_recipe(name: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file of flat values, by the safe loader. Raises ValueError naming the file."""
+    """Reads a YAML file of flat values, by the safe loader. Raises ValueError naming it."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.MarkedYAMLError as error:
@@ -33,5 +33,5 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: not readable as YAML ({error})") from None
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: settings are `name: value` lines")
+        raise ValueError(f"{path}: it must consist of `name: value` lines")
     return values

@@ -6,6 +6,7 @@ config.yaml, whatever group a setting belongs to. No module of settings/ imports
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,7 +27,7 @@ GROUPS: dict[str, type[SettingsGroup]] = {
     "features": FeatureSettings,
     "augmentation": AugmentationSettings,
 }
-"""The groups that every run has; `model` comes beside them, as --model says."""
+"""The groups of every run; `model` is one more, whose class depends on --model."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,12 @@ class Settings:
     model: ModelSettings
 
     def flat(self) -> dict[str, Any]:
-        """{name: value} over all groups, plain types."""
-        groups = (getattr(self, field.name).model_dump(mode="json") for field in fields(self))
-        return {name: value for group in groups for name, value in group.items()}
+        """Returns {name: value} over all groups, in plain types."""
+        return _flat(getattr(self, field.name) for field in fields(self))
+
+
+def _flat(groups: Iterable[SettingsGroup]) -> dict[str, Any]:
+    return {n: value for group in groups for n, value in group.model_dump(mode="json").items()}
 
 
 def groups_of(model: str) -> dict[str, type[SettingsGroup]]:
@@ -50,19 +54,21 @@ def groups_of(model: str) -> dict[str, type[SettingsGroup]]:
 
 
 def setting_fields(model: str) -> dict[str, FieldInfo]:
-    """Every setting of a run of this model by its flat name."""
+    """Returns every setting of a run of this model by its flat name."""
     groups = groups_of(model).values()
     return {name: field for group in groups for name, field in group.model_fields.items()}
 
 
 def defaults_of(model: str) -> dict[str, Any]:
-    """The settings of a run of this model where none is given, as `Settings.flat` has them."""
-    groups = (kind.model_construct().model_dump(mode="json") for kind in groups_of(model).values())
-    return {name: value for group in groups for name, value in group.items()}
+    """Returns what `Settings.flat` returns for a run of this model with no setting given."""
+    return _flat(group.model_construct() for group in groups_of(model).values())
 
 
 def all_fields() -> dict[str, FieldInfo]:
-    """Every setting of any run; of a name that several models have, the first."""
+    """Returns every setting of any run by its flat name.
+
+    Where several models have a setting, it is that of the first one.
+    """
     return {name: f for model in reversed(MODELS) for name, f in setting_fields(model).items()}
 
 
@@ -70,22 +76,25 @@ def build_settings(values: dict[str, Any]) -> Settings:
     """Checks flat values and groups them. Raises ValueError with all problems at once."""
     model = values.get("model", DEFAULT_MODEL)
     if model not in MODELS:
-        model = DEFAULT_MODEL  # the training group says what is wrong with it
+        model = DEFAULT_MODEL  # the training group refuses the name
     known = setting_fields(model)
     # A YAML key need not be a text.
     problems = [_unknown(str(name), model) for name in values if name not in known]
-    groups: dict[str, SettingsGroup] = {}
+    groups: dict[str, Any] = {}
     for group, kind in groups_of(model).items():
         own = {name: value for name, value in values.items() if name in kind.model_fields}
         try:
             groups[group] = kind(**own)
         except ValidationError as error:
-            problems += [_describe(e) for e in error.errors()]
+            problems += [
+                f"{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}"
+                for e in error.errors()
+            ]
     for built in groups.values():
         problems += built.problems()
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))
-    return Settings(**groups)  # type: ignore[arg-type]
+    return Settings(**groups)
 
 
 def _unknown(name: str, model: str) -> str:
@@ -93,8 +102,3 @@ def _unknown(name: str, model: str) -> str:
     if owners:
         return f"{name} is a setting of the model {' and '.join(owners)}, not of {model}"
     return unknown_name("setting", name, list(setting_fields(model)))
-
-
-def _describe(error: Any) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "settings"
-    return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"

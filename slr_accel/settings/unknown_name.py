@@ -9,7 +9,7 @@ MOST_LISTED = 20
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """An error text that names the nearest known one."""
+    """Returns an error text that names the nearest known name."""
     near = difflib.get_close_matches(name, known, n=1)
     listed = (
         "--help lists them" if len(known) > MOST_LISTED else f"known: {', '.join(sorted(known))}"
