@@ -1,4 +1,4 @@
-"""What a few training steps spend their time on, by torch.profiler."""
+"""Records where a few training steps spend their time, by torch.profiler."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.profiler import ProfilerActivity, profile
 from slr_accel.files import naming
 
 WARM_STEPS = 3
-"""Not recorded: the first steps allocate, choose kernels, and open files."""
+"""First steps that are not recorded: they allocate, choose kernels and open files."""
 TABLE_ROWS = 40
 
 
 class StepProfiler:
-    """Records `steps` training steps of this start into `folder`; the run then goes on.
+    """Records `steps` training steps into `folder`, after which the run goes on.
 
-    What comes between two of them, such as a validation, is recorded too.
+    A validation or save between two of them is recorded too.
     """
 
     def __init__(self, folder: Path, steps: int, say: Callable[[str], None]) -> None:
@@ -34,12 +34,12 @@ class StepProfiler:
 
     def __exit__(self, *error: object) -> None:
         if self._done < WARM_STEPS:
-            self._say(f"profile: nothing recorded, the run ended within {WARM_STEPS} steps")
+            self._say(f"profile: nothing is recorded: the run ended within {WARM_STEPS} steps")
         elif self._done < WARM_STEPS + self._steps:
             self._write()
 
     def step(self) -> None:
-        """A training step is done."""
+        """Counts a training step that has ended."""
         self._done += 1
         if self._done == WARM_STEPS:
             self._profile.start()
@@ -56,7 +56,7 @@ class StepProfiler:
         with naming(table):
             table.write_text(averages.table(sort_by=by, row_limit=TABLE_ROWS) + "\n")
         steps = self._done - WARM_STEPS
-        # torch only logs that it could not write.
+        # torch does not raise where it cannot write.
         made = (
             f"{trace} for chrome://tracing" if trace.is_file() else "no trace.json: is there room?"
         )
