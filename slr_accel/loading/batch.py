@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -56,19 +56,17 @@ class Batch:
         """Copies the batch to `device` without waiting; for a CPU returns the batch itself."""
         if device.type == "cpu":
             return self
-        moved = _on_device(self, device)
-        draws = None if self.draws is None else _on_device(self.draws, device)
-        return replace(moved, draws=draws)
+        draws = None if self.draws is None else _moved(self.draws, device)
+        return replace(_moved(self, device), draws=draws)
 
 
 Record = TypeVar("Record", Batch, Draws)
 
 
-def _on_device(record: Record, device: torch.device) -> Record:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    moved: dict[str, Any] = {
+def _moved(record: Record, device: torch.device) -> Record:
+    tensors: dict[str, Any] = {
         name: value.pin_memory().to(device, non_blocking=True)
-        for name, value in values.items()
+        for name, value in vars(record).items()
         if isinstance(value, Tensor)
     }
-    return replace(record, **moved)
+    return replace(record, **tensors)

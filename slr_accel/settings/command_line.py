@@ -70,7 +70,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     for group, kind in GROUPS.items():
         section = parser.add_argument_group(group)
         for name, field in kind.model_fields.items():
-            _add_argument(section, name, field)
+            _add_argument(section, name, field, _shown(field.default))
     _add_model_arguments(parser)
     return parser
 
@@ -99,36 +99,29 @@ def _underscored(word: str) -> str:
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds settings of several models, with the default of each, then those of one model."""
-    owners: dict[str, list[str]] = {}
-    for model, kind in MODELS.items():
-        for name in kind.model_fields:
-            owners.setdefault(name, []).append(model)
     shared = parser.add_argument_group(
         "models, settings of several",
         "Where a setting means different things, the text is that of the first model.",
     )
-    for name, models in owners.items():
-        if len(models) > 1:
-            _add_argument(
-                shared, name, MODELS[models[0]].model_fields[name], _defaults(name, models)
-            )
-    for model, kind in MODELS.items():
-        section = parser.add_argument_group(f"--model {model} alone")
-        for name, field in kind.model_fields.items():
-            if owners[name] == [model]:
-                _add_argument(section, name, field)
+    alone = {model: parser.add_argument_group(f"--model {model} alone") for model in MODELS}
+    for name in dict.fromkeys(name for kind in MODELS.values() for name in kind.model_fields):
+        owners = {
+            m: kind.model_fields[name] for m, kind in MODELS.items() if name in kind.model_fields
+        }
+        first = next(iter(owners))
+        section = shared if len(owners) > 1 else alone[first]
+        _add_argument(section, name, owners[first], _defaults(owners))
 
 
-def _defaults(name: str, models: list[str]) -> str:
+def _defaults(owners: dict[str, FieldInfo]) -> str:
     """Writes `192 (teacher, cosign 384)`: the first model's default, then those that differ."""
-    first, *others = (_shown(MODELS[model].model_fields[name].default) for model in models)
-    own: dict[str, list[str]] = {}
-    for model, default in zip(models[1:], others, strict=True):
-        own.setdefault(default, []).append(model)
-    different = [f"{', '.join(them)} {value}" for value, them in own.items() if value != first]
-    everywhere = len(models) == len(MODELS)
-    text = f"{first} ({'; '.join(different)})" if different else first
-    return text if everywhere else f"{text}; of {', '.join(models)}"
+    by_default: dict[str, list[str]] = {}
+    for model, field in owners.items():
+        by_default.setdefault(_shown(field.default), []).append(model)
+    first, *others = by_default
+    different = "; ".join(f"{', '.join(by_default[value])} {value}" for value in others)
+    text = f"{first} ({different})" if different else first
+    return text if len(owners) in (1, len(MODELS)) else f"{text}; of {', '.join(owners)}"
 
 
 def _shown(default: Any) -> str:
@@ -137,8 +130,7 @@ def _shown(default: Any) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
-def _add_argument(section: Any, name: str, field: FieldInfo, default: str | None = None) -> None:
-    default = _shown(field.default) if default is None else default
+def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> None:
     help_text = " ".join((field.description or "").split()).replace("%", "%%")
     help_text += f" [{default}]" if default else ""
     if isinstance(field.default, bool):

@@ -28,8 +28,8 @@ class LoadingSettings(SettingsGroup):
     num_train_samples: PositiveInt | None = None
     """Train on only this many sequences, evenly spread over the train split."""
     crop_probability: Probability = 0.0
-    """Probability that a sequence is replaced by some of its signs, one after the other; only where
-    the corpus has segments."""
+    """Probability that a sequence is cut to some consecutive signs; only where the corpus has
+    segments."""
     join_probability: Probability = 0.0
     """Probability that another train sequence is joined to the end of a sequence."""
     curriculum_epochs: NonNegativeInt = 0

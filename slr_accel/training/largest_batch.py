@@ -108,20 +108,15 @@ def try_largest_batch(
 ) -> None:
     """Runs the epoch's largest micro-batch before the first step. Raises OutOfMemory where it does
     not fit."""
-    rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
-    if not _fits(settings, corpus, epoch, rows, frames, model, optimizer):
+    if not _fits(settings, corpus, epoch, model, optimizer):
+        rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
         raise out_of_memory(settings, corpus, rows.tolist(), frames)
 
 
 def _fits(
-    settings: Settings,
-    corpus: Corpus,
-    epoch: Epoch,
-    rows: np.ndarray,
-    frames: int,
-    model: nn.Module,
-    optimizer: Optimizer,
+    settings: Settings, corpus: Corpus, epoch: Epoch, model: nn.Module, optimizer: Optimizer
 ) -> bool:
+    rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
     try:
         dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames), settings.training)
     except torch.OutOfMemoryError:
@@ -164,16 +159,14 @@ def search_batch_frames(
 
     It runs the largest micro-batches of the first epoch.
     """
-    stretch = settings.augmentation.time_stretch
 
-    def largest(batch_frames: int) -> tuple[Epoch, np.ndarray, int]:
-        epoch = make_epoch(with_batch_frames(settings, batch_frames), data, 0)
-        return epoch, *largest_micro_batch(epoch, stretch)
+    def epoch_of(batch_frames: int) -> Epoch:
+        return make_epoch(with_batch_frames(settings, batch_frames), data, 0)
 
     def fits(batch_frames: int) -> bool:
-        return _fits(settings, corpus, *largest(batch_frames), model, optimizer)
+        return _fits(settings, corpus, epoch_of(batch_frames), model, optimizer)
 
-    _, rows, longest = largest(1)
+    rows, longest = largest_micro_batch(epoch_of(1), settings.augmentation.time_stretch)
     found = largest_that_fits(fits, least=longest, most=longest * settings.loading.batch_size)
     if found == 0:
         raise out_of_memory(settings, corpus, rows.tolist(), longest)

@@ -1,4 +1,4 @@
-"""What model settings say of themselves."""
+"""Model settings that have no effect or do not fit together are named."""
 
 from __future__ import annotations
 
@@ -49,3 +49,18 @@ def test_labels_are_aligned_with_the_steps_of_an_early_head_too(
     settings: ModelSettings, stride: int
 ) -> None:
     assert settings.alignment_stride == stride
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (StudentSettings(reduction=4, conv_blocks=1), "needs at least 2 conv_blocks"),
+        (
+            StudentSettings(reduction=2, output_stride=4),
+            "output_stride 4 is more than the reduction 2",
+        ),
+    ],
+)
+def test_what_cannot_work_together_is_refused(settings: ModelSettings, problem: str) -> None:
+    (found,) = settings.problems()
+    assert problem in found
