@@ -45,7 +45,8 @@ class FeatureColumns:
         self.num_values = sum(self.group_widths.values())
         if not self.num_values:
             raise ValueError(
-                f"groups {list(settings.groups)} make no features of {layout.signature}"
+                f"groups {list(settings.groups)} make no features of {layout.signature}: add "
+                "position, or exclude fewer points"
             )
         self.num_features = self.num_values + len(self.blocks)
         anchors = {anchor.block for b in self.blocks if (anchor := self.anchor(b)) is not None}
@@ -151,7 +152,7 @@ class FeatureColumns:
         known = [block.name for block in layout.blocks]
         unknown = [name for name in settings.blocks if name not in known]
         if unknown:
-            raise ValueError(f"blocks names {unknown}; the layout has {known}")
+            raise ValueError(f"blocks has {unknown}, which the layout has not; it has {known}")
         used = [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
         reduced = settings.face_points == "reduced"
         if reduced and not any(block.points == FACE_POINTS for block in used):

@@ -69,12 +69,12 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     """
     name = config.get("model_type")
     if name not in MODELS:
-        raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+        raise ValueError(f"unknown model_type {name!r}; known: {', '.join(MODELS)}")
     max_frames = config.get("max_frames")
     if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
-        raise ValueError(f"max_frames {max_frames!r} is no number of frames")
+        raise ValueError(f"max_frames is {max_frames!r}; it must be a whole number from 1 on")
     rate = config["frames_per_second"]
-    # Configs without `knows_rate` have the assumed rate also where the corpus did not say.
+    # Where a config has no `knows_rate`, the assumed rate may also be an unknown one.
     knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
     features = FeatureTransform(
         Layout.from_json(config["layout"]),

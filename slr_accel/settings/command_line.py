@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from slr_accel.settings.models.by_name import MODELS
+from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.recipes import RECIPES, read_recipe
-from slr_accel.settings.run import GROUPS, Settings, all_fields, build_settings, setting_fields
+from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
 from slr_accel.settings.unknown_name import unknown_name
 
 
@@ -67,7 +67,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="complete settings by name "
         f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
     )
-    for group, kind in GROUPS.items():
+    groups = groups_of(DEFAULT_MODEL)
+    del groups["model"]  # added below for all models
+    for group, kind in groups.items():
         section = parser.add_argument_group(group)
         for name, field in kind.model_fields.items():
             _add_argument(section, name, field, _shown(field.default))

@@ -79,13 +79,13 @@ class LoadingSettings(SettingsGroup):
     def problems(self) -> list[str]:
         found = []
         if self.dynamic_truncation and self.max_frames is None:
-            found.append("dynamic_truncation needs max_frames, the frames to keep")
+            found.append("dynamic_truncation needs max_frames; give --max_frames FRAMES")
         spliced = [name for name in ("crop_probability", "join_probability") if getattr(self, name)]
         if spliced and self.max_frames is not None:
-            found.append(f"max_frames does not go with {' or '.join(spliced)}")
+            found.append(f"max_frames does not work with {' or '.join(spliced)}")
         if spliced and self.shard_window is not None:
             found.append(
-                f"shard_window does not go with {' or '.join(spliced)}: signs are taken from the "
+                f"shard_window does not work with {' or '.join(spliced)}: signs are taken from the "
                 "whole corpus"
             )
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -20,14 +20,6 @@ from slr_accel.settings.models.base import ModelSettings
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.training import TrainingSettings
 from slr_accel.settings.unknown_name import unknown_name
-
-GROUPS: dict[str, type[SettingsGroup]] = {
-    "training": TrainingSettings,
-    "loading": LoadingSettings,
-    "features": FeatureSettings,
-    "augmentation": AugmentationSettings,
-}
-"""The groups of every run; `model` is one more, whose class depends on --model."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,8 @@ def _flat(groups: Iterable[SettingsGroup]) -> dict[str, Any]:
 
 
 def groups_of(model: str) -> dict[str, type[SettingsGroup]]:
-    return {**GROUPS, "model": MODELS[model]}
+    """Returns the classes of the fields of `Settings` for a run of this model."""
+    return {**get_type_hints(Settings), "model": MODELS[model]}
 
 
 def setting_fields(model: str) -> dict[str, FieldInfo]:

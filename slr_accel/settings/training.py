@@ -77,7 +77,7 @@ class TrainingSettings(SettingsGroup):
         Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
     ] = None
     """Compute in half precision where it is safe; bf16 saves memory and time on newer GPUs.
-    Default: as `accelerate launch` was told, else no."""
+    Default: that of `accelerate launch`, else no."""
     compile: bool = False
     """Compile all but the features and the LSTM by torch.compile. Takes minutes at each start; no
     gain was measured on a CPU."""
@@ -127,7 +127,7 @@ class TrainingSettings(SettingsGroup):
         ]
         if self.accumulation_steps and self.micro_batches_per_step:
             found.append(
-                "accumulation_steps and micro_batches_per_step say the same thing twice; "
+                "accumulation_steps and micro_batches_per_step set the same quantity; "
                 "give one of them"
             )
         return found

@@ -30,25 +30,26 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
         ("train_micro_batch_size_per_gpu", settings.loading.batch_size),
     ):
         if config.get(key, "auto") not in ("auto", ours):
-            problems.append(f'{key} is {config[key]} there and {ours} here: write "auto" there')
+            problems.append(
+                f"{key} is {config[key]} in the config and {ours} in the settings: "
+                'write "auto" in the config'
+            )
     problems += [
-        f"{key} there: slr_accel has its own, leave it out"
+        f"{key} is in the config, but slr_accel has its own: leave it out"
         for key in ("optimizer", "scheduler")
         if key in config
     ]
     if accelerator.mixed_precision == "fp16":
-        problems.append("mixed_precision fp16 has not been tried with DeepSpeed: use bf16 or no")
+        problems.append("mixed_precision fp16 is not tested with DeepSpeed: use bf16 or no")
     if settings.loading.batch_frames == "auto":
-        problems.append("batch_frames auto does not go with DeepSpeed: give a number")
+        problems.append("batch_frames auto does not work with DeepSpeed: give a number")
     if training.compile and stage(config) == 3:
-        problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
+        problems.append("compile does not work with ZeRO-3: leave it out, or use ZeRO-2")
     if stage(config) not in (1, 2, 3):
         problems.append(f"zero_stage is {stage(config)}: use 1, 2 or 3, or DDP (multi_gpu.yaml)")
-    offloads = [
-        config["zero_optimization"].get(f"offload_{what}") for what in ("param", "optimizer")
-    ]
-    if any(offload and offload.get("device") == "nvme" for offload in offloads):
-        problems.append("offload to nvme has not been tried: use cpu or none")
+    for part in ("offload_param", "offload_optimizer"):
+        if (config["zero_optimization"].get(part) or {}).get("device") == "nvme":
+            problems.append(f"{part} to nvme is not tested: use cpu or none")
     if problems:
         heading = (
             "DeepSpeed's config, as changed by options of accelerate launch and variables "

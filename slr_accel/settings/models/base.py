@@ -77,9 +77,18 @@ class ModelSettings(SettingsGroup):
         return [f"{stride} {reduction} needs at least {halvings} {blocks}, not {count}"]
 
 
-class TwoViewSettings(ModelSettings):
-    """Settings of models that can be trained on two views of each sequence: models/two_views.py."""
+class LandmarkSettings(ModelSettings):
+    """Settings of models that read landmark blocks and can be trained on two views of them."""
 
+    lstm_hidden: PositiveInt = 384
+    """Width of each direction of the BiLSTM."""
+    lstm_layers: PositiveInt = 2
+    """Layers of the BiLSTM."""
+    input_dropout: Dropout = 0.0
+    """Dropout of feature channels, each for a whole sequence."""
+    auxiliary_weight: NonNegativeFloat = 0.5
+    """Weight of further CTC losses, on the features before the LSTM (cosign: on each stream alone);
+    only in training, 0 is off."""
     consistency_weight: NonNegativeFloat = 0.0
     """Weight of the consistency loss: the divergence between the outputs for two views of each
     sequence, in which different blocks are hidden. Only in training, which then takes about 1.4

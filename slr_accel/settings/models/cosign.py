@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import NonNegativeFloat, PositiveInt
 
-from slr_accel.settings.models.base import Dropout, TwoViewSettings
+from slr_accel.settings.models.base import LandmarkSettings
 
 
-class CoSignSettings(TwoViewSettings):
+class CoSignSettings(LandmarkSettings):
     graph_channels: PositiveInt = 64
     """Width of a point in the graphs."""
     graph_blocks: PositiveInt = 3
@@ -22,14 +22,6 @@ class CoSignSettings(TwoViewSettings):
     """Width of each stream after its landmark blocks are joined."""
     kernel_size: PositiveInt = 5
     """Frames that a convolution over time sees at once; odd."""
-    lstm_hidden: PositiveInt = 384
-    """Width of each direction of the BiLSTM."""
-    lstm_layers: PositiveInt = 2
-    """Layers of the BiLSTM."""
-    input_dropout: Dropout = 0.0
-    """Dropout of feature channels, each for a whole sequence."""
-    auxiliary_weight: NonNegativeFloat = 0.5
-    """Weight of the CTC loss of each stream alone; only in training, 0 is off."""
     consistency_weight: NonNegativeFloat = 4.0
     """Weight of the consistency loss; 0 is off: one view, and nothing is hidden."""
 

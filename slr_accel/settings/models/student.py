@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from slr_accel.settings.models.base import Dropout, Normalisation, Stride, TwoViewSettings
+from slr_accel.settings.models.base import LandmarkSettings, Normalisation, Stride
 
 
-class StudentSettings(TwoViewSettings):
+class StudentSettings(LandmarkSettings):
     channels: PositiveInt = 192
     """Width of the frame encoder and of the convolutions."""
     conv_blocks: NonNegativeInt = 2
@@ -37,10 +37,6 @@ class StudentSettings(TwoViewSettings):
     """From the LSTM's steps to output steps: linear interpolation or a transposed convolution."""
     lstm_hidden: PositiveInt = 192
     """Width of each direction of the BiLSTM."""
-    lstm_layers: PositiveInt = 2
-    """Layers of the BiLSTM."""
-    input_dropout: Dropout = 0.0
-    """Dropout of feature channels, each for a whole sequence."""
     auxiliary_weight: NonNegativeFloat = 0.0
     """Weight of a second CTC loss, on the features before the LSTM; only in training, 0 is off."""
 

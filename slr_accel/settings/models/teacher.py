@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from slr_accel.settings.models.base import Dropout, Normalisation, TwoViewSettings
+from slr_accel.settings.models.base import Dropout, LandmarkSettings, Normalisation
 
 
-class TeacherSettings(TwoViewSettings):
+class TeacherSettings(LandmarkSettings):
     block_channels: PositiveInt = 192
     """Width of each landmark block's encoder and of attention."""
     channels: PositiveInt = 384
@@ -31,14 +31,6 @@ class TeacherSettings(TwoViewSettings):
     """Number of inception blocks over time."""
     normalisation: Normalisation = "frame"
     """Normalise each frame by itself, or groups of channels over the whole sequence."""
-    lstm_hidden: PositiveInt = 384
-    """Width of each direction of the BiLSTM."""
-    lstm_layers: PositiveInt = 2
-    """Layers of the BiLSTM."""
-    input_dropout: Dropout = 0.0
-    """Dropout of feature channels, each for a whole sequence."""
-    auxiliary_weight: NonNegativeFloat = 0.5
-    """Weight of a second CTC loss, on the features before the LSTM; only in training, 0 is off."""
 
     def problems(self) -> list[str]:
         found = self.even("encoder_kernel_size")
