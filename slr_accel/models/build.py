@@ -23,7 +23,7 @@ def make_model(
     """Makes a model with fresh weights.
 
     Args:
-        name: one of MODELS; its class is the Recogniser of the file of that name.
+        name: one of MODELS. The class is the only Recogniser in the file of that name.
         settings: of the class MODELS[name].
         num_outputs: tokens of the vocabulary and the blank.
         max_frames: longer sequences are subsampled to this many frames; None: none are.

@@ -17,5 +17,5 @@ class SettingsGroup(BaseModel):
     )
 
     def problems(self) -> list[str]:
-        """Settings that do not fit together, each with the way out."""
+        """Returns a text for each problem between settings, with the way out."""
         return []

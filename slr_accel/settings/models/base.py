@@ -24,6 +24,8 @@ Stride = Annotated[Literal[1, 2, 4], BeforeValidator(as_number)]
 
 
 class ModelSettings(SettingsGroup):
+    """Settings that every model has; each model adds its own in a subclass."""
+
     output_stride: Stride = 4
     """Input frames per output step. With fewer frames, short glosses can be aligned, and training
     takes longer."""
@@ -39,7 +41,7 @@ class ModelSettings(SettingsGroup):
         return self.output_stride
 
     def without_effect(self, block_names: Iterable[str]) -> list[str]:
-        """Settings that were given and change nothing beside the others.
+        """Returns a text for each setting that was given and changes nothing beside the others.
 
         Args:
             block_names: the landmark blocks that features are made of.
@@ -47,12 +49,12 @@ class ModelSettings(SettingsGroup):
         return []
 
     def unused(self, switch: str, names: Iterable[str]) -> list[str]:
-        """A text for each of `names` that was given although `switch` is 0."""
+        """Returns a text for each of `names` that was given although `switch` is 0."""
         given = sorted(self.model_fields_set & set(names)) if not getattr(self, switch) else []
         return [f"{name} has no effect without --{switch}" for name in given]
 
     def even(self, *names: str) -> list[str]:
-        """A text for each kernel size that is even: only odd kernels have a middle."""
+        """Returns a text for each kernel size that is even: only odd kernels have a middle."""
         return [
             f"{name} is {size}; it must be odd, e.g. {size + 1}"
             for name in names
@@ -60,7 +62,7 @@ class ModelSettings(SettingsGroup):
         ]
 
     def ungrouped(self, normalisation: Normalisation, *names: str) -> list[str]:
-        """A text for each width that normalisation `sequence` cannot split into its groups."""
+        """Returns a text for each width that normalisation `sequence` cannot split."""
         return [
             f"{name} {getattr(self, name)} cannot be split into the {SEQUENCE_GROUPS} groups of "
             "normalisation sequence"
@@ -69,7 +71,7 @@ class ModelSettings(SettingsGroup):
         ]
 
     def too_few_blocks(self, stride: str, blocks: str) -> list[str]:
-        """A text where there are fewer blocks than halvings of the frame rate."""
+        """Returns a text where there are fewer blocks than halvings of the frame rate."""
         reduction, count = getattr(self, stride), getattr(self, blocks)
         halvings = reduction.bit_length() - 1
         if count >= halvings:
