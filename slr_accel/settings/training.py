@@ -85,7 +85,7 @@ class TrainingSettings(SettingsGroup):
     """Evaluate an exponential moving average of the weights with this decay per step, e.g. 0.999;
     0 is off. The raw weights are scored too, so that a validation takes twice as long."""
     average_best: Annotated[int, Field(ge=2)] | None = None
-    """Average the weights of this many best checkpoints, which are kept, at the end of the run. The
+    """Average the weights of this many best checkpoints, which stay, at the end of the run. The
     average becomes the best checkpoint where its WER is no worse."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of the first weights, data order, dropout and augmentation."""
@@ -101,7 +101,7 @@ class TrainingSettings(SettingsGroup):
     keep_last: PositiveInt = 2
     """Number of latest checkpoints to keep; the best one is kept too."""
     keep_every: PositiveInt | None = None
-    """Optimizer steps from one checkpoint that is kept for good to the next; default: none is."""
+    """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
     save_total_gb: PositiveFloat | None = None
     """Most gigabytes (10^9 bytes) of checkpoints, not counting averages. The oldest are deleted,
     but never the last and the best one."""
