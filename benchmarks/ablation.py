@@ -1,30 +1,27 @@
-"""What does each part of a recipe bring? One thing changed at a time, several seeds.
+"""Measures what each part of a recipe contributes: one change at a time, with several seeds.
 
     python benchmarks/ablation.py --data_dir corpora/wlasl50 --recipe wlasl50
 
-Every line is the recipe with one change, trained and scored through the command line, one torch
-thread a run. All but the line of two views learn from one, which takes less time. The WER is
-that of the end of the run on the split `dev`, so nothing is chosen by what it is scored on; the
-spread is the standard deviation over seeds. The difference is paired: the mean over seeds of
-(this line - the recipe).
+Every line is the recipe with one change, trained and scored through the command line, with one
+torch thread per run. Only the line of two views trains with the consistency loss, which takes
+longer. The WER is that of the end of the run on the split `dev`, so no checkpoint is chosen by what
+it is scored on; the spread is the standard deviation over seeds. The difference is paired: the mean
+over seeds of (this line - the recipe).
 
-Finished runs stay in --output_dir: the same command again continues where it was.
+Finished runs stay in --output_dir: the same command again continues.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 
-from loading import RESULTS, cpu_model
+from measure import make_parser, record, slr_accel, table
 
 from slr_accel.corpus.reader import open_corpus
 
@@ -58,9 +55,7 @@ CHANGES: dict[str, Change] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--data_dir", type=Path, required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, to save time")
@@ -75,14 +70,18 @@ def main() -> None:
     jobs = [(name, seed) for seed in range(1, args.seeds + 1) for name in names]
     with ThreadPoolExecutor(args.workers) as pool:
         results = dict(zip(jobs, pool.map(lambda job: result_of(args, *job), jobs), strict=True))
-    text = "\n".join([heading(args), table(names, args.seeds, results)])
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
+    corpus = open_corpus(args.data_dir)
+    tokens = sum(len(corpus.labels(row)) for row in corpus.rows.of_split("dev"))
+    record(
+        "ablation",
+        f"recipe `{args.recipe}`{f', {args.epochs} epochs' if args.epochs else ''}, {args.seeds} "
+        f"seeds, dev with {tokens} tokens",
+        table_of(names, args.seeds, results),
+    )
 
 
 def result_of(args: argparse.Namespace, name: str, seed: int) -> dict[str, float]:
-    """WER and seconds of one run, which is made unless it was before."""
+    """Returns WER and seconds of one run, which is trained unless it has been before."""
     run = args.output_dir / f"{name.replace(' ', '_').replace(',', '')}-{seed}"
     kept = run / "ablation.json"
     if kept.is_file():
@@ -104,47 +103,22 @@ def result_of(args: argparse.Namespace, name: str, seed: int) -> dict[str, float
     return found
 
 
-def slr_accel(*words: object) -> str:
-    """What the command prints. Its errors are shown, and end the benchmark."""
-    done = subprocess.run(
-        [sys.executable, "-m", "slr_accel.cli", *map(str, words)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if done.returncode:
-        sys.exit(f"`slr-accel {' '.join(map(str, words))}` ended with {done.returncode}")
-    return done.stdout
-
-
-def heading(args: argparse.Namespace) -> str:
-    tokens = dev_tokens(args.data_dir)
-    return (
-        f"## ablation, {date.today()}\n\n{cpu_model()}, {os.cpu_count()} cores; recipe "
-        f"`{args.recipe}`{f', {args.epochs} epochs' if args.epochs else ''}, {args.seeds} seeds, "
-        f"dev with {tokens} tokens; `benchmarks/ablation.py` says what is compared.\n"
-    )
-
-
-def dev_tokens(data_dir: Path) -> int:
-    corpus = open_corpus(data_dir)
-    return sum(len(corpus.labels(row)) for row in corpus.rows.of_split("dev"))
-
-
-def table(names: list[str], seeds: int, results: dict[tuple[str, int], dict[str, float]]) -> str:
-    lines = ["| changed | dev WER | spread | difference | time |", "|---|---|---|---|---|"]
+def table_of(names: list[str], seeds: int, results: dict[tuple[str, int], dict[str, float]]) -> str:
     base = [results[names[0], seed] for seed in range(1, seeds + 1)]
+    rows = []
     for name in names:
         changed = [results[name, seed] for seed in range(1, seeds + 1)]
         wers = [100 * run["wer"] for run in changed]
         gaps = [wer - 100 * run["wer"] for wer, run in zip(wers, base, strict=True)]
         times = [ours["seconds"] / run["seconds"] for ours, run in zip(changed, base, strict=True)]
         spread = statistics.stdev(wers) if seeds > 1 else 0.0
-        lines.append(
-            f"| {name} | {statistics.mean(wers):.1f} % | {spread:.1f} | "
-            f"{statistics.mean(gaps):+.1f} | {statistics.median(times):.2f} x |"
+        rows.append(
+            [
+                *(name, f"{statistics.mean(wers):.1f} %", f"{spread:.1f}"),
+                *(f"{statistics.mean(gaps):+.1f}", f"{statistics.median(times):.2f} x"),
+            ]
         )
-    return "\n".join(lines) + "\n"
+    return table(("changed", "dev WER", "spread", "difference", "time"), rows)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Kills a run of two processes again and again; the end must be that of a run never disturbed.
+"""Kills a run of two processes again and again, and checks that it ends as if undisturbed.
 
     python benchmarks/chaos.py --corpus corpora/boston104 --kills 20 --seed 0 [--recipe boston104]
 
-Ways to die, in random order at random steps: SIGKILL of one process or of both, SIGTERM or SIGUSR1
-to one of them, SIGKILL while a checkpoint is written, SIGKILL or SIGUSR1 while a validation runs,
-and a disk that is full. Afterwards the same command continues. Then a run with 2, 1 and 2
-processes is compared step by step. Exits with 1 where an end differs.
+The run ends in random order at random steps by SIGKILL of one process or of both, SIGTERM or
+SIGUSR1 to one of them, SIGKILL while a checkpoint is written, SIGKILL or SIGUSR1 during a
+validation, or a full disk. Each time the same command continues it. Then a run on 2, 1 and 2
+processes is compared step by step. Exits with 1 where the ends differ.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import ACCELERATE, ROOT
 from safetensors.numpy import load_file
 
 from slr_accel.training.throughput import FIGURES
 
-ROOT = Path(__file__).parents[1]
 WAYS = ("one", "both", "SIGTERM", "SIGUSR1", "in a save", "in a validation", "disk full")
 SAVE_STEPS, EVAL_STEPS = 3, 5
 TOLERANCE = 1e-3
-"""Of the loss of a step, when the number of processes changed before it."""
+"""Largest relative difference of a step's loss after the number of processes changed."""
 
 
 @dataclass
 class Chaos:
-    """The train command, and what its run folder says while it runs."""
+    """A train command, and what its run folder shows."""
 
     settings: list[str]
     run: Path
@@ -52,7 +52,7 @@ class Chaos:
         config = "cpu_2proc" if processes > 1 else "cpu"
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
+                *ACCELERATE,
                 *("--config_file", str(ROOT / f"accelerate_configs/{config}.yaml")),
                 *("--main_process_port", "0", "-m", "slr_accel.train"),
                 *(f"--output_dir={self.run}", *self.settings),
@@ -65,7 +65,7 @@ class Chaos:
         )
 
     def finish(self, processes: int = 2, further: tuple[str, ...] = ()) -> None:
-        """Runs to the end. Raises RuntimeError where it fails."""
+        """Runs to the end. Raises RuntimeError where that fails."""
         complete = Chaos([*self.settings, *further], self.run).start(processes)
         if complete.wait(timeout=1800) != 0:
             raise RuntimeError(self.run.with_suffix(".log").read_text(errors="replace")[-3000:])
@@ -88,7 +88,7 @@ class Chaos:
 
     @property
     def saved(self) -> int:
-        """Step of the last valid checkpoint."""
+        """The step of the last valid checkpoint."""
         found = (self.run / "checkpoints").glob("step_????????/meta.json")
         return max((int(path.parent.name[5:]) for path in found), default=0)
 
@@ -111,7 +111,7 @@ def workers(launcher: subprocess.Popen[bytes]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool], launcher: subprocess.Popen[bytes]) -> bool:
-    """False where the launch ended first."""
+    """Waits, and returns False where the launch ended first."""
     while not condition():
         if launcher.poll() is not None:
             return False
@@ -120,14 +120,15 @@ def wait_until(condition: Callable[[], bool], launcher: subprocess.Popen[bytes])
 
 
 def disturb(chaos: Chaos, way: str, target: int, chance: random.Random) -> tuple[int | None, float]:
-    """Starts the run, ends it in this way from step `target` on.
+    """Starts the run and ends it in this way at step `target` or later.
 
-    Returns the exit code (None where the run was complete first) and the seconds from the blow to
-    the end of the launch.
+    Returns:
+        the exit code (None where the run was complete first), and the seconds from the signal to
+        the end of the launch.
     """
     starts = chaos.starts
     launcher = chaos.start(file_limit=20_000 if way == "disk full" else None)
-    # Until it has started, metrics.jsonl tells of the steps of the one before.
+    # Before the start is recorded, the steps in metrics.jsonl are those of the start before.
     happened = wait_until(lambda: chaos.starts > starts, launcher) or way == "disk full"
     time.sleep(0.05)
     happened = way == "disk full" or (
@@ -161,13 +162,13 @@ def strike(launcher: subprocess.Popen[bytes], way: str, chance: random.Random) -
 
 
 def kill_again_and_again(chaos: Chaos, kills: int, last_step: int, chance: random.Random) -> None:
-    """Ends the run `kills` times; each way occurs as often as any other."""
+    """Ends the run `kills` times, equally often in each way."""
     ways = [WAYS[i % len(WAYS)] for i in range(kills)]
     chance.shuffle(ways)
     print(f"{'kill':>4}  {'how':<16} {'from':>5} {'at':>5} {'saved':>5} {'exit':>5} {'seconds':>8}")
     for number, way in enumerate(ways, 1):
         resumed = chaos.saved
-        # So that the last kill comes before the end.
+        # Small enough that the last kill comes before the end.
         reach = max(1, 2 * (last_step - resumed) // (kills - number + 2))
         target = min(resumed + chance.randint(1, reach), last_step - 1)
         code, seconds = disturb(chaos, way, target, chance)
@@ -186,7 +187,8 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 
 
 def largest_difference(one: Chaos, other: Chaos) -> tuple[float, float]:
-    """Of the losses at the same steps, relative; and for comparison, of neighbouring steps."""
+    """Returns the largest relative difference of the losses at the same steps, and for comparison
+    the median one of neighbouring steps."""
     ours = {r["step"]: r["loss"] for r in one.records if "loss" in r}
     theirs = {r["step"]: r["loss"] for r in other.records if "loss" in r}
     assert ours.keys() == theirs.keys()

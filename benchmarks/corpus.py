@@ -1,34 +1,31 @@
-"""Base values on disk and features made on the device, against features stored ready-made.
+"""Compares base values on disk and features made on the device with stored features.
 
     python benchmarks/corpus.py
 
-ours      slr_accel's corpus: 1,629 float16 base values and presence a frame, read by read_ahead;
+ours      slr_accel's corpus: 1,629 float16 base values and presence per frame, read by read_ahead;
           FeatureTransform makes position, velocity, acceleration and relative of them
-npz       those 6,516 float32 features, standardised, in one uncompressed .npz a sequence:
+npz       those 6,516 float32 features, standardised, in one uncompressed .npz per sequence:
           np.load, torch.nn.utils.rnn.pad_sequence
 
-Both walk through the same batches of the same plan in one process with one torch thread and a warm
-page cache, in turns (ours, npz, ours, ...). Ratios are taken within a turn and their median counts:
-what else the machine does then meets both. CPU time is that of all threads. Both make the same
-features, which is checked first; ours makes presence and targets besides. Last it says how long a
-resume takes, from several places of an epoch to its first batch, through the code that training
-runs.
+Both read the same batches of the same plan in one process with one torch thread and a warm page
+cache, in turns (ours, npz, ours, ...). Ratios are taken within a turn and their median counts, so
+that other work on the machine slows both. CPU time is that of all threads. Both make the same
+features, which is checked first; ours makes presence and targets too. At the end it measures how
+long training takes to its first batch when it resumes at several places of an epoch.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from loading import BATCH_SIZE, CHECKED_BATCHES, RESULTS, cpu_model, targets_of
+from loading import BATCH_SIZE, CHECKED_BATCHES, targets_of
+from measure import in_turns, make_parser, record, table, timed
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -51,37 +48,29 @@ RESUMED_AT = (0.0, 0.5, 0.99)
 SEQUENCES = 300
 
 Pass = Callable[[], Iterator[Tensor]]
-"""Starts one walk through the batches."""
+"""Starts one pass over the batches."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15, help="of which the median counts [15]")
+    parser = make_parser(__doc__, rounds=15)
     args = parser.parse_args()
-    if args.rounds < 1:
-        parser.error("--rounds must be at least 1")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="corpus-benchmark-") as name:
         folder = Path(name)
         build_corpus(list_synthetic(SEQUENCES, 10, 0), folder / "corpus", track=untracked)
         corpus = open_corpus(folder / "corpus")
-        text = "\n".join(
-            [
-                heading(args.rounds),
-                compare(corpus, folder / "npz", args.rounds),
-                resume_table(folder, args.rounds),
-            ]
+        record(
+            "corpus",
+            f"numpy {np.__version__}; medians of {args.rounds} rounds in turns, of ratios within a "
+            "round",
+            compare(corpus, folder / "npz", args.rounds),
+            resume_text(folder, args.rounds),
         )
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
 
 
 @torch.no_grad()
 def compare(corpus: Corpus, folder: Path, rounds: int) -> str:
-    """Sizes, and sequences a second of each way."""
+    """Returns the sizes, and the sequences per second of each way."""
     rows = corpus.rows.of_split("train")
     frames = corpus.rows.frames[rows]
     batches = [rows[b] for b in plan(frames, seed=1, epoch=0, batch_size=BATCH_SIZE)]
@@ -99,7 +88,7 @@ def compare(corpus: Corpus, folder: Path, rounds: int) -> str:
         return (read_npz(folder, batch) for batch in batches)
 
     check_same(featured(), stored())
-    seconds = in_turns(
+    seconds = in_pairs(
         {
             "base batch on the host": lambda: (batch.features for batch in base()),
             "features on the CPU": featured,
@@ -110,7 +99,7 @@ def compare(corpus: Corpus, folder: Path, rounds: int) -> str:
     if torch.cuda.is_available():
         gpu = torch.device("cuda")
         on_gpu = make_transform(corpus, rows).to(gpu)
-        seconds |= in_turns(
+        seconds |= in_pairs(
             {
                 "features on the GPU": lambda: (
                     on_gpu(b.features, b.presence, b.lengths) for b in (b.to(gpu) for b in base())
@@ -132,7 +121,7 @@ def make_transform(corpus: Corpus, rows: np.ndarray) -> FeatureTransform:
 
 
 def write_npz(corpus: Corpus, rows: np.ndarray, transform: FeatureTransform, folder: Path) -> None:
-    """Standardised features without the presence channels: 4 x 1,629 values a frame."""
+    """Writes standardised features without presence channels: 4 x 1,629 values per frame."""
     folder.mkdir()
     for batch in read_ahead(corpus, [rows[i : i + 1] for i in range(len(rows))], {}):
         features = transform(batch.features, batch.presence, batch.lengths)[0]
@@ -149,28 +138,26 @@ def read_npz(folder: Path, rows: np.ndarray) -> Tensor:
 
 
 def check_same(ours: Iterator[Tensor], stored: Iterator[Tensor]) -> None:
-    """Assertion that both ways make the same features, in the same order."""
+    """Asserts that both ways make the same features, in the same order."""
     for _ in range(CHECKED_BATCHES):
         theirs = next(stored)
         torch.testing.assert_close(next(ours)[..., : theirs.shape[-1]], theirs)
 
 
-def in_turns(ours: dict[str, Pass], stored: Pass, rounds: int) -> dict[str, np.ndarray]:
-    """[rounds, 2, 2] a way: (ours, the npz pass after it) x (seconds, seconds of CPU time)."""
+def in_pairs(ours: dict[str, Pass], stored: Pass, rounds: int) -> dict[str, np.ndarray]:
+    """Returns, for each way, [rounds, 2, 2]: (ours, the npz pass after it) x (clock, CPU time)."""
     for start in (*ours.values(), stored):  # fills the page cache and the allocator
-        time_pass(start)
-    seconds: dict[str, list[Any]] = {name: [] for name in ours}
-    for _ in range(rounds):
-        for name, start in ours.items():
-            seconds[name].append((time_pass(start), time_pass(stored)))
-    return {name: np.array(pairs) for name, pairs in seconds.items()}
+        read_all(start)
+    acts = {
+        name: lambda start=start: [timed(partial(read_all, way)) for way in (start, stored)]
+        for name, start in ours.items()
+    }
+    return {name: np.array(pairs) for name, pairs in in_turns(acts, rounds).items()}
 
 
-def time_pass(start: Pass) -> tuple[float, float]:
-    before, cpu_before = time.perf_counter(), time.process_time()
+def read_all(start: Pass) -> None:
     for features in start():
         features[-1, -1, -1].item()  # waits for a GPU, too
-    return time.perf_counter() - before, time.process_time() - cpu_before
 
 
 def size_text(corpus: Corpus, rows: np.ndarray, folder: Path) -> str:
@@ -185,25 +172,25 @@ def size_text(corpus: Corpus, rows: np.ndarray, folder: Path) -> str:
 
 
 def speed_table(count: int, seconds: dict[str, np.ndarray]) -> str:
-    lines = [
-        "| sequences/s | ours | npz | ours is faster by | quartiles | less CPU time by |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, pairs in seconds.items():
         ours, theirs = count / np.median(pairs[..., 0], axis=0)
         ratios, cpu_ratios = (pairs[:, 1] / pairs[:, 0]).T
         low, high = np.quantile(ratios, (0.25, 0.75))
-        lines.append(
-            f"| {name} | {ours:,.0f} | {theirs:,.0f} | {np.median(ratios):.2f} x "
-            f"| {low:.2f} - {high:.2f} | {np.median(cpu_ratios):.2f} x |"
+        rows.append(
+            [
+                *(name, f"{ours:,.0f}", f"{theirs:,.0f}", f"{np.median(ratios):.2f} x"),
+                *(f"{low:.2f} - {high:.2f}", f"{np.median(cpu_ratios):.2f} x"),
+            ]
         )
     if not torch.cuda.is_available():
-        lines.append("| features on the GPU | no GPU here | | | | |")
-    return "\n".join(lines) + "\n"
+        rows.append(["features on the GPU", "no GPU here", "", "", "", ""])
+    columns = ("sequences/s", "ours", "npz", "ours is faster by", "quartiles", "less CPU time by")
+    return table(columns, rows)
 
 
-def resume_table(folder: Path, rounds: int) -> str:
-    """Time from an opened corpus to the first batch, at several places of an epoch."""
+def resume_text(folder: Path, rounds: int) -> str:
+    """Returns the times from an opened corpus to the first batch at places of an epoch."""
     settings = build_settings(
         {"data_dir": str(folder / "corpus"), "output_dir": "none", "batch_size": BATCH_SIZE}
     )
@@ -225,7 +212,7 @@ def resume_table(folder: Path, rounds: int) -> str:
         return took
 
     first_batch(0.0, 0)
-    # Every round is another epoch: no place has the long sequences for good.
+    # Every round is another epoch, so that no place always has the long sequences.
     seconds = [[first_batch(share, number) for share in RESUMED_AT] for number in range(rounds)]
     medians = np.median(seconds, axis=0)
     places = ", ".join(f"{share:.0%}" for share in RESUMED_AT)
@@ -233,14 +220,6 @@ def resume_table(folder: Path, rounds: int) -> str:
     return (
         f"Resume at {places} of an epoch: first batch after {figures} ms; "
         f"slowest / fastest {medians.max() / medians.min():.2f}.\n"
-    )
-
-
-def heading(rounds: int) -> str:
-    return (
-        f"## corpus, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores, shared "
-        f"with other work; torch {torch.__version__}, numpy {np.__version__}; medians of {rounds} "
-        "rounds in turns, of ratios within a round; `benchmarks/corpus.py` says what is compared.\n"
     )
 
 

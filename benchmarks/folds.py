@@ -1,29 +1,26 @@
-"""What does a recipe reach on sentences that chose nothing? Folds over a small corpus.
+"""Scores a recipe on every sentence of a small corpus, by cross-validation.
 
     python benchmarks/folds.py --data_dir corpora/boston104 --recipe boston104
 
-The sentences of all splits together are shuffled and dealt into folds; each fold is scored once, by
-a model that is trained on the others, at the end of its run. So no checkpoint is chosen by what it
-is scored on. A word that the other folds lack cannot be recognised: how many there are is told, and
-the WER of the sentences that have none.
+The sentences of all splits together are shuffled and dealt into folds. Each fold is scored once, by
+a model that is trained on the others, at the end of its run, so that no checkpoint is chosen by
+what it is scored on. A word that the other folds lack cannot be recognised: the table has the share
+of such words, and the WER of the sentences without any.
 
-Corpora and runs stay in --output_dir: the same command again continues where it was.
+Corpora and runs stay in --output_dir: the same command again continues.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from ablation import slr_accel
-from loading import RESULTS, cpu_model
+from measure import make_parser, record, slr_accel, table
 
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import open_corpus
@@ -34,15 +31,13 @@ from slr_accel.scoring.wer import Counts, score
 class Fold(NamedTuple):
     all: Counts
     known: Counts
-    """Of the sentences all of whose words training has."""
+    """Of the sentences whose words all occur in training."""
     unseen: int
     """Words that training lacks."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--data_dir", type=Path, required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--folds", type=int, default=5, help="[5]")
@@ -53,10 +48,8 @@ def main() -> None:
     args = parser.parse_args()
     with ThreadPoolExecutor(args.workers) as pool:
         folds = list(pool.map(lambda number: run_fold(args, number), range(args.folds)))
-    text = f"{heading(args)}\n{table(folds)}"
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
+    changed = f" with {', '.join(args.set)}" if args.set else ""
+    record("folds", f"recipe `{args.recipe}`{changed}, seed {args.seed}", table_of(folds))
 
 
 def run_fold(args: argparse.Namespace, number: int) -> Fold:
@@ -78,7 +71,7 @@ def run_fold(args: argparse.Namespace, number: int) -> Fold:
 
 
 def deal(data_dir: Path, out: Path, number: int, folds: int) -> None:
-    """Writes the corpus of which one fold is dev and all the others train."""
+    """Writes a corpus in which one fold is dev and all the others are train."""
     corpus = open_corpus(data_dir)
     order = [corpus.rows.id(row) for row in range(len(corpus.rows))]
     random.Random(0).shuffle(order)
@@ -109,33 +102,25 @@ def read_fold(data_dir: Path, ctm: Path) -> Fold:
     return Fold(sum(counts, Counts()), sum(seen, Counts()), unseen)
 
 
-def heading(args: argparse.Namespace) -> str:
-    changed = f" with {', '.join(args.set)}" if args.set else ""
-    return (
-        f"## folds, {date.today()}\n\n{cpu_model()}, {os.cpu_count()} cores; recipe "
-        f"`{args.recipe}`{changed}, seed {args.seed}; `benchmarks/folds.py` says what is scored.\n"
-    )
-
-
-def table(folds: list[Fold]) -> str:
-    lines = [
-        "| fold | WER | words | S / D / I | unseen words | sentences without these | words |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def table_of(folds: list[Fold]) -> str:
     pooled = Fold(
         sum((fold.all for fold in folds), Counts()),
         sum((fold.known for fold in folds), Counts()),
         sum(fold.unseen for fold in folds),
     )
     named = {**{str(number): fold for number, fold in enumerate(folds, 1)}, "pooled": pooled}
-    for name, (everything, known, unseen) in named.items():
-        words = everything.reference_tokens
-        kinds = (everything.substitutions, everything.deletions, everything.insertions)
-        lines.append(
-            f"| {name} | {everything.wer:.1%} | {words} | {' / '.join(map(str, kinds))} "
-            f"| {unseen / words:.1%} | {known.wer:.1%} | {known.reference_tokens} |"
-        )
-    return "\n".join(lines) + "\n"
+    return table(
+        ("fold", "WER", "words", "S / D / I", "unseen words", "sentences without these", "words"),
+        [
+            [
+                *(name, f"{all.wer:.1%}", all.reference_tokens),
+                f"{all.substitutions} / {all.deletions} / {all.insertions}",
+                f"{unseen / all.reference_tokens:.1%}",
+                *(f"{known.wer:.1%}", known.reference_tokens),
+            ]
+            for name, (all, known, unseen) in named.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The published student and teacher in plain PyTorch, as they are described: what ours replace.
+"""The published student and teacher in plain PyTorch, as their description says.
 
-Both read 6,516 ready-made features a frame: Holistic's pose (99 values), hands (126), face (1,404)
-and the 4,887 values of three further groups. Both answer at the full frame rate.
+Both read 6,516 ready-made features per frame: Holistic's pose (99 values), hands (126), face
+(1,404) and the 4,887 values of three further groups. Both answer at the full frame rate.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def teacher_encoder(columns: int, channels: int) -> nn.Sequential:
 
 
 class Beside(nn.Module):
-    """The sum of two ways."""
+    """The sum of two modules' outputs."""
 
     def __init__(self, one: nn.Module, other: nn.Module) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class Beside(nn.Module):
 
 
 class Inception(nn.Module):
-    """1 frame; 3 frames; 7 frames; the maximum over 3 frames; group norm after each convolution."""
+    """Branches of 1, 3 and 7 frames and of the maximum over 3; group norm after convolutions."""
 
     def __init__(
         self, before: int, point: int, three: tuple[int, int], seven: tuple[int, int], pooled: int
@@ -198,6 +198,6 @@ def conv_group_norm(before: int, after: int, kernel: int) -> nn.Sequential:
 
 
 def packed(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
-    """The LSTM over padded sequences, [B, T, C] -> [B, T, C']."""
+    """Runs an LSTM over padded sequences, [B, T, C] -> [B, T, C']."""
     found, _ = lstm(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
     return pad_packed_sequence(found, batch_first=True)[0]

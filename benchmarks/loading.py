@@ -1,31 +1,29 @@
-"""How many sequences a second does the loader read, against the two usual ways?
+"""Measures how many sequences per second the loader reads, against the two usual ways.
 
     python benchmarks/loading.py
 
 ours      slr_accel's corpus reader and read_ahead
-npy       one .npy file a sequence: np.load, torch.nn.utils.rnn.pad_sequence
+npy       one .npy file per sequence: np.load, torch.nn.utils.rnn.pad_sequence
 datasets  the same Arrow shards with `datasets`, .with_format("torch"), pad_sequence
 
 All read the same batches of the same plan, in one process with one torch thread and a warm page
 cache, in turns (ours, npy, datasets, ours, ...). They make the same padded features and presence,
-which is checked first; ours makes targets besides. Opening files is timed where a batch needs it
-(npy), and not where it is done once. Each alternative is written the fastest way that was found.
+which is checked first; ours makes targets too. Opening files is timed where each batch needs it
+(npy), but not where it is done once. Each alternative is written the fastest way that was found.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
+from measure import at_least, in_turns, make_parser, record, table, timed
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -38,7 +36,6 @@ from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import plan
 from slr_accel.progress import untracked
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 BATCH_SIZE = 16
 CHECKED_BATCHES = 5
 
@@ -49,19 +46,17 @@ Reader = Callable[[], Iterator[Padded]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, rounds=7)
     parser.add_argument(
         "--data_dir", type=Path, default=Path("../shared/data"), help="[%(default)s]"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="of which the median counts [7]")
     parser.add_argument(
-        "--batches", type=int, default=60, help="at most, from the start of the plan [60]"
+        "--batches",
+        type=at_least(CHECKED_BATCHES),
+        default=60,
+        help="at most, from the start of the plan [60]",
     )
     args = parser.parse_args()
-    if args.rounds < 1 or args.batches < CHECKED_BATCHES:
-        parser.error(f"--rounds must be at least 1, --batches {CHECKED_BATCHES}")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="loading-benchmark-") as name:
         folder = Path(name)
@@ -69,14 +64,13 @@ def main() -> None:
             compare(title, corpus, folder / title, args.batches, args.rounds)
             for title, corpus in make_corpora(args.data_dir, folder)
         ]
-    text = "\n".join([heading(args.rounds), *sections])
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
+    record(
+        "loading", f"numpy {np.__version__}; medians of {args.rounds} rounds in turns", *sections
+    )
 
 
 def make_corpora(data_dir: Path, folder: Path) -> Iterator[tuple[str, Corpus]]:
-    """PHOENIX-2014T's streams where they are, and 500 signed sentences of MediaPipe landmarks."""
+    """Makes PHOENIX-2014T's streams, where they are, and 500 synthetic sentences of landmarks."""
     index = data_dir / "phoenix14t_streams" / "index.jsonl"
     if index.is_file():
         out = folder / "streams"
@@ -90,7 +84,7 @@ def make_corpora(data_dir: Path, folder: Path) -> Iterator[tuple[str, Corpus]]:
 
 
 def compare(title: str, corpus: Corpus, folder: Path, most_batches: int, rounds: int) -> str:
-    """One table: sequences a second of each way, and how much faster ours is."""
+    """Returns a table: sequences per second of each way, and how much faster ours is."""
     rows = corpus.rows.of_split("train")
     frames = corpus.rows.frames[rows]
     batches = [rows[b] for b in plan(frames, seed=1, epoch=0, batch_size=BATCH_SIZE)]
@@ -102,11 +96,10 @@ def compare(title: str, corpus: Corpus, folder: Path, most_batches: int, rounds:
         "datasets": datasets_reader(corpus, batches),
     }
     check_same(readers)
-    seconds: dict[str, list[float]] = {name: [] for name in readers}
-    for _ in range(rounds):
-        for name, reader in readers.items():
-            seconds[name].append(time_pass(reader))
-    return table(title, corpus, np.concatenate(batches), seconds)
+    acts = {name: partial(timed, partial(read_all, reader)) for name, reader in readers.items()}
+    times = in_turns(acts, rounds)
+    seconds = {name: [clock for clock, _ in pairs] for name, pairs in times.items()}
+    return table_of(title, corpus, np.concatenate(batches), seconds)
 
 
 def targets_of(corpus: Corpus, rows: np.ndarray) -> dict[int, list[int]]:
@@ -121,7 +114,7 @@ def read_ours(
 
 
 def npy_reader(corpus: Corpus, batches: list[np.ndarray], folder: Path) -> Reader:
-    """Presence stands in further columns of the same file: one file and one padding for both."""
+    """Writes presence as further columns of the same file: one file and one padding for both."""
     folder.mkdir()
     columns = corpus.layout.columns
     for row in np.concatenate(batches):
@@ -138,10 +131,10 @@ def npy_reader(corpus: Corpus, batches: list[np.ndarray], folder: Path) -> Reade
 
 
 def datasets_reader(corpus: Corpus, batches: list[np.ndarray]) -> Reader:
-    """Only the needed columns, and a batch at a time: row by row takes twice as long."""
+    """Reads only the needed columns, a batch at a time: row by row takes twice as long."""
     paths = [corpus.folder / shard.file for shard in corpus.info.shards]
     dataset = concatenate_datasets([Dataset.from_file(str(path)) for path in paths])
-    # Without a dtype it makes int64 and float32 of everything.
+    # Without a dtype it converts all numbers to int64 and float32.
     dataset = dataset.select_columns(["features", "presence"]).with_format(
         "torch", dtype=getattr(torch, corpus.info.dtype)
     )
@@ -158,7 +151,7 @@ def datasets_reader(corpus: Corpus, batches: list[np.ndarray]) -> Reader:
 
 
 def check_same(readers: dict[str, Reader]) -> None:
-    """Assertion that all make the same tensors, of the same dtype, in the same order."""
+    """Asserts that all make the same tensors, of the same dtype, in the same order."""
     passes = [reader() for reader in readers.values()]
     for _ in range(CHECKED_BATCHES):
         ours, *others = (next(batches) for batches in passes)
@@ -167,43 +160,28 @@ def check_same(readers: dict[str, Reader]) -> None:
                 assert their.dtype == our.dtype and torch.equal(their, our)
 
 
-def time_pass(reader: Reader) -> float:
-    start = time.perf_counter()
+def read_all(reader: Reader) -> None:
     for features, _ in reader():
         features[-1, -1, -1].item()
-    return time.perf_counter() - start
 
 
-def table(title: str, corpus: Corpus, rows: np.ndarray, seconds: dict[str, list[float]]) -> str:
-    frames = corpus.rows.frames[rows]
-    lines = [
-        f"**{title}**: {len(rows)} sequences in batches of {BATCH_SIZE}, {frames.mean():.0f} x "
-        f"{corpus.layout.columns} {corpus.info.dtype} on average\n",
-        "| reader | sequences/s | slowest - fastest round | ours is faster by |",
-        "|---|---|---|---|",
-    ]
-    ours = statistics.median(seconds["ours"])
-    for name, times in seconds.items():
-        rates = sorted(len(rows) / t for t in times)
-        median = statistics.median(times)
-        lines.append(
-            f"| {name} | {len(rows) / median:,.0f} | {rates[0]:,.0f} - {rates[-1]:,.0f} "
-            f"| {median / ours:.1f} x |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def heading(rounds: int) -> str:
+def table_of(title: str, corpus: Corpus, rows: np.ndarray, seconds: dict[str, list[float]]) -> str:
+    count, ours = len(rows), statistics.median(seconds["ours"])
     return (
-        f"## loading, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores; torch "
-        f"{torch.__version__}, numpy {np.__version__}; medians of {rounds} rounds in turns; "
-        "`benchmarks/loading.py` says what is compared.\n"
+        f"**{title}**: {count} sequences in batches of {BATCH_SIZE}, "
+        f"{corpus.rows.frames[rows].mean():.0f} x {corpus.layout.columns} {corpus.info.dtype} on "
+        "average\n\n"
+    ) + table(
+        ("reader", "sequences/s", "slowest - fastest round", "ours is faster by"),
+        [
+            [
+                *(name, f"{count / (median := statistics.median(times)):,.0f}"),
+                f"{count / max(times):,.0f} - {count / min(times):,.0f}",
+                f"{median / ours:.1f} x",
+            ]
+            for name, times in seconds.items()
+        ],
     )
-
-
-def cpu_model() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "CPU")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""What does a training step cost, against plain PyTorch of the published description?
+"""Measures a training step of each model against plain PyTorch of the published description.
 
     python benchmarks/models.py
 
 A step is forward, CTC, backward and AdamW on 4 sequences of 150 frames of MediaPipe Holistic, with
 12 labels each of 972. The literal models (benchmarks/literal.py) are given 6,516 ready-made
-features a frame; ours base values, of which they make their features in the step. `speech` is given
-80 bins, so that its ratio to the literal student is one of unlike inputs, too.
+features per frame; ours are given base values, and make features of them within the step. `speech`
+is given 80 bins, so that its ratio to the literal student compares unlike inputs.
 
-Time: one torch thread, a step of each in turns; ratios are taken within a turn and their median
-counts, so that what else the machine does meets both. Memory: a process of its own for each model,
-its largest resident set over three steps (VmHWM) less that before model and batch were made.
+Time: one torch thread, a step of each in turns. Ratios are taken within a turn and their median
+counts, so that other work on the machine slows both. Memory: each model has a process of its own;
+counted is its largest resident set over three steps (VmHWM) less that before model and batch were
+made.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from datetime import date
+from functools import partial
 from pathlib import Path
 
 import torch
 from literal import PARTS, LiteralStudent, LiteralTeacher
-from loading import RESULTS, cpu_model
+from measure import in_turns, make_parser, record, table, timed
 from torch import Tensor, nn
 
 from slr_accel.features.transform import FeatureTransform
@@ -36,7 +36,7 @@ from slr_accel.loading.batch import Batch
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output
 from slr_accel.settings.features import FeatureSettings, Group
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import build_settings
 from slr_accel.training.losses import Criterion, criterion, loss_terms, total
 
@@ -52,38 +52,35 @@ COMPARED = {
     "cosign": "literal teacher",
     "speech": "literal student",
 }
-"""Each model, and whose step its own is compared with."""
+"""Each model, and the one it is compared with."""
 ALL_GROUPS: tuple[Group, ...] = ("position", "velocity", "acceleration", "relative")
 
 Step = Callable[[], None]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15, help="of which the median counts [15]")
+    parser = make_parser(__doc__, rounds=15)
     parser.add_argument("--memory_of", choices=COMPARED, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.rounds < 1:
-        parser.error("--rounds must be at least 1")
     torch.set_num_threads(1)
     if args.memory_of:
         print(growth_of(args.memory_of))
         return
     megabytes = {name: peak_memory(name) for name in COMPARED}
     models = {name: make(name) for name in COMPARED}
-    seconds = time_steps(
-        {name: step_of(name, model) for name, model in models.items()}, args.rounds
+    steps = {name: partial(timed, step_of(name, model)) for name, model in models.items()}
+    in_turns(steps, 2)  # warms up
+    times = in_turns(steps, args.rounds)
+    seconds = {name: [clock for clock, _ in pairs] for name, pairs in times.items()}
+    record(
+        "models",
+        f"medians of {args.rounds} rounds in turns, of ratios within a round",
+        table_of(models, seconds, megabytes),
     )
-    text = "\n".join([heading(args.rounds), table(models, seconds, megabytes)])
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
 
 
 def make(name: str) -> nn.Module:
-    """A model of OUTPUTS outputs with the default settings, in training mode."""
+    """Makes a model of OUTPUTS outputs with the default settings, in training mode."""
     torch.manual_seed(0)
     if name in LITERAL:
         return LITERAL[name](OUTPUTS).train()
@@ -99,7 +96,7 @@ def layout_of(name: str) -> Layout:
 
 
 def step_of(name: str, model: nn.Module) -> Step:
-    """A training step of the model on a batch of its own kind of input."""
+    """Returns a training step of the model on a batch of its own kind of input."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     layout, options = layout_of(name), Criterion()
     if name not in LITERAL:
@@ -129,9 +126,9 @@ def step_of(name: str, model: nn.Module) -> Step:
 
 
 def peak_memory(name: str) -> float:
-    """MB a process needs for training this model, beyond what it needs for its imports."""
+    """Returns the MB that training this model takes in a process of its own, without imports."""
     command = [sys.executable, __file__, "--memory_of", name]
-    # Else glibc keeps what is freed: the peak would be that of its habits.
+    # Otherwise glibc keeps memory that is freed, and the peak would be too high.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -148,48 +145,33 @@ def growth_of(name: str) -> float:
 
 
 def resident(field: str) -> int:
-    """Bytes, from /proc/self/status."""
+    """Returns bytes from /proc/self/status."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
-def time_steps(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each model's step in each round, after two of each that do not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for round_number in range(-2, rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if round_number >= 0:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def table(
+def table_of(
     models: dict[str, nn.Module], seconds: dict[str, list[float]], megabytes: dict[str, float]
 ) -> str:
-    lines = [
-        "| model | parameters | step, ms | quartiles | memory, MB | against | faster by "
-        "| less memory by |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, other in COMPARED.items():
         parameters = sum(p.numel() for p in models[name].parameters())
         ratios = [b / a for a, b in zip(seconds[name], seconds[other], strict=True)]
         low, middle, high = statistics.quantiles(seconds[name], n=4)
-        lines.append(
-            f"| {name} | {parameters / 1e6:.2f} M | {1e3 * middle:,.0f} "
-            f"| {1e3 * low:,.0f} - {1e3 * high:,.0f} | {megabytes[name]:,.0f} | {other} "
-            f"| {statistics.median(ratios):.2f} x | {megabytes[other] / megabytes[name]:.2f} x |"
+        rows.append(
+            [
+                *(name, f"{parameters / 1e6:.2f} M", f"{1e3 * middle:,.0f}"),
+                *(f"{1e3 * low:,.0f} - {1e3 * high:,.0f}", f"{megabytes[name]:,.0f}", other),
+                f"{statistics.median(ratios):.2f} x",
+                f"{megabytes[other] / megabytes[name]:.2f} x",
+            ]
         )
-    return "\n".join(lines) + "\n"
-
-
-def heading(rounds: int) -> str:
-    return (
-        f"## models, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores, shared "
-        f"with other work; torch {torch.__version__}; medians of {rounds} rounds in turns, of "
-        "ratios within a round; `benchmarks/models.py` says what is compared.\n"
+    return table(
+        (
+            *("model", "parameters", "step, ms", "quartiles", "memory, MB", "against"),
+            *("faster by", "less memory by"),
+        ),
+        rows,
     )
 
 

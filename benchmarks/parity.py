@@ -1,40 +1,37 @@
-"""Is a step the same however it is spread over processes?
+"""Checks that training steps are the same however they are spread over processes.
 
     python benchmarks/parity.py
 
 Trains the same 20 optimizer steps of 4 micro-batches (AdamW, fp32, augmentation and dropout on) of
 a synthetic corpus through the train command: on one process, on two with DDP, and on two with
-DeepSpeed ZeRO 1, 2 and 3; "3, spread" is ZeRO-3 with every weight spread, also the small ones
-that it keeps whole by default. Prints the largest difference from one process in loss and in
+DeepSpeed ZeRO 1, 2 and 3; "ZeRO-3, spread" spreads every weight, also the small ones that ZeRO-3
+keeps whole by default. Prints the largest difference from one process in loss and in
 gradient norm over the steps, and in the weights at the end. Exits 1 if a loss or gradient norm
 differs by more than 1e-4.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
+from measure import ACCELERATE, ROOT, at_least, make_parser, record, table
 from safetensors.numpy import load_file
 
 from slr_accel.importers.build import build_corpus
 from slr_accel.importers.synthetic import list_synthetic
 from slr_accel.progress import untracked
 
-ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "accelerate_configs"
-RESULTS = Path(__file__).with_name("RESULTS.md")
 LARGEST = 1e-4
-"""Difference in loss and gradient norm that still counts as the same."""
+"""Largest difference in loss and gradient norm that counts as the same."""
 SETTINGS = {
     "micro_batches_per_step": 4,
     "batch_size": 4,
@@ -50,14 +47,10 @@ SETTINGS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--steps", type=int, default=20, help="optimizer steps [20]")
+    parser = make_parser(__doc__)
+    parser.add_argument("--steps", type=at_least(1), default=20, help="optimizer steps [20]")
     parser.add_argument("--model", default="student", help="as of slr-accel train [student]")
     args = parser.parse_args()
-    if args.steps < 1:
-        parser.error("--steps must be at least 1")
     with tempfile.TemporaryDirectory(prefix="parity-benchmark-") as name:
         folder = Path(name)
         build_corpus(list_synthetic(64, 8, 0), folder / "corpus", track=untracked)
@@ -74,15 +67,17 @@ def main() -> int:
             settings = {**SETTINGS, "model": args.model, "max_steps": args.steps}
             train(runs[way], folder / "corpus", config, settings)
         rows, is_same = compare(runs)
-    text = "\n".join([heading(args.model, args.steps), *rows]) + "\n"
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
+    record(
+        "parity",
+        f"two CPU processes; accelerate {version('accelerate')}, deepspeed {version('deepspeed')}; "
+        f"`{args.model}`, {args.steps} steps, largest difference from one process",
+        table(("way", "loss", "gradient norm", "weights"), rows),
+    )
     return 0 if is_same else 1
 
 
 def spread_config(folder: Path) -> Path:
-    """As deepspeed_zero3.yaml, for weights of any size."""
+    """Writes deepspeed_zero3.yaml with weights of any size spread."""
     config = yaml.safe_load((CONFIGS / "deepspeed_zero3.yaml").read_text())
     del config["mixed_precision"]  # accelerate wants it in the other file
     keep = {f"stage3_{what}_persistence_threshold": 0 for what in ("param", "model")}
@@ -98,11 +93,10 @@ def spread_config(folder: Path) -> Path:
 
 
 def train(run: Path, corpus: Path, config: Path | None, settings: dict[str, object]) -> None:
-    """On one process, or on two as the accelerate config says."""
+    """Trains on one process, or with an accelerate config on two."""
     launcher = [sys.executable]
     if config is not None:
-        launcher += ["-m", "accelerate.commands.accelerate_cli", "launch"]
-        launcher += ["--config_file", str(config), "--num_processes", "2"]
+        launcher = [*ACCELERATE, "--config_file", str(config), "--num_processes", "2"]
         launcher += ["--main_process_port", "0", "--mixed_precision", "no"]
     settings = {"data_dir": corpus, "output_dir": run, **settings}
     words = [f"--{name}={value}" for name, value in settings.items()]
@@ -117,9 +111,9 @@ def train(run: Path, corpus: Path, config: Path | None, settings: dict[str, obje
         sys.exit(f"{done.stdout}\n{done.stderr}\n{run.name} failed")
 
 
-def compare(runs: dict[str, Path]) -> tuple[list[str], bool]:
-    """Rows of the table, and whether all are the same."""
-    rows = ["| way | loss | gradient norm | weights |", "|---|---|---|---|"]
+def compare(runs: dict[str, Path]) -> tuple[list[list[str]], bool]:
+    """Returns the rows of the table, and whether all runs are the same."""
+    rows = []
     first, *others = runs
     steps, weights = steps_of(runs[first]), weights_of(runs[first])
     is_same = True
@@ -132,7 +126,7 @@ def compare(runs: dict[str, Path]) -> tuple[list[str], bool]:
         is_same &= max(loss, norm) <= LARGEST
         other = weights_of(runs[way])
         weight = max(float(abs(other[name] - weights[name]).max()) for name in weights)
-        rows.append(f"| {way} | {loss:.1e} | {norm:.1e} | {weight:.1e} |")
+        rows.append([way, f"{loss:.1e}", f"{norm:.1e}", f"{weight:.1e}"])
     return rows, is_same
 
 
@@ -143,17 +137,6 @@ def steps_of(run: Path) -> list[dict[str, float]]:
 
 def weights_of(run: Path) -> dict[str, np.ndarray]:
     return load_file(max((run / "checkpoints").glob("step_*")) / "model.safetensors")
-
-
-def heading(model: str, steps: int) -> str:
-    from importlib.metadata import version
-
-    return (
-        f"## parity, {date.today().isoformat()}\n\nTwo CPU processes; torch {torch.__version__}, "
-        f"accelerate {version('accelerate')}, deepspeed {version('deepspeed')}; `{model}`, "
-        f"{steps} steps, largest difference from one process; `benchmarks/parity.py` says what is "
-        "compared.\n"
-    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How many training steps a second from S3, against the same corpus in a folder?
+"""Measures training steps per second from S3, against the same corpus in a folder.
 
     python benchmarks/remote.py
 
@@ -7,14 +7,13 @@ s3      the same corpus at s3://, from moto's server on this machine, with an em
         two windows of shards
 
 Both train the default student on the same micro-batches of one epoch, walking through all windows
-(which is checked: the losses are equal), in pairs (local, s3, local, ...). Timed is from the first
-step's end to the last's: the first window is there, every other one is fetched meanwhile. The
-server runs on the same cores as the training.
+(which is checked: the losses are equal), in pairs (local, s3, local, ...). The time is that from
+the end of the first step to that of the last: the first window is there by then, the others are
+fetched meanwhile. The server runs on the same cores as the training.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import statistics
@@ -24,11 +23,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 import torch
-from loading import cpu_model
+from measure import at_least, make_parser, record, table
 
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.writer import write_corpus
@@ -39,37 +37,28 @@ from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import build_settings
 from slr_accel.training.setup import set_up
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 BUCKET = "benchmark"
 SHARD_BYTES = 8 * 2**20
 SHARD_WINDOW = 2
 TARGET = 0.8
-"""Of the local steps a second."""
+"""Least share of the local steps per second."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="pairs, whose median counts [5]")
-    parser.add_argument("--sequences", type=int, default=400, help="of the corpus [400]")
+    parser = make_parser(__doc__, rounds=5)
+    parser.add_argument("--sequences", type=at_least(100), default=400, help="of the corpus [400]")
     args = parser.parse_args()
-    if args.rounds < 1 or args.sequences < 100:
-        parser.error("--rounds must be at least 1, --sequences at least 100")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="remote-benchmark-") as name, s3_server():
         folder = Path(name)
         corpus = make_corpus(folder, args.sequences)
         address = upload(corpus)
         pairs = [time_pair(corpus, address, folder / str(n)) for n in range(args.rounds)]
-    text = table(corpus, pairs)
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
+    record("remote", f"medians of {args.rounds} pairs in turns", result(corpus, pairs))
 
 
 def make_corpus(folder: Path, sequences: int) -> Corpus:
-    """Signed sentences of MediaPipe landmarks, in shards of 8 MiB."""
+    """Makes synthetic sentences of MediaPipe landmarks, in shards of 8 MiB."""
     build_corpus(list_synthetic(sequences, 4, 0), folder / "whole", track=untracked)
     whole = open_corpus(folder / "whole")
     write_corpus(
@@ -124,7 +113,7 @@ def upload(corpus: Corpus) -> str:
 
 
 def time_pair(corpus: Corpus, address: str, folder: Path) -> tuple[float, float]:
-    """Steps a second from the folder and from S3."""
+    """Returns the steps per second from the folder and from S3."""
     local, local_losses = train_epoch(str(corpus.folder), folder / "local")
     remote, remote_losses = train_epoch(address, folder / "s3")
     assert local_losses == remote_losses
@@ -133,7 +122,7 @@ def time_pair(corpus: Corpus, address: str, folder: Path) -> tuple[float, float]
 
 
 def train_epoch(address: str, folder: Path) -> tuple[float, list[float]]:
-    """Steps a second of one epoch, and the loss of each step."""
+    """Returns the steps per second of one epoch, and the loss of each step."""
     settings = build_settings(
         {
             "data_dir": address,
@@ -160,28 +149,22 @@ def train_epoch(address: str, folder: Path) -> tuple[float, list[float]]:
     return (len(ends) - 1) / (ends[-1] - ends[0]), losses
 
 
-def table(corpus: Corpus, pairs: list[tuple[float, float]]) -> str:
+def result(corpus: Corpus, pairs: list[tuple[float, float]]) -> str:
     shards = [shard for shard in corpus.info.shards if shard.file.startswith("train")]
     ratios = [remote / local for local, remote in pairs]
     ratio = statistics.median(ratios)
-    lines = [
-        f"## remote, {date.today().isoformat()}\n",
-        f"{cpu_model()}, {os.cpu_count()} cores; torch {torch.__version__}; medians of "
-        f"{len(pairs)} pairs in turns; `benchmarks/remote.py` says what is compared.\n",
+    rows = [
+        [name, f"{statistics.median(rates):.2f}", f"{min(rates):.2f} - {max(rates):.2f}"]
+        for name, rates in zip(("local", "s3"), zip(*pairs, strict=True), strict=True)
+    ]
+    return (
         f"**synthetic_holistic**: {sum(shard.sequences for shard in shards)} sequences, "
         f"{sum(shard.bytes for shard in shards) / 1e6:.0f} MB in {len(shards)} shards, windows of "
-        f"{SHARD_WINDOW}\n",
-        "| corpus | steps/s | slowest - fastest |",
-        "|---|---|---|",
-    ]
-    for name, rates in zip(("local", "s3"), zip(*pairs, strict=True), strict=True):
-        median = statistics.median(rates)
-        lines.append(f"| {name} | {median:.2f} | {min(rates):.2f} - {max(rates):.2f} |")
-    lines.append(
-        f"\ns3 / local: **{ratio:.2f}** ({min(ratios):.2f} - {max(ratios):.2f}); the target is at "
-        f"least {TARGET}: {'met' if ratio >= TARGET else 'missed'}."
+        f"{SHARD_WINDOW}\n\n"
+        f"{table(('corpus', 'steps/s', 'slowest - fastest'), rows)}\n"
+        f"s3 / local: **{ratio:.2f}** ({min(ratios):.2f} - {max(ratios):.2f}); the target is at "
+        f"least {TARGET}: {'met' if ratio >= TARGET else 'missed'}.\n"
     )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,35 +1,32 @@
-"""What does the training loop cost beyond the training, and what does bucketing by length save?
+"""Measures what the training loop costs beyond training, and what bucketing by length saves.
 
     python benchmarks/trainer.py --data_dir corpora/phoenix14t_streams
 
 Loop: the same model, optimizer and batches, made beforehand, in three loops:
 
-ours          Trainer.step: schedule, step, counts, metrics, display; a line of metrics in 10 steps
+ours          Trainer.step: schedule, step, counts, metrics, display; logs every 10 steps
 bare          forward, loss, backward, clip_grad_norm_, AdamW, zero_grad in plain PyTorch
 transformers  transformers.Trainer with its defaults, which logs every 10 steps too
 
 None validates or saves. Recipe phoenix14t_streams with one micro-batch a step, without dropout,
-augmentation and moving average, at a constant learning rate; so all make the same weights, which is
-checked first. One torch thread; a few steps of each in changing turns. Of transformers the time
-counts from the begin of its first step to the end of its last. Beside other work the clock says
-little: the processor's time is what to compare.
+augmentation and moving average, at a constant learning rate, so that all make the same weights,
+which is checked first. One torch thread; a few steps of each in changing turns. The time of
+transformers is that from the start of its first step to the end of its last. Where other work runs
+beside, compare the processor's time and not the clock's.
 
-Bucketing: the same sequences in the plan's batches and in random ones, one of each in turns, by
-the bare step. The padding is of the whole epoch.
+Bucketing: the same sequences in the plan's batches and in random ones, in turns, by the bare step.
+The padding is that of the whole epoch.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import os
 import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager, redirect_stdout
-from datetime import date
+from collections.abc import Callable, Sequence, Sized
+from contextlib import redirect_stdout
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +34,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import transformers
-from loading import RESULTS, cpu_model
+from measure import at_least, make_parser, record, table, timed
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
@@ -48,7 +45,8 @@ from slr_accel.loading.loader import load_batch
 from slr_accel.loading.plan import plan
 from slr_accel.models.folder import load_tensors
 from slr_accel.runs.run_folder import RunFolder
-from slr_accel.settings.run import build_settings, read_recipe
+from slr_accel.settings.recipes import read_recipe
+from slr_accel.settings.run import build_settings
 from slr_accel.training.losses import Criterion, loss_terms, total
 from slr_accel.training.setup import make_optimizer, set_up
 from slr_accel.training.start import fresh_model
@@ -72,44 +70,40 @@ PLAIN: dict[str, Any] = {
 }
 CHECKED_STEPS = 4
 BLOCK = 5
-"""Steps of a loop before it is another's turn."""
+"""Steps of a loop in a turn."""
 
 Times = dict[str, list[tuple[float, float]]]
-"""Seconds of each round by the clock, and of the processor."""
+"""Seconds of each round, by the clock and of the processor."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, rounds=15)
     parser.add_argument("--data_dir", default="corpora/phoenix14t_streams", help="[%(default)s]")
-    parser.add_argument("--rounds", type=int, default=15, help="of which the median counts [15]")
-    parser.add_argument("--batches", type=int, default=40, help="to compare the batching on [40]")
+    parser.add_argument(
+        "--batches", type=at_least(1), default=40, help="to compare the batching on [40]"
+    )
     args = parser.parse_args()
-    if args.rounds < 2 or args.batches < 1:
-        parser.error("--rounds must be at least 2 and --batches at least 1")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="trainer-benchmark-") as folder:
         settings = build_settings(
             {**read_recipe(RECIPE), **PLAIN, "data_dir": args.data_dir, "output_dir": folder}
         )
         corpus = open_corpus(args.data_dir)
-        with silent(), set_up(settings, corpus, RunFolder(Path(folder))) as trainer:
+        with (
+            redirect_stdout(io.StringIO()),
+            set_up(settings, corpus, RunFolder(Path(folder))) as trainer,
+        ):
             sections = [loops(trainer, args.rounds), bucketing(trainer, args.batches)]
-    text = "\n".join([heading(args.rounds), *sections])
-    print(text)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write("\n" + text)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    with redirect_stdout(io.StringIO()):
-        yield
+    record(
+        "trainer",
+        f"transformers {transformers.__version__}; recipe {RECIPE}; medians of {args.rounds} "
+        f"rounds of {BLOCK} steps in turns, of ratios within a round",
+        *sections,
+    )
 
 
 def loops(trainer: Trainer, rounds: int) -> str:
-    """The table of the three loops."""
+    """Returns the table of the three loops."""
     works = list(islice(trainer.rest_of_epoch(), 8 * BLOCK))
     models = {name: fresh(trainer) for name in ("bare", "transformers")}
     bare = BareLoop(*models["bare"])
@@ -130,13 +124,13 @@ def loops(trainer: Trainer, rounds: int) -> str:
         block = list(islice(endless, BLOCK))
         for name, take in turns:
             times[name].append(take(block))
-        # Each goes first, second and third: who follows transformers finds its set-up's traces.
+        # Each goes first, second and third: transformers' set-up slows the one after it.
         turns.rotate(-1)
     return loop_table(times)
 
 
 def fresh(trainer: Trainer) -> tuple[nn.Module, Optimizer]:
-    """Another model with the weights of the trainer's, and an optimizer like its own."""
+    """Makes another model with the trainer's weights, and an optimizer like the trainer's."""
     own = load_tensors(trainer.run.statistics)
     model = fresh_model(trainer.settings, trainer.corpus, trainer.vocabulary, own)
     return model.train(), make_optimizer(trainer.settings, model)
@@ -145,12 +139,6 @@ def fresh(trainer: Trainer) -> tuple[nn.Module, Optimizer]:
 def take_ours(trainer: Trainer, works: Sequence[StepWork]) -> None:
     for work in works:
         trainer.step(work, stop_requested=False)
-
-
-def timed(act: Callable[[], None]) -> tuple[float, float]:
-    clock, processor = time.perf_counter(), time.process_time()
-    act()
-    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def read(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -175,7 +163,7 @@ class BareLoop:
 
 
 class TheirLoop(transformers.TrainerCallback):
-    """transformers.Trainer, and its time."""
+    """Trains with transformers.Trainer, and takes its time."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
         self.model, self.optimizer, self.folder = model, optimizer, folder
@@ -218,7 +206,7 @@ class TheirLoop(transformers.TrainerCallback):
 
 
 class InOrder(transformers.Trainer):
-    """With our loss, over the batches in the order in which they come."""
+    """transformers.Trainer with our loss, over the batches in their order."""
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any) -> Tensor:
         batch = inputs["batch"]
@@ -230,7 +218,7 @@ class InOrder(transformers.Trainer):
 
 
 def check_same(models: Sequence[nn.Module]) -> None:
-    """Assertion that all loops made the same weights."""
+    """Asserts that all loops made the same weights."""
     first, *others = (model.state_dict() for model in models)
     for other in others:
         for name, tensor in first.items():
@@ -238,27 +226,19 @@ def check_same(models: Sequence[nn.Module]) -> None:
 
 
 def loop_table(times: Times) -> str:
-    lines = [
-        "| loop | step, ms | quartiles | against bare | of the processor's time |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for name, rounds in times.items():
         low, middle, high = statistics.quantiles((1e3 * clock / BLOCK for clock, _ in rounds), n=4)
-        by_clock, by_processor = (
-            statistics.median(
-                own[i] / bare[i] for own, bare in zip(rounds, times["bare"], strict=True)
-            )
-            for i in (0, 1)
-        )
-        lines.append(
-            f"| {name} | {middle:,.1f} | {low:,.1f} - {high:,.1f} "
-            f"| {by_clock - 1:+.1%} | {by_processor - 1:+.1%} |"
-        )
-    return "\n".join(lines) + "\n"
+        ratios = (np.array(rounds) / np.array(times["bare"])).T
+        by_clock, by_processor = np.median(ratios, axis=1) - 1
+        spread = f"{low:,.1f} - {high:,.1f}"
+        rows.append([name, f"{middle:,.1f}", spread, f"{by_clock:+.1%}", f"{by_processor:+.1%}"])
+    columns = ("loop", "step, ms", "quartiles", "against bare", "of the processor's time")
+    return table(columns, rows)
 
 
 def bucketing(trainer: Trainer, num_batches: int) -> str:
-    """The padding of the epoch, and the speed on a part of it, batched in both ways."""
+    """Returns the padding of the epoch, and the speed on a part of it, batched in both ways."""
     settings, corpus, data = trainer.settings, trainer.corpus, trainer.data
     size = settings.loading.batch_size
     planned = plan(data.frames, seed=1, epoch=0, batch_size=size)
@@ -276,29 +256,21 @@ def bucketing(trainer: Trainer, num_batches: int) -> str:
             seconds[name].append(time.process_time() - start)
     rates = {name: size * len(part) / sum(taken) for name, taken in seconds.items()}
     paddings = [padding(data.frames, batches) for batches in (planned, at_random)]
-    lines = [
+    return (
         f"Batches of {size}, {len(planned)} in an epoch; speed over {len(part)} of them, in "
-        "seconds of the processor.\n",
-        "| batches | padding | sequences/s | faster by |",
-        "|---|---|---|---|",
-    ]
-    for (name, rate), share in zip(rates.items(), paddings, strict=True):
-        lines.append(f"| {name} | {share:.1%} | {rate:.1f} | {rate / rates['random']:.2f} x |")
-    return "\n".join(lines) + "\n"
+        "seconds of the processor.\n\n"
+    ) + table(
+        ("batches", "padding", "sequences/s", "faster by"),
+        [
+            [name, f"{share:.1%}", f"{rate:.1f}", f"{rate / rates['random']:.2f} x"]
+            for (name, rate), share in zip(rates.items(), paddings, strict=True)
+        ],
+    )
 
 
 def padding(frames: np.ndarray, batches: Sequence[np.ndarray]) -> float:
     padded = sum(len(batch) * int(frames[batch].max()) for batch in batches)
     return 1 - int(frames.sum()) / padded
-
-
-def heading(rounds: int) -> str:
-    return (
-        f"## trainer, {date.today().isoformat()}\n\n{cpu_model()}, {os.cpu_count()} cores, shared "
-        f"with other work; torch {torch.__version__}, transformers {transformers.__version__}; "
-        f"recipe {RECIPE}; medians of {rounds} rounds of {BLOCK} steps in turns, of ratios within "
-        "a round; `benchmarks/trainer.py` says what is compared.\n"
-    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Frames of padded batches: which are a sequence's own, and picking some of them."""
+"""Masks padded batches, and selects frames of each sequence."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """[B, T] bool: True on a sequence's own frames."""
+    """Returns [B, T] bool for [B] lengths and T frames: False on padding."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def frames_at(values: Tensor, index: Tensor) -> Tensor:
-    """values[b, index[b, t]] for [B, T, C] values and [B, T'] indices."""
+    """Returns values[b, index[b, t]] for values [B, T, C] and indices [B, T']."""
     return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))

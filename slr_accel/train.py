@@ -14,7 +14,8 @@ from slr_accel.errors import Interrupted, reported
 from slr_accel.home_folder import with_home
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
-from slr_accel.settings.run import Settings, parse_settings
+from slr_accel.settings.command_line import parse_settings
+from slr_accel.settings.run import Settings
 from slr_accel.training.data import check_splits
 from slr_accel.training.sweep import TrialStart, with_trial_folder
 from slr_accel.training.wandb_run import wandb_mode

@@ -12,7 +12,7 @@ from slr_accel.loading.batch import Batch
 from slr_accel.models.build import make_model
 from slr_accel.models.recogniser import Output, Recogniser
 from slr_accel.settings.features import FeatureSettings
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 
 LAYOUTS = {
     "tracks": Layout(

@@ -67,8 +67,8 @@ def _of_every_kind() -> list[dict[str, Any]]:
     from slr_accel.layouts.named_layouts import mediapipe_holistic
     from slr_accel.models.build import make_model
     from slr_accel.settings.features import FeatureSettings
-    from slr_accel.settings.models import MODELS
-    from slr_accel.settings.run import read_recipe
+    from slr_accel.settings.models.by_name import MODELS
+    from slr_accel.settings.recipes import read_recipe
 
     rows = []
     for name, kind in MODELS.items():

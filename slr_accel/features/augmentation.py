@@ -1,6 +1,6 @@
-"""Random changes of training sequences that leave their labels true, on the device.
+"""Augments training sequences on the device, before the feature transform.
 
-They act on base values, before the feature transform.
+Sequences change at random, in ways after which their labels still hold.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from slr_accel.features.augmentation_draws import Chance
+from slr_accel.features.augmentation_sampler import AugmentationSampler
 from slr_accel.features.body import BodyFrame
 from slr_accel.features.resampling import resample
 from slr_accel.layouts.layout import Layout
@@ -21,15 +21,16 @@ from slr_accel.settings.features import AugmentationSettings
 
 
 class Augmentation(nn.Module):
-    """Batch -> batch, with other values, presence and lengths, as `drawn` attached to it.
+    """Changes values, presence and lengths of a batch as the draws say that `drawn` attached.
 
-    Nothing is read back from the device, and constants lie on it: it is not waited for.
+    The host never waits for the device: constants lie on it, and nothing is read back.
 
     Args:
-        layout: of the corpus.
-        settings: what is done and how strongly.
-        output_stride: of the model: no sequence becomes shorter than its labels need.
-        column_deviation: [base values] of the train split.
+        layout: the corpus' layout.
+        settings: which changes, and how strong.
+        output_stride: input frames per output step of the model: no sequence becomes shorter than
+            its labels need.
+        column_deviation: [base values] standard deviations over the train split.
 
     Raises:
         ValueError: a setting cannot be used with the layout.
@@ -54,9 +55,9 @@ class Augmentation(nn.Module):
         self.output_stride = output_stride
         self.has_scale = bool(layout.scale)
         self.body = BodyFrame(layout)
-        self.chance = Chance(layout, settings)
+        self.sampler = AugmentationSampler(layout, settings)
         self.mirrored = _Mirrored(layout) if settings.mirror_probability else None
-        self.planes = nn.ModuleList(_Plane(layout, block) for block in self.chance.planes)
+        self.planes = nn.ModuleList(_Plane(layout, block) for block in self.sampler.planes)
         coordinates = [
             column
             for block in layout.blocks
@@ -72,22 +73,22 @@ class Augmentation(nn.Module):
         self.register_buffer("is_coordinate", is_coordinate)
 
     def drawn(self, batch: Batch, *, seed: int, epoch: int) -> Batch:
-        """The batch, still on the host, with what epoch `epoch` does to it."""
+        """Returns the batch, still on the host, with the draws of its augmentation."""
         if self.settings.is_off:
             return batch
         rows, frames = batch.rows.tolist(), batch.lengths.tolist()
         needed = self._needed_frames(batch)
-        return replace(batch, draws=self.chance.draw(rows, frames, needed, seed=seed, epoch=epoch))
+        return replace(batch, draws=self.sampler.draw(rows, frames, needed, seed=seed, epoch=epoch))
 
     def _needed_frames(self, batch: Batch) -> list[int]:
-        """Frames below which CTC could not align the labels of each sequence."""
+        """Returns the fewest frames of each sequence with which CTC can align its labels."""
         targets, lengths = batch.targets, batch.target_lengths
         repeats = (targets[:, 1:] == targets[:, :-1]) & frame_mask(lengths, targets.shape[1])[:, 1:]
         return ((lengths + repeats.sum(dim=1)) * self.output_stride).tolist()
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> Batch:
-        """The batch after its draws; features become float32."""
+        """Returns the augmented batch, with float32 features."""
         values, draws = batch.features.float(), batch.draws
         if draws is None:
             return replace(batch, features=values)
@@ -108,14 +109,14 @@ class Augmentation(nn.Module):
         return replace(batch, features=values, presence=presence, lengths=draws.lengths, draws=None)
 
     def _unit_of_length(self, values: Tensor, presence: Tensor) -> Tensor:
-        """[B] the body's length, or the mean train deviation of the coordinates."""
+        """Returns [B]: the body's unit of length, or the coordinates' mean train deviation."""
         if self.has_scale:
             return self.body.scale(values, presence)[1]
         return self.mean_deviation.expand(len(values))
 
     def _move(self, values: Tensor, presence: Tensor, unit: Tensor, draws: Draws) -> None:
-        """Turns, zooms and shears the image about the body's origin (where the layout names none,
-        about the image's), then moves single blocks; in place."""
+        """Rotates, zooms and shears the image about the body's origin, or where the layout names
+        none, the image's; then moves single blocks. Writes to `values`."""
         _, origin = self.body.origin(values, presence)
         if origin.shape[1] < 2:
             origin = values.new_zeros(len(values), 2)
@@ -126,7 +127,7 @@ class Augmentation(nn.Module):
 
 
 class _Plane(nn.Module):
-    """x and y of a block's points."""
+    """Moves x and y of a block's points."""
 
     columns: Tensor
 
@@ -144,10 +145,14 @@ class _Plane(nn.Module):
         turn: Tensor,
         shift: Tensor,
     ) -> None:
-        """Moves them in `values` [B, T, D]: the image about `centre`, which comes to `goal`, then
-        the block about its middle.
+        """Writes to `values` [B, T, D].
 
-        `image` and `turn` are [B, 2, 2], the others [B, 2].
+        Args:
+            image: [B, 2, 2] transform of the image about `centre`.
+            centre: [B, 2].
+            goal: [B, 2] where `centre` moves.
+            turn: [B, 2, 2] rotation of the block about its middle.
+            shift: [B, 2] of the block.
         """
         points = values[..., self.columns]  # (B, T, P, 2)
         points = _apply(image, points - centre[:, None, None]) + goal[:, None, None]
@@ -174,7 +179,7 @@ class _Mirrored(nn.Module):
     def forward(
         self, values: Tensor, presence: Tensor, middle: Tensor, chosen: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`middle` [B] is x in each sequence; `chosen` [B] says which are mirrored."""
+        """Mirrors the `chosen` [B] sequences, each about x = `middle` [B]."""
         changed = values[..., self.columns]
         changed = torch.where(self.is_x, 2 * middle[:, None, None] - changed, changed)
         chosen = chosen[:, None, None]
@@ -189,7 +194,7 @@ def _columns(layout: Layout, block: str, axes: tuple[str, ...]) -> list[list[int
 
 
 def _noise(like: Tensor, own: tuple[tuple[int, int], ...]) -> Tensor:
-    """Like [B, T, D], from each sequence's own number of frames and seed."""
+    """Returns normal noise like [B, T, D], from (frames, seed) of each sequence."""
     noise = torch.zeros_like(like)
     for sequence, (frames, seed) in zip(noise, own, strict=True):
         generator = torch.Generator(like.device).manual_seed(seed)
@@ -198,5 +203,5 @@ def _noise(like: Tensor, own: tuple[tuple[int, int], ...]) -> Tensor:
 
 
 def _apply(matrices: Tensor, points: Tensor) -> Tensor:
-    """(B, 2, 2) on (B, T, P, 2)."""
+    """Applies (B, 2, 2) to (B, T, P, 2)."""
     return torch.einsum("bij,btpj->btpi", matrices, points)

@@ -1,23 +1,23 @@
-"""What the groups make of one block's points: positions, motion, shape and distances."""
+"""Makes the feature groups of one block: positions, motion, shape and distances."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from slr_accel.features.buffer_index import Pick
 from slr_accel.features.columns import Anchor, FeatureColumns
+from slr_accel.features.index_select import IndexSelect
 from slr_accel.layouts.layout import Block
 
 SMALLEST_SIZE = 1e-3
-"""Of a block, in units of length: smaller ones are tracking failures."""
+"""Least size of a block, in units of length: smaller ones are tracking failures."""
 
 
 class BlockFeatures(nn.Module):
     """Writes a block's columns of the features.
 
     Args:
-        columns: of all blocks.
+        columns: the feature columns of all blocks.
     """
 
     def __init__(self, columns: FeatureColumns, block: Block) -> None:
@@ -26,13 +26,13 @@ class BlockFeatures(nn.Module):
         self.block = block
         self.index = layout.block_index(block.name)
         self.places = columns.places(block)
-        self.kept = Pick(columns.kept[block.name], len(block.points))
-        self.corners = Pick(columns.corners(block), len(block.points))
-        # A block without an anchor has no groups that ask for one.
+        self.kept = IndexSelect(columns.kept[block.name], len(block.points))
+        self.corners = IndexSelect(columns.corners(block), len(block.points))
+        # A block without an anchor has no groups that need one.
         anchor = columns.anchor(block) or Anchor(block.name, block.points)
         self.anchor = layout.block(anchor.block)
         self.anchor_index = layout.block_index(anchor.block)
-        self.anchor_points = Pick(
+        self.anchor_points = IndexSelect(
             [self.anchor.points.index(point) for point in anchor.points], len(self.anchor.points)
         )
 
@@ -43,17 +43,15 @@ class BlockFeatures(nn.Module):
         present: Tensor,
         frames_per_second: float,
     ) -> list[tuple[slice, Tensor]]:
-        """Writes group by group to `features` (B, T, F).
-
-        In place, since on a CPU memory takes the time, and new memory most of it.
+        """Writes group by group to `features` (B, T, F), in place: on a CPU new memory is slow.
 
         Args:
             points: (B, T, P, A) of each block, centred on the body, in its unit of length.
             present: (B, T, blocks) bool.
-            frames_per_second: motion is per second.
+            frames_per_second: frame rate of the sequences, since motion is per second.
 
         Returns:
-            Of each group the columns written, and the frames (B, T, 1) where they are valid.
+            for each group the columns written, and the frames (B, T, 1) where they are valid.
         """
         written = []
         kept = self.kept(points[self.block.name], dim=2)
@@ -74,7 +72,7 @@ class BlockFeatures(nn.Module):
     def _write_motion(
         self, out: Tensor, group: str, kept: Tensor, own: Tensor, frames_per_second: float
     ) -> Tensor:
-        """Central differences per second; the first and the last frame have none."""
+        """Writes central differences per second; the first and the last frame have none."""
         before, middle, after = kept[:, :-2], kept[:, 1:-1], kept[:, 2:]
         out[:, :1], out[:, -1:] = 0, 0
         inner, valid = out[:, 1:-1], torch.zeros_like(own)
@@ -88,7 +86,7 @@ class BlockFeatures(nn.Module):
     def _write_anchored(
         self, out: Tensor, group: str, points: dict[str, Tensor], kept: Tensor
     ) -> None:
-        """What is measured from the block's anchor."""
+        """Writes a group that is measured from the block's anchor."""
         own = points[self.block.name]
         centre = self.anchor_points(points[self.anchor.name], dim=2).mean(dim=2, keepdim=True)
         if group == "relative":
@@ -108,6 +106,6 @@ class BlockFeatures(nn.Module):
 
 
 def _subtract(points: Tensor, centre: Tensor) -> None:
-    """(B, T, P, A) -= (B, T, 1, A), an axis at a time: rows of three are slow to walk."""
+    """Computes (B, T, P, A) -= (B, T, 1, A), axis by axis: broadcasting is slower."""
     for axis in range(points.shape[-1]):
         points[..., axis] -= centre[..., axis]

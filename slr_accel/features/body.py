@@ -1,23 +1,23 @@
-"""Where the body is and how large: what positions are measured from and in."""
+"""Finds the body's origin and unit of length, from which and in which positions are measured."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from slr_accel.features.buffer_index import Pick
+from slr_accel.features.index_select import IndexSelect
 from slr_accel.layouts.layout import Layout
 
 SMALLEST_SHARE = 0.3
-"""A frame's unit of length is at least this share of the sequence's mean: a turned or badly seen
-body does not blow up everything else."""
+"""A frame's unit of length is at least this share of the sequence's mean, so that a turned or badly
+detected body does not enlarge everything else."""
 
 
 class BodyFrame(nn.Module):
-    """Finds the origin and the unit of length, from the layout's named points.
+    """Finds origin and unit of length from the points that the layout names.
 
-    Both are of each frame, so that a sequence may be joined from recordings of several people; a
-    frame in which their blocks are absent takes the mean over the sequence.
+    Each frame has its own, so that a sequence may be joined from recordings of several people. A
+    frame in which the points' blocks are absent takes the mean over the sequence.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -27,17 +27,17 @@ class BodyFrame(nn.Module):
         self._scale = _Points(layout, layout.scale, ("x", "y")) if layout.scale else None
 
     def origin(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
-        """([B, T, A] of each frame, [B, A] the sequence's mean); the axes A are `self.axes`.
+        """Returns the origin of each frame [B, T, A], and the sequence's mean [B, A].
 
-        0 where the origin was never seen in a sequence.
+        The axes A are `self.axes`. The origin is 0 in a sequence that never shows it.
         """
         points, present = self._origin(values, presence)
         return _filled(points.mean(dim=2), present)
 
     def scale(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
-        """([B, T] distance of the two scale points, [B] the sequence's mean); never 0.
+        """Returns the distance of the scale points in each frame [B, T], and the mean [B].
 
-        1 where the layout has none or they were never seen.
+        It is 1 where the layout names none or a sequence never shows them, and never 0.
         """
         if self._scale is None:
             ones = torch.ones(values.shape[:2], device=values.device)
@@ -50,24 +50,24 @@ class BodyFrame(nn.Module):
 
 
 class _Points(nn.Module):
-    """Picks points BLOCK.POINT out of base values."""
+    """Selects points BLOCK.POINT of the base values."""
 
     def __init__(self, layout: Layout, references: tuple[str, ...], axes: tuple[str, ...]) -> None:
         super().__init__()
         self.shape = (len(references), len(axes))
         columns = [c for reference in references for c in layout.point_columns(reference, axes)]
         blocks = sorted({layout.block_index(r.partition(".")[0]) for r in references})
-        self.columns = Pick(columns, layout.columns)
-        self.blocks = Pick(blocks, len(layout.blocks))
+        self.columns = IndexSelect(columns, layout.columns)
+        self.blocks = IndexSelect(blocks, len(layout.blocks))
 
     def forward(self, values: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
-        """([B, T, points, axes], [B, T] bool: all of them seen)."""
+        """Returns [B, T, points, axes], and [B, T] bool: whether all of them are present."""
         points = self.columns(values).float().unflatten(-1, self.shape)
         return points, self.blocks(presence).all(dim=-1)
 
 
 def _filled(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """[B, T, A] values with the mean in absent frames, and the mean [B, A] over present ones."""
+    """Fills absent frames of [B, T, A] with the mean [B, A] of the others; returns both."""
     shown = present[..., None]
     mean = (values * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)
     return torch.where(shown, values, mean[:, None]), mean

@@ -1,4 +1,4 @@
-"""Which features are made of which points: the groups that the settings name, block by block."""
+"""Maps feature columns to blocks, feature groups and points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slr_accel.settings.features import FeatureSettings, Group
 
 
 class Anchor(NamedTuple):
-    """The points whose mean a block's `relative` group is measured from."""
+    """The points from whose mean a block's `relative` group is measured."""
 
     block: str
     points: tuple[str, ...]
@@ -33,38 +33,39 @@ class FeatureColumns:
         self.layout = layout
         self.settings = settings
         self.blocks = self._used_blocks()
-        """That features are made of."""
+        """The blocks that features are made of."""
         self.kept = {block.name: self._kept_points(block) for block in self.blocks}
-        """The points of each block, by number, that become features."""
+        """{block: numbers of its points that become features}"""
         self.shapes = {
             (block.name, group): self._shape(group, block)
             for block in self.blocks
             for group in settings.groups
         }
-        """(points or pairs of points, values of each) of each (block, group)."""
+        """{(block, group): (points or pairs of points, values of each)}"""
         self.num_values = sum(self.group_widths.values())
         if not self.num_values:
             raise ValueError(
-                f"groups {list(settings.groups)} make no features of {layout.signature}"
+                f"groups {list(settings.groups)} make no features of {layout.signature}: add "
+                "position, or exclude fewer points"
             )
         self.num_features = self.num_values + len(self.blocks)
         anchors = {anchor.block for b in self.blocks if (anchor := self.anchor(b)) is not None}
         self.read = [b for b in layout.blocks if b in self.blocks or b.name in anchors]
-        """Blocks whose values are needed: used, or measured from."""
+        """The blocks whose values are needed: those of `blocks`, and those with their anchors."""
 
     @property
     def group_widths(self) -> dict[tuple[str, str], int]:
-        """Features of each (block, group), in their order."""
+        """Number of features of each (block, group), in their order."""
         return {key: points * axes for key, (points, axes) in self.shapes.items()}
 
     @property
     def block_widths(self) -> list[int]:
-        """Features of each of `blocks`, in their order."""
+        """Number of features of each of `blocks`, in their order."""
         widths, groups = self.group_widths, self.settings.groups
         return [sum(widths[block.name, group] for group in groups) for block in self.blocks]
 
     def places(self, block: Block) -> list[tuple[Group, slice, tuple[int, int]]]:
-        """Group, columns and shape of each group that a block has values of."""
+        """Returns (group, columns, shape) of each group that a block has values of."""
         found, start = [], 0
         for (name, group), shape in self.shapes.items():
             end = start + shape[0] * shape[1]
@@ -74,11 +75,11 @@ class FeatureColumns:
         return found
 
     def presence(self, block: Block) -> int:
-        """The column that says whether a block is present."""
+        """Returns the column that says whether a block is present."""
         return self.num_values + self.blocks.index(block)
 
     def without_effect(self) -> list[str]:
-        """Settings that were given and change nothing for this layout."""
+        """Returns a text for each setting that was given and changes nothing for this layout."""
         settings, blocks = self.settings, ", ".join(block.name for block in self.blocks)
         points = [f"{block.name}.{point}" for block in self.blocks for point in block.points]
         found = [
@@ -98,11 +99,10 @@ class FeatureColumns:
         return found
 
     def of_points(self, block: Block, groups: tuple[str, ...]) -> dict[str, list[int]]:
-        """Which columns are of which point of a block: {point: columns}.
+        """Returns {point: its columns} for the points of a block that become features.
 
-        Only what `groups` make counts; `distances`, which are of pairs, cannot be one of them.
-        Points that the settings leave out are missing. All points have equally many columns, none
-        where the settings or the block have none of the groups.
+        Only columns of `groups` count, which cannot have `distances`: these are of pairs. All
+        points have equally many columns, none where the block has none of the groups.
         """
         assert "distances" not in groups
         columns: list[list[int]] = [[] for _ in self.kept[block.name]]
@@ -114,13 +114,13 @@ class FeatureColumns:
         return dict(zip(names, columns, strict=True))
 
     def axes(self, block: Block) -> tuple[str, ...]:
-        """The axes of a block that features are made of."""
+        """Returns the axes of a block that features are made of."""
         if "value" in block.axes:
             return ("value",)
         return tuple(a for a in block.coordinates if self.settings.depth or a != "z")
 
     def corners(self, block: Block) -> list[int]:
-        """The wrist and the fingertips of a hand, as far as kept; nothing of other blocks."""
+        """Returns the numbers of a hand's wrist and fingertips that are kept; else nothing."""
         tips = [i for i, point in enumerate(block.points) if point.endswith("_tip")]
         if not tips or "wrist" not in block.points:
             return []
@@ -128,10 +128,10 @@ class FeatureColumns:
         return [i for i in (block.points.index("wrist"), *tips) if i in kept]
 
     def anchor(self, block: Block) -> Anchor | None:
-        """Hands are seen from the wrist, the face from the nose, the pose from the origin.
+        """Returns the anchor: a hand's is its wrist, the face's the nose, the pose's the origin.
 
-        A hand that is a single point is seen from the other hand. Blocks without such a point have
-        no relative group.
+        The anchor of a hand of a single point is the other hand. A block that has no such points
+        has no anchor, and so no relative group.
         """
         own_origin = tuple(
             point
@@ -152,7 +152,7 @@ class FeatureColumns:
         known = [block.name for block in layout.blocks]
         unknown = [name for name in settings.blocks if name not in known]
         if unknown:
-            raise ValueError(f"blocks names {unknown}; the layout has {known}")
+            raise ValueError(f"blocks has {unknown}, which the layout has not; it has {known}")
         used = [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
         reduced = settings.face_points == "reduced"
         if reduced and not any(block.points == FACE_POINTS for block in used):

@@ -1,4 +1,4 @@
-"""Sequences at another speed: stretched as a whole and warped locally, by linear interpolation."""
+"""Changes the speed of sequences, as a whole and locally, by linear interpolation."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch import Tensor
 from slr_accel.padding import frame_mask, frames_at
 
 KNOT_FRAMES = 12
-"""Frames between two independent speeds of a warp: about half a second of video."""
+"""Frames between two independently sampled speeds: about half a second of video."""
 
 
 def random_places(
     frames: int, least: int, random: np.random.Generator, *, stretch: float, warp: float
 ) -> np.ndarray:
-    """Where the frames of a resampled sequence lie in the original one.
+    """Samples where the frames of a resampled sequence lie in the original one.
 
     Args:
-        frames: of the original, at least 1.
-        least: the result does not become shorter than this.
-        stretch: longest factor; the shortest is its inverse.
-        warp: deviation of the logarithm of the local speed.
+        frames: frames of the original, at least 1.
+        least: fewest frames of the result.
+        stretch: largest factor; the smallest is its inverse.
+        warp: standard deviation of the logarithm of the local speed.
 
     Returns:
         [new frames] float, rising from 0 to frames - 1.
@@ -37,7 +37,7 @@ def random_places(
 def drop_places(
     places: np.ndarray, least: int, random: np.random.Generator, probability: float
 ) -> np.ndarray:
-    """Leaves out each place with the same probability, but keeps at least `least` of them, and one.
+    """Leaves out each place with the same probability, but keeps `least` of them, and at least 1.
 
     Args:
         places: [frames] rising.
@@ -51,15 +51,15 @@ def drop_places(
 def resample(
     values: Tensor, presence: Tensor, lengths: Tensor, places: Tensor, new_lengths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Values and presence at the given places of each sequence; 0 beyond its new length.
+    """Returns values and presence at the given places of each sequence; padding is 0.
 
-    Between a present and an absent frame there is nothing to interpolate: such a frame is absent.
+    A frame between a present and an absent one is absent: there is nothing to interpolate.
 
     Args:
         values: [B, T, D] float.
         presence: [B, T, blocks] bool.
         lengths: [B] int64.
-        places: [B, T'] float, of each sequence those of `random_places`.
+        places: [B, T'] float, as `random_places` returns them for each sequence.
         new_lengths: [B] int64, up to T'.
     """
     last = (lengths - 1)[:, None]

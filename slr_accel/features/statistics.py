@@ -1,4 +1,4 @@
-"""Mean and deviation over the train split, found once a run."""
+"""Computes means and standard deviations over the train split, once per run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ BATCH = 8
 def train_statistics(
     transform: FeatureTransform, corpus: Corpus, rows: np.ndarray, max_frames: int | None
 ) -> dict[str, Tensor]:
-    """Statistics of train rows, over the frames where a value is valid.
+    """Computes statistics over the frames of train rows in which a value is valid.
 
-    At most 1,000 sequences, evenly spread, are read: the error of a mean over their frames is far
-    below what matters.
+    At most 1,000 sequences, evenly spread, are read: more would change the means too little to
+    matter.
 
     Returns:
-        mean, deviation: [F] of the features, for the transform. A constant feature gets deviation
-            1, so that it becomes 0 and no noise.
-        column_deviation: [base values] of the columns as stored, the unit of augmentation's noise.
+        mean, deviation: [F] of the features, for the transform. The deviation of a constant
+            feature is 1, so that the feature becomes 0 instead of noise.
+        column_deviation: [base values] of the columns as stored, for augmentation's noise.
     """
     chosen = rows[:: -(-len(rows) // MOST_SEQUENCES)]
     features, columns = _Moments(), _Moments()
@@ -45,12 +45,10 @@ def train_statistics(
 
 
 class _Moments:
-    """Running mean and deviation of [B, T, C] values where a [B, T, C] mask is set."""
+    """Sums up mean and standard deviation of [B, T, C] values where a [B, T, C] mask is set."""
 
     def __init__(self) -> None:
-        self._count: Tensor | float = 0.0
-        self._sum: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._count = self._sum = self._squares = torch.zeros(())
 
     def add(self, values: Tensor, valid: Tensor) -> None:
         values = (values * valid).double()
@@ -59,7 +57,7 @@ class _Moments:
         self._squares = self._squares + values.square().sum(dim=(0, 1))
 
     def result(self) -> tuple[Tensor, Tensor]:
-        count = torch.as_tensor(self._count).clamp(min=1)
+        count = self._count.clamp(min=1)
         mean = self._sum / count
         variance = (self._squares / count - mean.square()).clamp(min=0)
         return mean.float(), variance.sqrt().float()

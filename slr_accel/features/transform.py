@@ -1,8 +1,8 @@
-"""Base values -> features: the part of every model that runs first, in float32, on the device.
+"""Makes features of base values: the first layer of every model, in float32, on the device.
 
-Landmarks are centred on the body and measured in its unit of length, then come the groups that the
-settings name. All is standardised by the train split's mean and deviation, kept in the model's
-weights, and a presence channel a block is added. What is missing is 0 after that.
+Landmarks are centred on the body and measured in its unit of length. Of these the feature groups
+that the settings name are made, and standardised by the train split's mean and deviation, which are
+kept in the model's weights. Missing values are then 0. Each block has a presence channel.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from slr_accel.features.block_features import BlockFeatures
 from slr_accel.features.body import BodyFrame
-from slr_accel.features.buffer_index import Pick
 from slr_accel.features.columns import FeatureColumns
+from slr_accel.features.index_select import IndexSelect
 from slr_accel.layouts.layout import Layout
 from slr_accel.padding import frame_mask
 from slr_accel.settings.features import FeatureSettings
@@ -23,24 +23,24 @@ from slr_accel.settings.features import FeatureSettings
 UNKNOWN_RATE = 25.0
 """Frames per second assumed where a corpus does not say."""
 LARGEST = 10.0
-"""Standardised features are clamped to this many deviations: a tracker's spike stays a spike."""
+"""Standardised features are clamped to this many deviations, against errors of a tracker."""
 
 
 class FeatureTransform(nn.Module):
-    """[B, T, base values] and presence -> [B, T, num_features].
+    """Makes [B, T, num_features] of [B, T, base values] and presence.
 
     Args:
-        layout: of the corpus; names the blocks.
+        layout: the corpus' layout.
         settings: groups and blocks to use.
-        frames_per_second: of the corpus trained on; None where it does not say.
+        frames_per_second: frame rate of the corpus trained on; None where it is not known.
 
     Attributes:
-        frames_per_second: of the corpus trained on, 25 where it is not known.
-        knows_rate: whether it is.
+        frames_per_second: frame rate of the corpus trained on; 25 where it is not known.
+        knows_rate: whether the frame rate is known.
 
     Raises:
-        ValueError: the settings name blocks that the layout does not have or ask for a reduced
-            face that it has not, or leave no features.
+        ValueError: the settings name blocks or a reduced face that the layout does not have, or
+            leave no features.
     """
 
     mean: Tensor
@@ -61,27 +61,24 @@ class FeatureTransform(nn.Module):
             BlockFeatures(self.columns, block) for block in self.columns.blocks
         )
         self._axes = nn.ModuleList(
-            Pick([block.axes.index(a) for a in self.columns.axes(block)], len(block.axes))
+            IndexSelect([block.axes.index(a) for a in self.columns.axes(block)], len(block.axes))
             for block in self.columns.read
         )
         used = [layout.block_index(block.name) for block in self.columns.blocks]
-        self._used_blocks = Pick(used, len(layout.blocks))
+        self._used_blocks = IndexSelect(used, len(layout.blocks))
         self.register_buffer("mean", torch.zeros(self.columns.num_values))
         self.register_buffer("deviation", torch.ones(self.columns.num_values))
 
     def read_at(self, frames_per_second: float | None) -> None:
-        """Sequences that come from now on have this frame rate: motion stays per second.
+        """Sets the frame rate of the sequences that follow, so that motion is still per second.
 
-        As in training where one of the two rates is not known (None): one that is assumed says
-        nothing of another.
+        Where this rate or that of training is not known, both count as equal.
         """
-        if frames_per_second is None or not self.knows_rate:
-            self._motion_rate = self.frames_per_second
-        else:
-            self._motion_rate = frames_per_second
+        known = frames_per_second if self.knows_rate else None
+        self._motion_rate = known or self.frames_per_second
 
     def forward(self, values: Tensor, presence: Tensor, lengths: Tensor) -> Tensor:
-        """Standardised features.
+        """Returns standardised features.
 
         Args:
             values: [B, T, base values], any dtype.
@@ -89,9 +86,9 @@ class FeatureTransform(nn.Module):
             lengths: [B] int64 frames.
 
         Returns:
-            [B, T, num_features] float32; 0 where missing and beyond a sequence's length.
+            [B, T, num_features] float32; 0 where a value is missing and on padding.
         """
-        # Half precision would not tell a fingertip's motion from rounding.
+        # Half precision would round a fingertip's motion away.
         with torch.autocast(values.device.type, enabled=False):
             present = self._present(presence, lengths)
             features = torch.empty(
@@ -104,7 +101,7 @@ class FeatureTransform(nn.Module):
             return features
 
     def groups(self, values: Tensor, presence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Features before standardisation, and where they are valid: two [B, T, F] tensors."""
+        """Returns features before standardisation, and where they are valid: both [B, T, F]."""
         features = torch.empty(*presence.shape[:2], len(self.mean), device=values.device)
         valid = torch.empty_like(features, dtype=torch.bool)
         for own, of_group in self._write_groups(features, values, self._present(presence, lengths)):
@@ -116,14 +113,14 @@ class FeatureTransform(nn.Module):
     ) -> Iterator[tuple[slice, Tensor]]:
         """Writes every group of every block to its columns of `features` (B, T, F).
 
-        Yields, of each group, the columns written and the frames (B, T, 1) where they are valid.
+        Yields the columns written for a group and the frames (B, T, 1) where they are valid.
         """
         points = self._normalised_points(values, present)
         for block in self._blocks:
             yield from block(features, points, present, self._motion_rate)
 
     def _normalised_points(self, values: Tensor, present: Tensor) -> dict[str, Tensor]:
-        """(B, T, P, A) of each block that is read, centred on the body, in its unit of length."""
+        """Returns (B, T, P, A) of each block: centred on the body, in its unit of length."""
         origin, _ = self.body.origin(values, present)
         scale = self.body.scale(values, present)[0][..., None, None]
         points = {}
@@ -133,7 +130,7 @@ class FeatureTransform(nn.Module):
             own = values[..., self.layout.slices[block.name]].unflatten(-1, shape)
             own = pick(own).to(torch.float32, copy=True)
             if block.coordinates:
-                # z has an origin of its own in every block (MediaPipe): only x and y are centred.
+                # Only x and y are centred: in MediaPipe each block's z has an origin of its own.
                 for axis, centre in zip(self.body.axes, origin.unbind(dim=-1), strict=True):
                     if axis in axes:
                         own[..., axes.index(axis)] -= centre[..., None]
@@ -142,5 +139,5 @@ class FeatureTransform(nn.Module):
         return points
 
     def _present(self, presence: Tensor, lengths: Tensor) -> Tensor:
-        """[B, T, blocks] bool, False beyond a sequence's length."""
+        """Returns [B, T, blocks] bool, False on padding."""
         return presence.bool() & frame_mask(lengths, presence.shape[1])[..., None]

@@ -1,8 +1,8 @@
-"""What a step gets: padded sequences, and what augmentation is to do to them."""
+"""Defines a batch: padded sequences, and the draws of their augmentation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,26 +11,26 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Draws:
-    """The changes of B sequences. P blocks have a plane: x and y."""
+    """The sampled augmentation of B sequences; P is the number of blocks with x and y."""
 
     places: Tensor
-    """[B, T'] float32 where the new frames lie in the sequence; 0 beyond its new length."""
+    """[B, T'] float32: where the new frames lie in the sequence; 0 beyond its new length."""
     lengths: Tensor
     """[B] int64 new frames."""
     mirrored: Tensor
-    """[B] bool."""
+    """[B] bool: whether a sequence is mirrored."""
     image: Tensor
-    """[B, 2, 2] rotation x shear x zoom of the image."""
+    """[B, 2, 2]: rotation x shear x zoom of the image."""
     body_shift: Tensor
-    """[B, 2] of the whole body, in units of length."""
+    """[B, 2]: shift of the whole body, in units of length."""
     turns: Tensor
-    """[B, P, 2, 2] rotation of each block about its centre."""
+    """[B, P, 2, 2]: rotation of each block about its centre."""
     shifts: Tensor
-    """[B, P, 2] of each block, in units of length."""
+    """[B, P, 2]: shift of each block, in units of length."""
     shown: Tensor
     """[B, T', blocks] bool: False where a block is hidden, and beyond the new length."""
     noise: tuple[tuple[int, int], ...]
-    """New frames and the jitter's seed of each sequence; numbers, which the host needs."""
+    """(new frames, seed of the jitter) of each sequence; numbers, since the host needs them."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,23 @@ class Batch:
     target_lengths: Tensor
     """[B] int64 tokens."""
     draws: Draws | None = None
-    """What augmentation is to do; None for nothing."""
+    """The draws of the augmentation; None for no augmentation."""
 
     def to(self, device: torch.device) -> Batch:
-        """A copy on `device`, which is not waited for; on a CPU the batch itself."""
+        """Copies the batch to `device` without waiting; for a CPU returns the batch itself."""
         if device.type == "cpu":
             return self
-        moved = _on_device(self, device)
-        draws = None if self.draws is None else _on_device(self.draws, device)
-        return replace(moved, draws=draws)
+        draws = None if self.draws is None else _moved(self.draws, device)
+        return replace(_moved(self, device), draws=draws)
 
 
 Record = TypeVar("Record", Batch, Draws)
 
 
-def _on_device(record: Record, device: torch.device) -> Record:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    moved: dict[str, Any] = {
+def _moved(record: Record, device: torch.device) -> Record:
+    tensors: dict[str, Any] = {
         name: value.pin_memory().to(device, non_blocking=True)
-        for name, value in values.items()
+        for name, value in vars(record).items()
         if isinstance(value, Tensor)
     }
-    return replace(record, **moved)
+    return replace(record, **tensors)

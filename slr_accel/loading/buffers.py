@@ -1,4 +1,4 @@
-"""Memory of padded batches, taken again when its batch is gone."""
+"""Reuses the memory of padded batches once nothing refers to them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import DTypeLike
 
 
 class Buffers:
-    """Arrays like those of np.empty, in memory that earlier ones have left.
+    """Makes arrays as np.empty does, in the memory of earlier ones.
 
-    Megabytes that are given back and asked for anew for each batch come page by page from the
-    operating system, which can take longer than filling them. Nobody hands a buffer back: it is
-    free as soon as nothing refers to its array, to views of that and to tensors made of these.
-    So there are as many as were in use at a time, each as large as the largest that it was for.
+    Fresh memory comes page by page from the operating system, which can take longer than filling
+    it. A buffer is free again as soon as nothing refers to its array, to views of the array or to
+    tensors made of them. There are as many buffers as were in use at a time, each as large as the
+    largest array that it held.
     """
 
     def __init__(self) -> None:
         self._free: defaultdict[np.dtype, list[bytearray]] = defaultdict(list)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-        """An array of any content. One thread at a time may ask; any may let go."""
+        """Returns an array of any content. Only one thread at a time may call this."""
         dtype = np.dtype(dtype)
         free = self._free[dtype]
         size = math.prod(shape) * dtype.itemsize
-        buffer = free.pop() if free else None
-        if buffer is None or len(buffer) < size:
+        buffer = free.pop() if free else bytearray()
+        if len(buffer) < size:
             buffer = bytearray(size)
-        # Were the buffer an array, views would refer to it and no longer to the array.
+        # Were the buffer an array, views would refer to it and not to the array made here.
         array: np.ndarray = np.ndarray(shape, dtype, buffer=buffer)
         weakref.finalize(array, free.append, buffer).atexit = False
         return array

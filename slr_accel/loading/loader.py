@@ -1,4 +1,4 @@
-"""Rows of a corpus -> padded batches of tensors, one batch read ahead in a thread."""
+"""Reads rows of a corpus into padded batches of tensors, one batch ahead in a thread."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ def load_batch(
     pieces: dict[int, tuple[Piece, ...]] | None = None,
     buffers: Buffers | None = None,
 ) -> Batch:
-    """Reads rows into one padded batch: a single copy from the mapped shard to the tensor.
+    """Reads rows into one padded batch, with a single copy from the mapped shard to the tensor.
 
     Args:
         rows: [B] row numbers.
         targets: token ids by row; rows that are missing get none.
         max_frames: longer sequences are subsampled evenly in time to this length.
-        pieces: what to read in place of a row; rows that are missing are read as they are.
+        pieces: what to read in place of a row; rows that are missing are read whole.
         buffers: memory of earlier batches to write into.
     """
-    pieces, buffers = pieces or {}, buffers or Buffers()
-    features = [_subsample(_read(corpus.features, row, pieces), max_frames) for row in rows]
-    presence = [_subsample(_read(corpus.presence, row, pieces), max_frames) for row in rows]
+
+    def read_all(read: Callable[[int], np.ndarray]) -> list[np.ndarray]:
+        return [_subsampled(_read(read, int(row), pieces or {}), max_frames) for row in rows]
+
+    features, presence = read_all(corpus.features), read_all(corpus.presence)
     ids = [np.array(targets.get(int(row), []), np.int64) for row in rows]
     return Batch(
         rows=torch.from_numpy(rows.astype(np.int64)),
-        features=_pad(features, buffers),
-        presence=_pad(presence, buffers),
+        features=padded(features, buffers),
+        presence=padded(presence, buffers),
         lengths=torch.tensor([len(array) for array in features]),
-        targets=_pad(ids, buffers),
+        targets=padded(ids, buffers),
         target_lengths=torch.tensor([len(i) for i in ids]),
     )
 
@@ -50,25 +52,28 @@ def load_batch(
 def _read(
     read: Callable[[int], np.ndarray], row: int, pieces: dict[int, tuple[Piece, ...]]
 ) -> np.ndarray:
-    if int(row) not in pieces:
+    if row not in pieces:
         return read(row)
-    return np.concatenate([read(piece.row)[piece.start : piece.end] for piece in pieces[int(row)]])
+    return np.concatenate([read(piece.row)[piece.start : piece.end] for piece in pieces[row]])
 
 
-def _subsample(array: np.ndarray, max_frames: int | None) -> np.ndarray:
+def _subsampled(array: np.ndarray, max_frames: int | None) -> np.ndarray:
     if max_frames is None or len(array) <= max_frames:
         return array
     return array[np.linspace(0, len(array) - 1, max_frames).round().astype(np.int64)]
 
 
-def _pad(arrays: list[np.ndarray], buffers: Buffers) -> Tensor:
+def padded(arrays: Sequence[np.ndarray], buffers: Buffers | None = None) -> Tensor:
+    """Copies B arrays (T, ...) into one [B, longest T, ...], with zeros after the short ones."""
     longest = max(map(len, arrays))
-    padded = buffers.empty((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
+    shape = (len(arrays), longest, *arrays[0].shape[1:])
+    empty = np.empty if buffers is None else buffers.empty
+    together = empty(shape, arrays[0].dtype)
     # Only the padding is zeroed: the rest is written anyway.
-    for target, array in zip(padded, arrays, strict=True):
+    for target, array in zip(together, arrays, strict=True):
         target[: len(array)] = array
         target[len(array) :] = 0
-    return torch.from_numpy(padded)
+    return torch.from_numpy(together)
 
 
 def read_ahead(
@@ -81,16 +86,16 @@ def read_ahead(
     finish: Callable[[Batch], Batch] | None = None,
     buffers: Buffers | None = None,
 ) -> Generator[Batch, None, None]:
-    """Yields the batches in order; the next one is read while this one is worked on.
+    """Yields the batches in order, and reads the next one while the caller works on this one.
 
-    A thread is enough, and no worker process has to be started, signalled or killed: reading is
-    copying from mapped memory, which lets go of the interpreter.
+    A thread suffices, since reading copies from mapped memory without holding the interpreter's
+    lock; no worker process has to be started, signalled or killed.
 
     Args:
-        windows: shard numbers of the windows that the batches walk through; of a remote corpus,
-            the window after that of a batch is fetched meanwhile. Without them, the shards
-            of each batch are fetched when it is read.
-        finish: what else is done to a batch in the thread.
+        windows: shard numbers of the windows that the batches walk through. Of a remote corpus,
+            the window after a batch's own is fetched meanwhile; without windows, only the shards
+            of a batch are fetched, when it is read.
+        finish: called with each batch in the thread; returns the batch to yield.
         buffers: memory of earlier batches to write into; by default only that of this pass.
     """
     memory = buffers or Buffers()

@@ -1,8 +1,8 @@
-"""Which sequences make which micro-batch, and in which order: a pure function.
+"""Plans an epoch: which sequences form which micro-batch, and in which order.
 
-The plan knows nothing of ranks. Optimizer step s takes micro-batches [s * k, (s + 1) * k), k fixed
-for the run, and rank r of w works on every w-th of them. So a position in training is one number,
-and the data order stays the same on any number of processes.
+The plan does not depend on the number of ranks. Optimizer step s takes micro-batches
+[s * k, (s + 1) * k), with k fixed for the run, and rank r of w works on every w-th of them. So a
+position in training is one number, and the data order is the same on any number of processes.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from itertools import pairwise
 import numpy as np
 
 LENGTH_NOISE = 0.05
+"""Share by which lengths vary at random before they are sorted."""
 SHARDS = 1
-"""Sets the order of shards apart from what else is seeded by (seed, epoch)."""
+"""Distinguishes the seed of the shards' order from the others of (seed, epoch)."""
 
 
 def required_output_length(token_ids: list[int]) -> int:
-    """Output steps CTC needs: one a token, and a blank between equal neighbours."""
-    repeats = sum(a == b for a, b in pairwise(token_ids))
-    return len(token_ids) + repeats
+    """Returns the output steps that CTC needs: one per token, and a blank between equal ones."""
+    return len(token_ids) + sum(a == b for a, b in pairwise(token_ids))
 
 
 def alignable(
     frames: np.ndarray, required: np.ndarray, output_stride: int
 ) -> tuple[np.ndarray, str]:
-    """Which rows have enough output steps for their labels, and the reason why others have not.
+    """Finds the rows that have enough output steps for their labels.
 
     Args:
         frames: [N] input frames of each row.
         required: [N] `required_output_length` of each row.
-        output_stride: input frames an output step.
+        output_stride: input frames per output step.
 
     Returns:
-        ([N] bool, reason)
+        [N] bool, and the reason why the others have not.
     """
     reason = (
         f"fewer output steps (frames / {output_stride}) than labels and the blanks between repeats"
@@ -44,10 +44,10 @@ def alignable(
 def train_windows(
     shards: np.ndarray, shard_window: int | None, *, seed: int, epoch: int
 ) -> list[np.ndarray]:
-    """The shards that an epoch reads together: shuffled, then cut into windows of `shard_window`.
+    """Shuffles the shards of an epoch and cuts them into windows that are read together.
 
     Args:
-        shards: [N] number of the shard that each row lies in.
+        shards: [N] number of each row's shard.
         shard_window: shards in a window (the last may have fewer); None: all are one window.
 
     Returns:
@@ -58,7 +58,7 @@ def train_windows(
 
 
 def evaluation_windows(shards: np.ndarray, shard_window: int | None) -> list[np.ndarray]:
-    """As train_windows, in the order of the corpus."""
+    """Cuts the shards into windows as train_windows does, in the order of the corpus."""
     return _windows(np.unique(shards), shard_window)
 
 
@@ -78,26 +78,25 @@ def plan(
     shards: np.ndarray | None = None,
     shard_window: int | None = None,
 ) -> list[np.ndarray]:
-    """Micro-batches of one epoch, every row in exactly one.
+    """Plans the micro-batches of one epoch, with every row in exactly one.
 
-    Rows of about the same length share a micro-batch (bucketing), with a twentieth of noise on the
-    lengths so that the company changes from epoch to epoch. With `shard_window` this happens
-    within `train_windows`, one after the other.
+    Rows of about the same length share a micro-batch (bucketing). The lengths vary by up to 5 % at
+    random, so that a row meets other rows in each epoch. With `shard_window` this happens within
+    `train_windows`, one after the other.
 
     Args:
-        frames: [N] frames of each row, with the most that augmentation can make of them.
+        frames: [N] frames of each row, after augmentation's longest stretch.
         batch_size: most rows in a micro-batch.
         batch_frames: most padded frames in a micro-batch (rows x longest); None is no limit. A
-            single row longer than this still gets a micro-batch of its own.
-        curriculum: short micro-batches first (of each window) instead of a random order.
-        shards: [N] number of the shard that each row lies in; needed with `shard_window`.
+            longer row gets a micro-batch of its own.
+        curriculum: puts short micro-batches first in each window, instead of a random order.
+        shards: [N] number of each row's shard; needed with `shard_window`.
         shard_window: shards in a window; None: all rows are one window.
 
     Returns:
-        arrays of positions into `frames`.
+        arrays of positions in `frames`.
     """
-    if shards is None:
-        shards = np.zeros(len(frames), int)
+    shards = np.zeros(len(frames), int) if shards is None else shards
     random = np.random.default_rng([seed, epoch])
     batches: list[np.ndarray] = []
     for window in train_windows(shards, shard_window, seed=seed, epoch=epoch):
@@ -119,12 +118,11 @@ def evaluation_plan(
     shards: np.ndarray | None = None,
     shard_window: int | None = None,
 ) -> list[np.ndarray]:
-    """Micro-batches by length, longest first (so that too little memory shows at once).
+    """Plans micro-batches by length, the longest first, so that too little memory shows at once.
 
-    With `shard_window` window by window; arguments as for `plan`.
+    With `shard_window` this happens window by window. Arguments are those of `plan`.
     """
-    if shards is None:
-        shards = np.zeros(len(frames), int)
+    shards = np.zeros(len(frames), int) if shards is None else shards
     batches: list[np.ndarray] = []
     for window in evaluation_windows(shards, shard_window):
         rows = np.flatnonzero(np.isin(shards, window))
@@ -136,7 +134,7 @@ def evaluation_plan(
 def _cut(
     order: np.ndarray, frames: np.ndarray, batch_size: int, batch_frames: int | None
 ) -> list[np.ndarray]:
-    """Cuts a window's rows, never none, into micro-batches."""
+    """Cuts the rows of a window, at least one, into micro-batches."""
     batches: list[np.ndarray] = []
     start, longest = 0, 0
     for position, row in enumerate(order):
@@ -154,10 +152,10 @@ def _cut(
 def micro_batches_of_rank(
     num_micro_batches: int, *, step: int, per_step: int, rank: int, world_size: int
 ) -> list[tuple[int, bool]]:
-    """What a rank runs in optimizer step `step` of an epoch: (micro-batch, does it count).
+    """Returns what a rank runs in optimizer step `step` of an epoch: (micro-batch, does it count).
 
     Every rank runs equally many. In a short last step, ranks without a micro-batch of their own
-    repeat the step's first with weight 0, so that no collective waits for them.
+    repeat the first one of the step with weight 0, so that no collective operation waits for them.
     """
     first = step * per_step
     end = min(first + per_step, num_micro_batches)
@@ -171,7 +169,11 @@ def steps_per_epoch(num_micro_batches: int, per_step: int) -> int:
 
 
 def accumulation_for(per_step: int, world_size: int) -> int:
-    """Micro-batches a rank runs per optimizer step. ValueError lists the world sizes that work."""
+    """Returns the micro-batches that a rank runs per optimizer step.
+
+    Raises:
+        ValueError: they cannot be shared equally; lists the world sizes that work.
+    """
     if per_step % world_size:
         fitting = [str(w) for w in range(1, per_step + 1) if per_step % w == 0]
         raise ValueError(

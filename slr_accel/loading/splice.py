@@ -1,7 +1,7 @@
-"""Training sequences cut and joined anew: more sentences than were recorded.
+"""Cuts and joins training sequences, so that there are more sentences than were recorded.
 
-A row may be replaced by a run of its own signs (where the corpus has segments), and another row,
-cut likewise, may be joined to its end. What is made of a row depends on (seed, epoch, row) alone.
+A row may be cropped to a few of its signs, where the corpus has segments, and another row, cropped
+likewise, may be joined to its end. The result depends on (seed, epoch, row) alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 @dataclass(frozen=True)
 class Spliced:
     pieces: tuple[Piece, ...]
-    """Joined in time."""
+    """The pieces, one after the other."""
     targets: list[int]
 
     @property
@@ -37,7 +37,7 @@ class Spliced:
 
 @dataclass(frozen=True)
 class Source:
-    """A train row as splicing needs it."""
+    """A train row, as splicing needs it."""
 
     row: int
     frames: int
@@ -56,9 +56,13 @@ def splice(
     output_stride: int,
     separator: list[int],
 ) -> Spliced:
-    """What becomes of a row. Always alignable if the row is: else a change is left undone.
+    """Crops a row and joins another to it, each with its probability.
 
-    `separator` comes between the targets of rows that are joined.
+    A change after which CTC could not align the targets is not made.
+
+    Args:
+        others: rows that may be joined.
+        separator: targets between those of joined rows.
     """
     spliced = _cropped(source, random, crop_probability, output_stride)
     if random.random() < join_probability:
@@ -87,7 +91,7 @@ def _cropped(
 
 
 def _borders(source: Source) -> list[int]:
-    """Where the row may be cut: its ends, and midway between neighbouring signs."""
+    """Returns the frames at which a row may be cut: its ends, and midway between signs."""
     segments = source.segments or ()
     middles = [(before[1] + after[0]) // 2 for before, after in pairwise(segments)]
     return [0, *middles, source.frames]

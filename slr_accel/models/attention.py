@@ -1,4 +1,4 @@
-"""Cross-modal attention: each landmark block asks the others what they show, near in time."""
+"""Cross-modal attention: each landmark block attends to the others at nearby steps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from slr_accel.padding import frame_mask
 
 XAVIER_GAIN = 0.5
-"""Small weights at first: attention starts near to adding nothing."""
+"""Weights are small at first, so that attention adds almost nothing."""
 
 
 class CrossModalAttention(nn.Module):
-    """Blocks [B, T, N, C] -> the same, with what the other blocks show added to each.
+    """Adds to each block what attention finds in the others, [B, T, N, C] -> [B, T, N, C].
 
-    Pre-norm multi-head attention (Vaswani et al. 2017). A step of a block asks those of the other
-    blocks (of its own where it is the only one) that are at most `span` steps away; how far away
-    weighs in. Steps beyond a sequence's length are never looked at. What attention adds is clamped
-    to `clamp`, 0 is off: a landmark far off does not drown the rest.
+    Pre-norm multi-head attention (Vaswani et al. 2017). A step of a block attends to the steps of
+    the other blocks (of its own where there is only one) that are at most `span` steps away, with
+    a learned weight for each distance, and never to padding. What attention adds is clamped to
+    `clamp` (0 is off), so that an outlier among the landmarks does not hide the rest.
     """
 
     others: Tensor
@@ -56,15 +56,15 @@ class CrossModalAttention(nn.Module):
         return x.unflatten(-1, (self.heads, -1))  # (B, T, N, heads, C / heads)
 
     def _allowed(self, lengths: Tensor, steps: int) -> Tensor:
-        """[B, T, 1, N, N, W] bool: what each step may look at."""
+        """Returns [B, T, 1, N, N, W] bool: what each step may attend to."""
         valid = _near(frame_mask(lengths, steps), self.span)  # (B, T, W)
-        # Padding looks at its own step: with nothing to look at, softmax would be NaN.
+        # Padding attends to its own step: with nothing to attend to, softmax would be NaN.
         own_step = torch.arange(valid.shape[-1], device=lengths.device) == self.span
         return (valid | own_step)[:, :, None, None, None] & self.others[:, :, None]
 
 
 def _near(x: Tensor, span: int) -> Tensor:
-    """[B, T, ...] -> [B, T, ..., W]: for each step those around it, zeros beyond both ends."""
+    """Gathers the steps around each step, [B, T, ...] -> [B, T, ..., W]; 0 beyond both ends."""
     edge = x.new_zeros(x.shape[0], span, *x.shape[2:])
     return torch.cat([edge, x, edge], dim=1).unfold(1, 2 * span + 1, 1)
 

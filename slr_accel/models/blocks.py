@@ -1,4 +1,4 @@
-"""Pieces that models share. Padding never reaches a valid frame through any of them."""
+"""Layers that models share. Through none of them does padding change a valid frame."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.nn import functional
 
 from slr_accel.models.norms import make_norm
 from slr_accel.padding import frame_mask, frames_at
-from slr_accel.settings.models import Normalisation
+from slr_accel.settings.models.base import Normalisation
 
 
 class MaskedConv(nn.Module):
     """A convolution over time, [B, T, C] -> [B, ceil(T / stride), C'].
 
-    Frames beyond a sequence's length enter as 0, as the frames before its start do; so a sequence
-    sees the same whether it is alone or padded.
+    Padding enters as 0, as the frames before a sequence's start do, so that the result is the same
+    for a sequence alone or padded.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class MaskedConv(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * frame_mask(lengths, x.shape[1])[..., None]
         if x.shape[1] < self.stride:
-            # One more frame of zeros changes nothing; for a single frame at stride 2 the CPU's
-            # bfloat16 kernel (torch 2.13) leaves gradients of weights uninitialised.
+            # A frame of zeros changes nothing. Without it, for a single frame at stride 2, the
+            # bfloat16 kernel of the CPU (torch 2.13) leaves gradients of weights uninitialised.
             x = functional.pad(x, (0, 0, 0, self.stride - x.shape[1]))
         y = self.conv(x.transpose(1, 2)).transpose(1, 2)
         return y, output_lengths(lengths, self.stride)
 
 
 class SqueezeExcitation(nn.Module):
-    """Weighs channels by the mean over a sequence's own frames (Hu et al. 2018)."""
+    """Weighs channels by their means over a sequence's own frames (Hu et al. 2018)."""
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()
@@ -65,9 +65,8 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV3's block (Howard et al. 2019) over time: widen, depthwise, narrow.
 
-    With several kernel sizes equal parts of the widened channels see spans of their own, side by
-    side as in Inception (Szegedy et al. 2015). Normalisation crosses neither sequences nor
-    processes.
+    With several kernel sizes, equal parts of the widened channels have convolutions of their own,
+    side by side as in Inception (Szegedy et al. 2015). No statistics are taken over sequences.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class InvertedResidual(nn.Module):
 
 
 class DepthwiseViews(nn.Module):
-    """As a depthwise MaskedConv, but equal parts of the channels have kernels of several sizes."""
+    """A depthwise MaskedConv in which equal parts of the channels have kernels of several sizes."""
 
     def __init__(self, channels: int, kernel_sizes: Sequence[int], stride: int) -> None:
         super().__init__()
@@ -124,7 +123,7 @@ class DepthwiseViews(nn.Module):
 
 
 def pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
-    """Means over `stride` frames of [B, T, C]; frames beyond a sequence's length count as 0."""
+    """Averages each `stride` frames of [B, T, C]; padding counts as 0."""
     if stride == 1:
         return x
     x = x * frame_mask(lengths, x.shape[1])[..., None]
@@ -134,22 +133,22 @@ def pooled(x: Tensor, lengths: Tensor, stride: int) -> Tensor:
 
 
 def output_lengths(lengths: Tensor, stride: int) -> Tensor:
-    """Steps of sequences at 1 / stride of the frame rate: ceil(T / stride)."""
+    """Returns the steps of sequences at 1 / stride of the frame rate: ceil(T / stride)."""
     return torch.div(lengths + stride - 1, stride, rounding_mode="floor")
 
 
 def strides(reduction: int, blocks: int) -> list[int]:
-    """Of each block. Halvings come in the first ones, where they save most."""
+    """Returns the stride of each block: the first ones halve, where that saves most."""
     halvings = reduction.bit_length() - 1
-    assert halvings <= blocks, "the settings' problems() refuse this"
+    assert halvings <= blocks
     return [2] * halvings + [1] * (blocks - halvings)
 
 
 class Upsampling(nn.Module):
-    """More steps from fewer: [B, ceil(T / from_stride), C] -> [B, ceil(T / to_stride), C].
+    """Makes more steps of fewer: [B, ceil(T / from_stride), C] -> [B, ceil(T / to_stride), C].
 
-    `interpolate` reads step t at ((t + 0.5) * to_stride / from_stride - 0.5), between its
-    neighbours and never beyond the sequence's own last step. `transposed` learns it.
+    `interpolate` reads step t at ((t + 0.5) * to_stride / from_stride - 0.5), linearly and never
+    beyond the sequence's own last step. `transposed` is a transposed convolution.
     """
 
     def __init__(self, channels: int, from_stride: int, to_stride: int, kind: str) -> None:
@@ -170,7 +169,7 @@ class Upsampling(nn.Module):
         Args:
             lengths: [B] steps of x.
             frames: [B] input frames.
-            padded: T, with the padding.
+            padded: T, the input frames with padding.
         """
         if self.factor == 1:
             return x, lengths
@@ -187,11 +186,11 @@ class Upsampling(nn.Module):
 
 
 class BiLSTM(nn.Module):
-    """A bidirectional LSTM that no padding reaches, [B, T, C] -> [B, T, 2 * hidden].
+    """A bidirectional LSTM that padding does not reach, [B, T, C] -> [B, T, 2 * hidden].
 
     The backward direction runs forward over each sequence's own reversed copy, so that padding
-    comes last for both. The result is that of a packed bidirectional LSTM, in less than half the
-    time on a CPU, where packed sequences miss the fused kernel.
+    comes last in both. The result is that of a packed bidirectional LSTM, but on a CPU takes less
+    than half the time, since packed sequences do not use the fused kernel.
     """
 
     def __init__(self, in_channels: int, hidden: int, layers: int, dropout: float) -> None:
@@ -203,7 +202,7 @@ class BiLSTM(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         time = torch.arange(x.shape[1], device=x.device)
-        # Frame t looks at length - 1 - t; padding stays where it is.
+        # Frame t reads length - 1 - t; padding stays where it is.
         mirrored = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             if layer:
@@ -224,7 +223,7 @@ def _lstm(in_channels: int, hidden: int) -> nn.LSTM:
 
 
 class ChannelDropout(nn.Module):
-    """Drops a feature channel for a whole sequence, so that none is relied on alone."""
+    """Drops a feature channel for a whole sequence, so that the model relies on none alone."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()

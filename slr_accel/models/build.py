@@ -1,51 +1,54 @@
-"""Which class a model's name stands for."""
+"""Makes a model from its name and settings, or from its config.json."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from slr_accel.features.transform import UNKNOWN_RATE, FeatureTransform
 from slr_accel.layouts.layout import Layout
-from slr_accel.models.cosign import CoSign
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.models.speech import Speech
-from slr_accel.models.student import Student
-from slr_accel.models.student_reference import StudentReference
-from slr_accel.models.teacher import Teacher
 from slr_accel.settings.features import FeatureSettings
-from slr_accel.settings.models import MODELS
-
-CLASSES: dict[str, type[Recogniser]] = {
-    "student": Student,
-    "student_reference": StudentReference,
-    "teacher": Teacher,
-    "cosign": CoSign,
-    "speech": Speech,
-}
+from slr_accel.settings.models.base import ModelSettings
+from slr_accel.settings.models.by_name import MODELS
 
 
 def make_model(
     name: str,
     features: FeatureTransform,
-    settings: Any,
+    settings: ModelSettings,
     num_outputs: int,
     max_frames: int | None = None,
 ) -> Recogniser:
-    """A model with fresh weights; `settings` are those that MODELS[name] names.
+    """Makes a model with fresh weights.
 
-    `max_frames` is the length that longer sequences are subsampled to, None where none are.
+    Args:
+        name: one of MODELS. The class is the only Recogniser in the file of that name.
+        settings: of the class MODELS[name].
+        num_outputs: tokens of the vocabulary and the blank.
+        max_frames: longer sequences are subsampled to this many frames; None: none are.
     """
-    model = CLASSES[name](features, settings, num_outputs)
+    assert name in MODELS
+    module = import_module(f"slr_accel.models.{name}")
+    [kind] = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Recogniser)
+        and value.__module__ == module.__name__
+    ]
+    model: Recogniser = kind(features, settings, num_outputs)
     model.max_frames = max_frames
     return model
 
 
 def model_name(model: Recogniser) -> str:
-    return next(name for name, kind in MODELS.items() if isinstance(model.settings, kind))
+    """Returns the model's name: that of the file its class is in."""
+    return type(model).__module__.rpartition(".")[2]
 
 
 def model_config(model: Recogniser) -> dict[str, Any]:
-    """Everything but the weights that rebuilds the model, as config.json has it."""
+    """Returns what config.json holds: all that rebuilds the model but its weights."""
     return {
         "model_type": model_name(model),
         "layout": model.features.layout.to_json(),
@@ -59,15 +62,19 @@ def model_config(model: Recogniser) -> dict[str, Any]:
 
 
 def build_model(config: dict[str, Any]) -> Recogniser:
-    """A model with fresh weights from its config. Raises ValueError where the config is wrong."""
+    """Makes a model with fresh weights from what config.json holds.
+
+    Raises:
+        KeyError, TypeError, ValueError: the config is wrong.
+    """
     name = config.get("model_type")
     if name not in MODELS:
-        raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+        raise ValueError(f"unknown model_type {name!r}; known: {', '.join(MODELS)}")
     max_frames = config.get("max_frames")
     if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
-        raise ValueError(f"max_frames {max_frames!r} is no number of frames")
+        raise ValueError(f"max_frames is {max_frames!r}; it must be a whole number from 1 on")
     rate = config["frames_per_second"]
-    # Configs without `knows_rate` have the assumed rate also where the corpus did not say.
+    # Where a config has no `knows_rate`, the assumed rate may also be an unknown one.
     knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
     features = FeatureTransform(
         Layout.from_json(config["layout"]),

@@ -1,9 +1,10 @@
 """CoSign: graph convolutions over the points of each block, in two streams, BiLSTM, CTC.
 
 After Jiao et al. 2023, "CoSign: exploring co-occurrence signals in skeleton-based continuous sign
-language recognition", ICCV: a graph network of its own for each block, a stream of positions and a
-stream of motion, and complementary regularisation. The streams are joined after their convolutions
-instead of layer by layer, each has a CTC head of its own, and time is reduced inside the graphs.
+language recognition", ICCV: a graph network for each block, a stream of positions and a stream of
+motion, and complementary regularisation. Unlike there, the streams are joined after their
+convolutions and not layer by layer, each has a CTC head of its own, and time is reduced inside the
+graphs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import CoSignSettings
+from slr_accel.settings.models.cosign import CoSignSettings
 
 POSITIONS = ("position", "relative", "shape")
 """Feature groups of the position stream."""
@@ -73,10 +74,10 @@ class CoSign(Recogniser):
 
 
 class BlockGraphs(nn.Module):
-    """One stream: [B, T, F] -> [B, T', blocks, block_channels].
+    """The graphs of one stream: [B, T, F] -> [B, T', blocks, block_channels].
 
     Raises:
-        ValueError: a block has none of the stream's feature groups, or there are distances.
+        ValueError: a block has none of the stream's feature groups, or `distances` is among them.
     """
 
     def __init__(
@@ -86,8 +87,8 @@ class BlockGraphs(nn.Module):
         chosen = ", ".join(features.settings.groups)
         if "distances" in features.settings.groups:
             raise ValueError(
-                f"groups is {chosen}; the model cosign cannot use distances, which are of pairs of "
-                "points: leave them out"
+                f"groups is {chosen}; the model cosign cannot use distances, which belong to pairs "
+                "of points: leave them out"
             )
         points = {
             block.name: features.columns.of_points(block, groups)
@@ -110,7 +111,7 @@ class BlockGraphs(nn.Module):
 
 
 class StreamConv(nn.Module):
-    """The blocks of a stream together, over time: [B, T', blocks, block_channels] -> [B, T', C]."""
+    """Joins the blocks of a stream, over time: [B, T', blocks, block_channels] -> [B, T', C]."""
 
     def __init__(self, blocks: int, settings: CoSignSettings) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is made of a frame's features, block by block: face, hands and body speak for themselves."""
+"""Encodes the features of each landmark block by itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from slr_accel.features.transform import FeatureTransform
 
 
 class BlockEncoders(nn.Module):
-    """An encoder of its own for each landmark block, [B, T, F] -> one [B, T, C] a block.
+    """Encodes each landmark block, [B, T, F] -> one [B, T, C] per block.
 
-    A convolution over a few frames of the block's features, and what its presence adds; nothing of
-    the others. Raises ValueError where a block has no features.
+    An encoder is a convolution over a few frames of its block's features, plus weights where the
+    block is present. Raises ValueError where a block has no features.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class BlockEncoders(nn.Module):
         self.presence = nn.ParameterList(torch.zeros(channels) for _ in self._widths)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """`x` is what FeatureTransform gives: the blocks' features, then a presence each.
+        """Encodes what FeatureTransform returns: the blocks' features, then a presence for each.
 
-        Beyond a sequence's length that is 0, as it is before its start.
+        Padding is 0 there, as the convolutions' own padding before a sequence's start is.
         """
         *blocks, presence = x.split([*self._widths, len(self._widths)], dim=-1)
         return [

@@ -13,7 +13,7 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.location import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings.run import read_yaml
+from slr_accel.settings.recipes import read_yaml
 
 
 def save_model(

@@ -1,4 +1,4 @@
-"""Graph convolutions over the points of one landmark block, each with a convolution over time."""
+"""Convolutions over the graph of a landmark block's points, each with one over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from slr_accel.layouts.skeleton import BONES
 from slr_accel.models.blocks import MaskedConv, pooled
-from slr_accel.settings.models import CoSignSettings
+from slr_accel.settings.models.cosign import CoSignSettings
 
 
 class PointGraph(nn.Module):
@@ -37,7 +37,7 @@ class PointGraph(nn.Module):
         if nodes < len(points):
             self.pool = nn.Linear(len(points), nodes, bias=False)
             edges = torch.zeros(nodes, nodes)
-        # The first halving comes before the graphs, whose cost is that of the steps.
+        # The first halving comes before the graphs, so that they have half the steps.
         early, late = min(settings.output_stride, 2), max(settings.output_stride // 2, 1)
         self.embedding = MaskedConv(columns.shape[1], width, settings.kernel_size, early)
         self.identity = nn.Parameter(torch.randn(nodes, 1, width) / 2)
@@ -68,11 +68,11 @@ class PointGraph(nn.Module):
 
 
 class GraphBlock(nn.Module):
-    """[B, P, T, C] -> [B, P, ceil(T / stride), C]: over the graph, then over time (ST-GCN).
+    """Convolves over the graph, then over time: [B, P, T, C] -> [B, P, ceil(T / stride), C].
 
-    Yan et al. 2018, "Spatial temporal graph convolutional networks", arXiv:1801.07455, with one
-    matrix for a point itself and one for the mean of its neighbours, and a learned adjacency added
-    to the skeleton's (Shi et al. 2019, arXiv:1805.07694). Normalisation is per point and frame.
+    ST-GCN (Yan et al. 2018, arXiv:1801.07455) with one matrix for a point itself and one for the
+    mean of its neighbours, and a learned adjacency added to the skeleton's (Shi et al. 2019,
+    arXiv:1805.07694). Normalisation is per point and frame.
     """
 
     edges: Tensor
@@ -95,21 +95,21 @@ class GraphBlock(nn.Module):
         reached = torch.einsum("qp,bptc->bqtc", self.edges + self.learned, self.neighbours(y))
         y, new_lengths = over_time(self.time, functional.relu(self.own(y) + reached), lengths)
         x = pooled(x.flatten(0, 1), lengths.repeat_interleave(x.shape[1]), self.stride).view_as(y)
-        # A point's channel is dropped for the whole sequence: points are not relied on alone.
+        # A point's channel is dropped for the whole sequence, so that none is relied on alone.
         kept = self.dropout(y.new_ones(*y.shape[:2], 1, y.shape[3]))
         return x + y * kept, new_lengths
 
 
 def over_time(conv: MaskedConv, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """A convolution over time of each point: [B, P, T, C] -> [B, P, ceil(T / stride), C']."""
+    """Convolves each point over time: [B, P, T, C] -> [B, P, ceil(T / stride), C']."""
     y, new_lengths = conv(x.flatten(0, 1), lengths.repeat_interleave(x.shape[1]))
     return y.unflatten(0, x.shape[:2]), new_lengths.unflatten(0, x.shape[:2])[:, 0]
 
 
 def adjacency(points: tuple[str, ...]) -> Tensor:
-    """[P, P]: row p holds the shares with which its neighbours in the skeleton reach point p.
+    """Returns [P, P], where row p has the weights of the neighbours of point p in the skeleton.
 
-    0 throughout for points that no skeleton names.
+    All weights of points that are in no skeleton are 0.
     """
     joined = torch.tensor([[float(frozenset((p, q)) in BONES) for q in points] for p in points])
     return joined / joined.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,32 +1,26 @@
-"""Normalisation that no padding and no other sequence reaches, so it is the same on any process."""
+"""Normalises each frame or each sequence by itself, without padding or other sequences."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import SEQUENCE_GROUPS, Normalisation
+from slr_accel.settings.models.base import SEQUENCE_GROUPS, Normalisation
 
 
 def make_norm(kind: Normalisation, channels: int) -> FrameNorm | MaskedGroupNorm:
-    """A norm of [B, T, C], called with the sequences' lengths [B]."""
+    """Makes a norm of [B, T, C] that is called with the sequences' lengths [B]."""
     if kind == "frame":
         return FrameNorm(channels)
     return MaskedGroupNorm(channels, SEQUENCE_GROUPS)
 
 
-class FrameNorm(nn.Module):
-    """Layer norm (Ba et al. 2016) of each frame by itself."""
+class FrameNorm(nn.LayerNorm):
+    """Layer norm (Ba et al. 2016), for which lengths do not matter."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias)
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x)
 
 
 class MaskedGroupNorm(nn.Module):

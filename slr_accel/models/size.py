@@ -1,4 +1,4 @@
-"""How large a model is."""
+"""Computes the size of a model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def num_parameters(model: nn.Module) -> int:
 
 
 def megabytes(model: nn.Module) -> dict[str, float]:
-    """MB (10^6 bytes) of the parameters: in fp32, in fp16, and as weight-only int8.
+    """Returns the MB (10^6 bytes) of the parameters in fp32, fp16 and weight-only int8.
 
-    int8 is a byte for each number in a matrix or kernel, with a float32 scale for each of its
+    int8 takes a byte for each number of a matrix or kernel and a float32 scale for each of its
     rows; biases and norms stay float32.
     """
     all_numbers = num_parameters(model)

@@ -12,7 +12,7 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, output_lengths
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import SpeechSettings
+from slr_accel.settings.models.speech import SpeechSettings
 
 
 class Speech(Recogniser):
@@ -46,7 +46,7 @@ class Speech(Recogniser):
 class MaskedConv2d(nn.Module):
     """[B, C, T, F] -> [B, C', ceil(T / stride), ceil(F / 2)], layer norm over channels, ReLU.
 
-    Frames beyond a sequence's length enter as 0, as those before its start do.
+    Padding enters as 0, as the frames before a sequence's start do.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:

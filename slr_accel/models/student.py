@@ -1,4 +1,4 @@
-"""The student: a frame encoder a block, MobileNetV3 blocks over time, BiLSTM, CTC."""
+"""The student: an encoder for each landmark block, MobileNetV3 blocks over time, BiLSTM, CTC."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import StudentSettings
+from slr_accel.settings.models.student import StudentSettings
 
 
 class Student(Recogniser):
@@ -73,7 +73,7 @@ class Student(Recogniser):
     def _recognise(self, encoded: Tensor, lengths: Tensor) -> Output:
         """From encoded blocks to tokens."""
         frames = lengths
-        # The sum of the encoders is one convolution over all blocks, each with weights of its own.
+        # The sum of the encoders is one convolution over all blocks.
         x = self.encoder_norm(encoded.sum(dim=2), lengths)
         x = self.dropout(functional.hardswish(x))
         for block in self.blocks:

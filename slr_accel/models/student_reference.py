@@ -1,11 +1,11 @@
-"""The published student, for comparison: encoders of feature groups, MobileNetV3 blocks, BiLSTM.
+"""The published student, for comparison: encoders, MobileNetV3 blocks over time, BiLSTM, CTC.
 
-The description taken literally: on MediaPipe Holistic's 6,516 features (position, velocity,
-acceleration and relative), two linear layers each for the pose's, the hands' and the face's
-positions and for all that is left; a stem of 16 channels at half the frame rate; six blocks of
-MobileNetV3-Small (Howard et al. 2019, table 2), the second at a quarter; a transposed convolution
-back to every frame; one BiLSTM. Only the first weights are not the published ones: they are those
-of our other models. Of 14.4 M parameters, 12.6 M are in the last encoder.
+It follows the description: on MediaPipe Holistic's 6,516 features (position, velocity, acceleration
+and relative), two linear layers each for the positions of the pose, of the hands and of the face,
+and for all other features; a stem of 16 channels at half the frame rate; six blocks of
+MobileNetV3-Small (Howard et al. 2019, table 2), from the second on at a quarter; a transposed
+convolution back to every frame; one BiLSTM. Only the initialisation is that of our other models. Of
+14.4 M parameters, 12.6 M are in the last encoder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, MaskedConv, SqueezeExcitation
 from slr_accel.models.recogniser import Output, Recogniser, checkpointed, log_probs, make_head
 from slr_accel.padding import frame_mask
-from slr_accel.settings.models import StudentReferenceSettings
+from slr_accel.settings.models.student_reference import StudentReferenceSettings
 
 ENCODER_CHANNELS = {"pose": 64, "hands": 128, "face": 64, "rest": 128}
 STEM_CHANNELS = 16
 
 
 class _Shape(NamedTuple):
-    """Of a block: widths inside and after it, frames its convolution sees, and so on."""
+    """The shape of a block: its widths inside and after it, its convolution, and so on."""
 
     inside: int
     after: int
@@ -46,7 +46,7 @@ BLOCKS = (
     _Shape(120, 48, 5, 1, True, nn.Hardswish),
 )
 REDUCTION = 4
-"""Input frames a step after the blocks: the stem and the second one halve."""
+"""Input frames per step after the blocks: the stem and the second block halve."""
 
 
 class StudentReference(Recogniser):
@@ -92,14 +92,14 @@ class StudentReference(Recogniser):
         x = functional.hardswish(self.stem_norm(x, steps))
         for block in self.blocks:
             x, steps = block(x, steps)
-        # A step makes four frames of its own: padding reaches none of a sequence's.
+        # Each step makes four frames of its own, so that padding changes no valid frame.
         x = self.upsampling(x.transpose(1, 2)).transpose(1, 2)[:, :frames]
         x, _ = self.projection(self.upsampling_norm(x, lengths).relu(), lengths)
         x = self.dropout(self.projection_norm(x, lengths).relu())
         return Output(log_probs(self.head, self.lstm(x, lengths)), lengths)
 
     def _encoded(self, x: Tensor) -> Tensor:
-        """What the encoders make of the features; presence is no part of the description."""
+        """Encodes the features without presence, which the description does not have."""
         columns = [columns for _, columns in self._parts]
         parts = x[..., : sum(columns)].split(columns, dim=-1)
         encoded = []
@@ -160,8 +160,9 @@ class _Block(nn.Module):
 class MaskedBatchNorm(nn.Module):
     """Batch norm (Ioffe and Szegedy 2015) of [B, T, C] over all valid frames, in float32.
 
-    In training a sequence's output depends on the others of its micro-batch. Of several processes,
-    the first one's running statistics are evaluated: a score is not exactly that of one process.
+    In training, a sequence's output depends on the others of its micro-batch. With several
+    processes, evaluation uses the first one's running statistics, so that scores are not exactly
+    those of one process.
     """
 
     mean: Tensor
@@ -185,7 +186,7 @@ class MaskedBatchNorm(nn.Module):
                 own, mean, variance, self.weight, self.bias, training=training
             )
             if training:
-                # A step that is not finite is left out; nothing of it may stay in these.
+                # A step that is not finite is skipped, and must not change the statistics.
                 self.mean.copy_(torch.where(mean.isfinite(), mean, self.mean))
                 self.variance.copy_(torch.where(variance.isfinite(), variance, self.variance))
             return torch.zeros_like(x, dtype=torch.float32).masked_scatter(valid[..., None], normed)

@@ -20,14 +20,15 @@ from slr_accel.models.recogniser import (
     make_head,
 )
 from slr_accel.models.two_views import read_views
-from slr_accel.settings.models import Normalisation, TeacherSettings
+from slr_accel.settings.models.base import Normalisation
+from slr_accel.settings.models.teacher import TeacherSettings
 
 SPANS = (3, 5, 5, 7)
-"""Frames that the views of an inception block see, after I3D (Carreira and Zisserman 2017). All
-smooth: one frame alone, or the maximum over three, as I3D has them, let the landmarks' noise
-through: 43 instead of 32 % WER on wlasl50 (25 of 30 epochs)."""
+"""Kernel sizes of an inception block, after I3D (Carreira and Zisserman 2017). All of them smooth:
+with I3D's branches of one frame and of the maximum over three, the landmarks' noise made the WER on
+wlasl50 43 instead of 32 % (25 of 30 epochs)."""
 EXPANSION = 2
-"""Width of all views together over that of the block."""
+"""Width inside an inception block, as a multiple of the width outside."""
 
 
 class Teacher(Recogniser):
@@ -87,7 +88,7 @@ class Teacher(Recogniser):
         first, *rest = self.inception
         x, steps = checkpointed(self, first, self.fusion(encoded, lengths), lengths)
         if self.attended is not None:
-            # At half the frame rate, where attention costs half and sees further.
+            # At half the frame rate attention costs half and spans more time.
             flat = pooled(encoded.flatten(2), lengths, self.attention_stride)
             blocks = flat.unflatten(2, encoded.shape[2:])
             for attention in self.attention:
@@ -105,7 +106,7 @@ class Teacher(Recogniser):
 
 
 class Fusion(nn.Module):
-    """Blocks [B, T, N, C] as one: [B, T, C']."""
+    """Joins the blocks: [B, T, N, C] -> [B, T, C']."""
 
     def __init__(
         self, block_channels: int, channels: int, normalisation: Normalisation, dropout: float

@@ -23,7 +23,8 @@ from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, takes_links, write_whole
 from slr_accel.models.location import VOCABULARY_FILE, find_model
-from slr_accel.settings.run import Settings, defaults_of, read_yaml
+from slr_accel.settings.recipes import read_yaml
+from slr_accel.settings.run import Settings, defaults_of
 
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
-
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import SettingsGroup
 
 
-class DecodingSettings(BaseModel):
-    model_config = FORM
-
+class DecodingSettings(SettingsGroup):
     decoder: Literal["greedy"] = "greedy"
     """greedy: the best token of each output step, repeats merged, blanks removed."""

@@ -4,94 +4,98 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt
 
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.mirror import mirror_of
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import Probability, SettingsGroup
 
 Group = Literal["position", "velocity", "acceleration", "relative", "shape", "distances"]
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def _split(value: Any) -> Any:
-    """`a,b` from a command line is a list."""
+    """Splits the `a,b` of a command line."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
-class FeatureSettings(BaseModel):
-    model_config = FORM
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
+
+class FeatureSettings(SettingsGroup):
     groups: Annotated[tuple[Group, ...], BeforeValidator(_split)] = (
         "position",
         "velocity",
         "relative",
     )
-    """What is made of the coordinates: position, velocity, acceleration; relative (hands to the
-    wrist, face to the nose, pose to the shoulders); shape (relative, in units of the block's own
-    size), distances (between fingertips and wrist, likewise)."""
-    blocks: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
-    """Blocks of the layout to use; all by default."""
-    exclude_points: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
-    """Points left out, as BLOCK.POINT with * for anything: pose.*_knee,pose.*_hip."""
+    """Feature groups made of the coordinates, joined by commas: position; velocity; acceleration;
+    relative (hands to the wrist, face to the nose, pose to the shoulders); shape (as relative, but
+    divided by the block's own size); distances (between a hand's fingertips and wrist, divided by
+    its size)."""
+    blocks: Names = ()
+    """Landmark blocks to use, joined by commas, e.g. left_hand,right_hand; default: all."""
+    exclude_points: Names = ()
+    """Points to leave out, as BLOCK.POINT with * for anything: pose.*_knee,pose.*_hip."""
     face_points: Literal["all", "reduced"] = "all"
-    """Points of MediaPipe's face mesh: all 468, or the 128 of lips, eyes, eyebrows, nose and
-    outline."""
+    """Points of MediaPipe's face mesh to use: all 468, or only the 128 of lips, eyes, eyebrows,
+    nose and outline, which makes the model smaller."""
     depth: bool = True
-    """Use z where there is one."""
+    """Use z where the corpus has it."""
 
 
-class AugmentationSettings(BaseModel):
-    """Lengths are in units of the body's length (shoulder width); where the layout has none, of the
-    mean deviation of the coordinates over the train split."""
+class AugmentationSettings(SettingsGroup):
+    """Random changes of training sequences.
 
-    model_config = FORM
+    The unit of length is the shoulder width, or where the layout names no shoulders, the mean
+    standard deviation of the coordinates over the train split.
+    """
 
     time_stretch: Annotated[float, Field(ge=1)] = 1.3
-    """Longest stretch in time; the shortest is its inverse. 1 is off."""
+    """Make each sequence slower or faster by a random factor, at most this one; 1 is off."""
     time_warp: NonNegativeFloat = 0.2
-    """Deviation of the logarithm of the local speed, which changes every 12 frames."""
+    """Standard deviation of the logarithm of the local speed, which changes every 12 frames."""
     frame_dropping: Probability = 0.0
-    """Probability that a frame is left out; never more than the labels can spare."""
+    """Probability that a frame is left out. Sequences keep enough frames for their labels."""
     mirror_probability: Probability = 0.0
-    """Mirror a sequence and let left and right change places. Signs that mean left and right, or
-    east and west, become each other under their old labels."""
+    """Probability that a sequence is mirrored, so that left and right change places. Labels stay,
+    also where a sign then means another, as with left and right, or east and west."""
     rotation: NonNegativeFloat = 0.15
-    """Deviation of a rotation of the image, radians."""
+    """Standard deviation of the angle by which the image is rotated, in radians."""
     zoom: NonNegativeFloat = 0.1
-    """Deviation of the logarithm of the factors on x and on y."""
+    """Standard deviation of the logarithm of the factors on x and on y."""
     shear: NonNegativeFloat = 0.05
-    """Deviation of the shear of x by y."""
+    """Standard deviation of the shear of x by y."""
     body_scale: NonNegativeFloat = 0.0
-    """Deviation of the logarithm of one more factor on both; where the layout has no scale."""
+    """Standard deviation of the logarithm of a factor on both x and y; only for layouts without
+    scale points, whose features would undo it."""
     body_shift: NonNegativeFloat = 0.0
-    """Deviation of a shift of the whole body, in units of length; where the layout has no
-    origin."""
+    """Standard deviation of a shift of the whole body, in shoulder widths; only for layouts without
+    origin points, whose features would undo it."""
     block_shift: NonNegativeFloat = 0.05
-    """Deviation of a shift of each block but the origin's, in units of length."""
+    """Standard deviation of a shift of each landmark block but the origin's, in shoulder widths."""
     block_rotation: NonNegativeFloat = 0.1
-    """Deviation of a rotation of each block but the origin's, about its centre, radians."""
+    """Standard deviation of the angle by which each block but the origin's is rotated about its
+    centre, in radians."""
     jitter: NonNegativeFloat = 0.01
-    """Deviation of noise on every value: in units of length, or of a generic column's train
-    deviation."""
+    """Standard deviation of noise on every value: in shoulder widths, or for columns that are no
+    coordinates, in standard deviations of the column."""
     time_masks: NonNegativeInt = 2
-    """Spans of frames made absent in a sequence."""
+    """Number of spans of frames in a sequence that are hidden; 0 is off."""
     time_mask_share: Probability = 0.1
-    """Longest such span, as a share of the sequence."""
+    """With time_masks: the longest span, as a share of the sequence."""
     block_dropout: Probability = 0.1
-    """Probability that a block is absent, in half of the cases for a span only; the blocks of the
-    layout's origin and scale and the last one left stay."""
+    """Probability that a landmark block is hidden, half of the time only for a span of frames. At
+    least one block stays, and so do those with the layout's origin and scale points."""
 
     @property
     def is_off(self) -> bool:
-        """Nothing would be changed."""
+        """Whether no sequence would be changed."""
         changes = self.model_dump(exclude={"time_stretch", "time_mask_share"})
         return self.time_stretch == 1 and not any(changes.values())
 
     def without_effect(self, layout: Layout) -> list[str]:
-        """Settings that were given and change nothing in sequences of this layout."""
+        """Returns a text for each setting that was given and changes nothing in this layout."""
         given, found = self.model_fields_set, []
         if not any(block.is_planar for block in layout.blocks):
             planar = ("rotation", "zoom", "shear", "block_shift", "block_rotation")
@@ -105,18 +109,17 @@ class AugmentationSettings(BaseModel):
         return found
 
     def problems_with(self, layout: Layout) -> list[str]:
-        """What cannot be done, or changes nothing, in sequences of this layout."""
+        """Returns a text for each setting that this layout has no use for."""
         found = []
         if self.body_scale and layout.scale:
             found.append("body_scale has no effect: the layout's scale points undo it; set it to 0")
         if self.body_shift and len(layout.origin_axes) == 2:
             found.append("body_shift has no effect: the layout's origin undoes it; set it to 0")
         if not any(block.is_planar for block in layout.blocks):
-            given = {"body_scale": self.body_scale, "body_shift": self.body_shift}
             found += [
                 f"{name} has no effect: no block of the layout has x and y; set it to 0"
-                for name, value in given.items()
-                if value
+                for name in ("body_scale", "body_shift")
+                if getattr(self, name)
             ]
         if self.mirror_probability:
             try:

@@ -1,61 +1,63 @@
-"""Settings of the plan and the loader."""
+"""Settings of batches: which sequences they hold, and how these are read."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from slr_accel.settings.form import FORM
+from slr_accel.settings.group import Probability, SettingsGroup
 
 CACHE_GB = 50.0
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class LoadingSettings(BaseModel):
-    model_config = FORM
-
+class LoadingSettings(SettingsGroup):
     batch_size: PositiveInt = 4
-    """Most sequences in a micro-batch."""
+    """Most sequences in a micro-batch, which is what a process computes at once. Lower it where
+    memory is short."""
     batch_frames: PositiveInt | Literal["auto"] | None = None
-    """Most padded frames in a micro-batch, counting the longest stretch of augmentation: with a
-    large --batch_size all micro-batches take about equally long, and processes wait less for each
-    other; auto: what a GPU has room for, tried at the first start."""
+    """Most padded frames in a micro-batch, after augmentation's longest stretch. With a large
+    --batch_size, all micro-batches then take about equally long, and processes wait less for each
+    other. auto: as many as a GPU has room for, found by trial at the first start."""
     max_frames: PositiveInt | None = None
-    """Longer sequences are refused, or subsampled in time with --dynamic_truncation."""
+    """Most frames of a sequence. Longer ones are refused, or with --dynamic_truncation
+    subsampled."""
     dynamic_truncation: bool = False
-    """Subsample sequences longer than --max_frames evenly in time; labels are never cut off. Their
-    motion then looks faster."""
+    """Subsample sequences longer than --max_frames evenly in time: no label is cut off, but motion
+    looks faster."""
     num_train_samples: PositiveInt | None = None
-    """Train on this many sequences, evenly spread over the train split."""
+    """Train on only this many sequences, evenly spread over the train split."""
     crop_probability: Probability = 0.0
-    """Replace a sequence by a run of its signs, where the corpus has segments."""
+    """Probability that a sequence is cut to some consecutive signs; only where the corpus has
+    segments."""
     join_probability: Probability = 0.0
-    """Join another train sequence to the end of one."""
+    """Probability that another train sequence is joined to the end of a sequence."""
     curriculum_epochs: NonNegativeInt = 0
-    """In this many first epochs, short sequences come first (within each window of shards)."""
+    """Number of first epochs in which short sequences come first, within each window of shards."""
     shard_window: PositiveInt | None = None
-    """Sequences are shuffled within windows of this many shards, read one after the other, so that
-    a remote corpus larger than the disk can be trained on; default: all shards are one window."""
+    """Shuffle sequences only within windows of this many shards, which are read one after the
+    other. Set it for a remote corpus that is larger than the disk; default: one window of all
+    shards."""
     cache_dir: str | None = None
-    """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel, or in
-    $XDG_CACHE_HOME."""
+    """Folder for the shards of a remote corpus; default: slr_accel in $XDG_CACHE_HOME or
+    ~/.cache."""
     cache_gb: PositiveFloat = CACHE_GB
-    """Most gigabytes of a remote corpus that are kept; two windows must fit, or all shards
-    where they are one."""
+    """Most gigabytes (10^9 bytes) of a remote corpus in --cache_dir. Two windows must fit, or all
+    shards without --shard_window."""
 
     @property
     def frame_budget(self) -> int | None:
-        """`batch_frames` as a number, once `auto` is one."""
-        assert self.batch_frames != "auto", "training.setup replaces it"
+        """`batch_frames`, where `auto` has been replaced by a number."""
+        assert self.batch_frames != "auto"
         return self.batch_frames
 
     def without_effect(self, *, is_remote: bool, num_train: int, longest: int) -> list[str]:
-        """Settings that were given and change nothing for a corpus.
+        """Returns a text for each setting that was given and changes nothing for a corpus.
 
         Args:
+            is_remote: whether the corpus is no folder of this machine.
             num_train: sequences of its train split.
-            longest: most frames of one that is read.
+            longest: frames of the longest sequence that is read.
         """
         found = []
         if not is_remote:
@@ -75,16 +77,15 @@ class LoadingSettings(BaseModel):
         return found
 
     def problems(self) -> list[str]:
-        """What does not fit together, each with the way out."""
         found = []
         if self.dynamic_truncation and self.max_frames is None:
-            found.append("dynamic_truncation needs max_frames, the frames to keep")
+            found.append("dynamic_truncation needs max_frames; give --max_frames FRAMES")
         spliced = [name for name in ("crop_probability", "join_probability") if getattr(self, name)]
         if spliced and self.max_frames is not None:
-            found.append(f"max_frames does not go with {' or '.join(spliced)}")
+            found.append(f"max_frames does not work with {' or '.join(spliced)}")
         if spliced and self.shard_window is not None:
             found.append(
-                f"shard_window does not go with {' or '.join(spliced)}: signs are taken from the "
+                f"shard_window does not work with {' or '.join(spliced)}: signs are taken from the "
                 "whole corpus"
             )
         return found

@@ -1,11 +1,10 @@
-"""Settings of a training run that belong to no other part."""
+"""Settings of training itself: optimizer, schedule, validation, checkpoints, logging."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Field,
     NonNegativeFloat,
@@ -14,113 +13,113 @@ from pydantic import (
 )
 
 from slr_accel.labels.policies import LabelPolicy
-from slr_accel.settings.form import FORM
-from slr_accel.settings.models import ModelName
+from slr_accel.settings.group import SettingsGroup
+from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
 
 
 def _no_is_a_word(value: Any) -> Any:
-    """YAML reads a bare `no` as false."""
+    """Undoes YAML's reading of a bare `no` as false."""
     return "no" if value is False else value
 
 
-class TrainingSettings(BaseModel):
-    model_config = FORM
-
+class TrainingSettings(SettingsGroup):
     data_dir: str = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
     output_dir: str = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
-    """Layout the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
-    model: ModelName = "student"
-    """Which model is trained; `slr-accel models` compares them."""
+    """Layout that the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
+    model: Literal[tuple(MODELS)] = DEFAULT_MODEL  # type: ignore[valid-type]
+    """Model to train; `slr-accel models` compares their sizes and speeds."""
     label_policy: LabelPolicy = "raw"
-    """What is made of the labels as annotated: nothing, the field's cleaning for PHOENIX-2014 or
-    2014T, the filter behind PHOENIX lists of 973 outputs, or the characters of the words."""
+    """How labels become tokens: as they are; after the usual cleaning of PHOENIX-2014 or 2014T;
+    after the filter that leaves PHOENIX 973 outputs; or split into characters."""
     init_from: str | None = None
-    """Start from the weights of this run, model folder or hf://OWNER/NAME; the head is rebuilt for
-    another vocabulary."""
+    """Start from the weights of this run, model folder or hf://OWNER/NAME. For another vocabulary,
+    the output layer starts anew."""
 
     epochs: PositiveInt = 60
-    """Passes over the train split."""
+    """Passes over the train split. Small corpora need more of them."""
     max_steps: PositiveInt | None = None
-    """Stop after this many optimizer steps, for a trial."""
+    """Stop after this many optimizer steps, for a trial; the schedule stays that of all epochs."""
     learning_rate: PositiveFloat = 1e-3
-    """Peak, reached after warm-up."""
+    """Peak learning rate, reached after the warm-up. Lower it where losses become infinite."""
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of all steps in which the learning rate rises linearly (one_cycle: always a tenth)."""
+    """Share of all steps in which the learning rate rises linearly (one_cycle: always 0.1)."""
     schedule: Schedule = "cosine"
-    """After the warm-up: fall as a cosine, fall as 1 / sqrt(step), stay constant, or be reduced on
-    a plateau of the validation WER; one_cycle rises tenfold from its start, then falls."""
+    """Learning rate after the warm-up: falls as half a cosine to almost 0 (cosine), falls as
+    1 / sqrt(step), stays constant, or is reduced where the validation WER no longer falls
+    (plateau). one_cycle rises tenfold, then falls to almost 0."""
     plateau_patience: PositiveInt = 3
-    """With plateau: reduce after this many validations in a row without a better WER."""
+    """With schedule plateau: validations in a row without a better WER before a reduction."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """With plateau: what the learning rate is multiplied with."""
+    """With schedule plateau: factor on the learning rate at each reduction."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    """AdamW (eps 1e-8), or plain SGD without momentum; torch's fused kernels."""
+    """AdamW (eps 1e-8), or SGD without momentum."""
     weight_decay: NonNegativeFloat = 0.01
-    """On matrices and kernels; never on biases and norms."""
+    """Weight decay of matrices and kernels; biases and norms have none."""
     max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 5.0
-    """Gradients are clipped to this norm; inf: they are not."""
+    """Largest norm of all gradients together; larger ones are scaled down to it. inf is off."""
     delay_penalty: NonNegativeFloat = 0.0
-    """Nats by which each output step of a gloss costs more the later it is said, per output step;
-    scaled as the learning rate is. The loss shown contains it, and may fall below 0. 0 is off."""
+    """Cost of a late gloss, in nats per output step that it comes later. It is scaled as the
+    learning rate is. The loss shown contains it, and may be negative. 0 is off."""
     blank_margin: NonNegativeFloat = 0.0
-    """Nats that blank is ahead by in the loss, and not in recognition: fewer glosses are left out.
-    The loss shown contains it. 0 is off."""
+    """Nats added to blank in the loss, but not in recognition, so that fewer glosses are deleted.
+    Raise it where deletions are most of the errors. The loss shown contains it. 0 is off."""
     accumulation_steps: PositiveInt | None = None
-    """Micro-batches a process adds up per optimizer step; default 1."""
+    """Micro-batches that each process accumulates per optimizer step; default: 1."""
     micro_batches_per_step: PositiveInt | None = None
-    """Micro-batches of all processes together per optimizer step, fixed for the run; recipes set
-    this, so that the result does not depend on the number of processes."""
+    """Micro-batches per optimizer step, of all processes together. Recipes set this instead of
+    accumulation_steps, so that the result does not depend on the number of processes."""
     mixed_precision: Annotated[
         Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
     ] = None
-    """Default: what `accelerate launch` was told, else no."""
+    """Compute in half precision where it is safe; bf16 saves memory and time on newer GPUs.
+    Default: that of `accelerate launch`, else no."""
     compile: bool = False
-    """Let torch.compile make kernels of all but the features and the LSTM: minutes at each start,
-    and no gain was measured on a CPU."""
+    """Compile all but the features and the LSTM by torch.compile. Takes minutes at each start; no
+    gain was measured on a CPU."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
-    raw weights are scored beside it, so that a validation takes twice as long."""
+    """Evaluate an exponential moving average of the weights with this decay per step, e.g. 0.999;
+    0 is off. The raw weights are scored too, so that a validation takes twice as long."""
     average_best: Annotated[int, Field(ge=2)] | None = None
-    """At the end, average the weights of this many best checkpoints, which stay; the average
-    becomes the best where its WER is no worse."""
+    """Average the weights of this many best checkpoints, which stay, at the end of the run. The
+    average becomes the best checkpoint where its WER is no worse."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    """Of weights, data order, dropout and augmentation."""
+    """Seed of the first weights, data order, dropout and augmentation."""
 
     eval_split: str = "dev"
-    """Split that validation scores."""
+    """Split on which validation computes the WER."""
     eval_steps: PositiveInt | None = None
-    """Validate every n optimizer steps; default: after every epoch."""
+    """Optimizer steps from one validation to the next; default: one after every epoch."""
     early_stopping_patience: PositiveInt | None = None
-    """Stop after this many validations without a better WER."""
+    """Stop after this many validations in a row without a better WER; default: never."""
     save_steps: PositiveInt | None = None
-    """Save every n optimizer steps, besides after every validation."""
+    """Optimizer steps from one checkpoint to the next, besides one after every validation."""
     keep_last: PositiveInt = 2
-    """Last checkpoints kept; the best one stays, too."""
+    """Number of latest checkpoints to keep; the best one is kept too."""
     keep_every: PositiveInt | None = None
     """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
     save_total_gb: PositiveFloat | None = None
-    """Most gigabytes (10^9 bytes) of checkpoints, averages left out: the oldest go first, never the
-    last or best."""
+    """Most gigabytes (10^9 bytes) of checkpoints, not counting averages. The oldest are deleted,
+    but never the last and the best one."""
     async_save: bool = False
-    """Write checkpoints in a thread while training goes on; costs their size in memory."""
+    """Write checkpoints while training goes on; takes as much memory as a checkpoint is large."""
     log_steps: PositiveInt = 10
-    """A line of metrics every n optimizer steps."""
+    """Optimizer steps from one line of metrics to the next."""
     profile: PositiveInt | None = None
-    """Record this many steps, after the first few, with torch.profiler into RUN/profile."""
+    """Record where time goes in this many steps, after the first 3, into RUN/profile."""
     wandb_mode: Literal["disabled", "offline", "online"] | None = None
-    """Default: what WANDB_MODE says, else online with a key, else disabled; never asks."""
+    """Whether to log to Weights & Biases. Default: as WANDB_MODE says, else online where there is
+    an API key, else disabled."""
     wandb_project: str = "slr_accel"
-    """Project at wandb."""
+    """Project on wandb."""
     wandb_group: str | None = None
-    """Group at wandb, for runs that belong together, e.g. a teacher and its students."""
+    """Group on wandb, for runs that belong together, e.g. a teacher and its students."""
 
     def problems(self) -> list[str]:
-        """What does not fit together, each with the way out."""
         found = [
             f"{name} is missing; give --{name} FOLDER"
             for name in ("data_dir", "output_dir")
@@ -128,13 +127,13 @@ class TrainingSettings(BaseModel):
         ]
         if self.accumulation_steps and self.micro_batches_per_step:
             found.append(
-                "accumulation_steps and micro_batches_per_step say the same thing twice; "
+                "accumulation_steps and micro_batches_per_step set the same quantity; "
                 "give one of them"
             )
         return found
 
     def without_effect(self) -> list[str]:
-        """Settings that were given and change nothing in this combination."""
+        """Returns a text for each setting that was given and changes nothing beside the others."""
         given, found = self.model_fields_set, []
         if self.schedule != "plateau":
             names = given & {"plateau_patience", "plateau_factor"}

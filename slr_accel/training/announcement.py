@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from slr_accel.models.without_effect import without_effect
 from slr_accel.processes.joining import unused_gpus
 from slr_accel.scoring.references import references
 from slr_accel.scoring.words import unavoidable_errors
@@ -72,7 +71,7 @@ def _without_effect(trainer: Trainer) -> Iterator[str]:
     )
     yield from columns.without_effect()
     yield from settings.augmentation.without_effect(corpus.layout)
-    yield from without_effect(settings.model, [block.name for block in columns.blocks])
+    yield from settings.model.without_effect([block.name for block in columns.blocks])
 
 
 def _model(trainer: Trainer) -> str:

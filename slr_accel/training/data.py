@@ -22,7 +22,6 @@ from slr_accel.loading.plan import (
 from slr_accel.loading.splice import Piece, Source, splice
 from slr_accel.progress import Progress
 from slr_accel.scoring.references import evaluation_rows, ids_without_labels
-from slr_accel.settings.models import alignment_stride
 from slr_accel.settings.run import Settings
 
 SPLICING = 1
@@ -114,7 +113,7 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     }
     required = np.array([required_output_length(targets[int(row)]) for row in rows])
     labelled = required > 0
-    fits, too_short = alignable(frames, required, alignment_stride(settings.model))
+    fits, too_short = alignable(frames, required, settings.model.alignment_stride)
     dropped = [
         f"{out.sum()} of {len(rows)} sequences left out, {reason}: "
         f"{corpus.rows.names(rows[out], most=5)}"
@@ -212,7 +211,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
                 np.random.default_rng([seed, epoch, source.row, SPLICING]),
                 crop_probability=loading.crop_probability,
                 join_probability=loading.join_probability,
-                output_stride=alignment_stride(settings.model),
+                output_stride=settings.model.alignment_stride,
                 separator=data.separator,
             )
             for source in data.sources

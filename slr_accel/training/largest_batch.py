@@ -1,4 +1,4 @@
-"""Whether a batch fits: tried before the first step, searched for, and told when it does not."""
+"""Tries whether the largest batch fits into memory, and searches for the largest that does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.losses import criterion, loss_terms, total
 
 PRECISION = 0.05
+"""The search ends where the result is known to this share."""
 MARGIN = 0.9
-"""Of what was found to fit: memory is fragmented, and other epochs have other batches."""
+"""Share of the largest batch found that is used: memory gets fragmented, and batches differ."""
 MOST_NAMED = 8
 
 
 def largest_micro_batch(epoch: Epoch, stretch: float) -> tuple[np.ndarray, int]:
-    """Rows of the planned micro-batch with the most padded frames, and the frames of its longest
-    sequence once augmentation has stretched it by `stretch`."""
+    """Returns the rows of the micro-batch with the most padded frames, and its longest sequence's
+    frames after augmentation has stretched it by `stretch`."""
 
     def frames(rows: np.ndarray) -> int:
         return math.ceil(max(epoch.frames[int(row)] for row in rows) * stretch)
@@ -38,7 +39,7 @@ def largest_micro_batch(epoch: Epoch, stretch: float) -> tuple[np.ndarray, int]:
 
 
 def full_batch(corpus: Corpus, epoch: Epoch, rows: np.ndarray, frames: int) -> Batch:
-    """A batch of zeros in which each of the rows is `frames` long: it needs the most memory."""
+    """Makes a batch of zeros in which each row has `frames` frames, which needs the most memory."""
     targets = [torch.tensor(epoch.targets[int(row)]) for row in rows]
     dtype = getattr(torch, corpus.info.dtype)
     return Batch(
@@ -52,14 +53,14 @@ def full_batch(corpus: Corpus, epoch: Epoch, rows: np.ndarray, frames: int) -> B
 
 
 def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch, settings: Settings) -> None:
-    """Forward and backward as in training; weights, buffers, gradients and randomness stay.
+    """Runs forward and backward as in training, but leaves weights, buffers and randomness alone.
 
     Raises:
-        torch.OutOfMemoryError: it does not fit.
+        torch.OutOfMemoryError: the batch does not fit.
     """
     parameters, was_training = list(model.parameters()), model.training
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    # The first step brings AdamW's moments; gradients of an earlier micro-batch are there too.
+    # Training has gradients of an earlier micro-batch too, and after a step AdamW's moments.
     copies = 1 if optimizer.state or isinstance(optimizer, torch.optim.SGD) else 3
     device = parameters[0].device
     devices = [device] if device.type == "cuda" else []
@@ -81,10 +82,9 @@ def dry_run(model: nn.Module, optimizer: Optimizer, batch: Batch, settings: Sett
 
 
 def largest_that_fits(fits: Callable[[int], bool], *, least: int, most: int) -> int:
-    """The largest number up to `most` that fits, to within 5 %: doubling, then bisecting.
+    """Returns the largest number up to `most` that fits, to within 5 %; 0 where `least` does not.
 
-    Returns:
-        0 where not even `least` fits.
+    It doubles, then bisects.
     """
     if not fits(least):
         return 0
@@ -104,22 +104,17 @@ def largest_that_fits(fits: Callable[[int], bool], *, least: int, most: int) -> 
 def try_largest_batch(
     settings: Settings, corpus: Corpus, epoch: Epoch, model: nn.Module, optimizer: Optimizer
 ) -> None:
-    """Runs the epoch's largest micro-batch before the first step; raises OutOfMemory where it does
+    """Runs the epoch's largest micro-batch before the first step. Raises OutOfMemory where it does
     not fit."""
-    rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
-    if not _fits(settings, corpus, epoch, rows, frames, model, optimizer):
+    if not _fits(settings, corpus, epoch, model, optimizer):
+        rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
         raise out_of_memory(settings, corpus, rows.tolist(), frames)
 
 
 def _fits(
-    settings: Settings,
-    corpus: Corpus,
-    epoch: Epoch,
-    rows: np.ndarray,
-    frames: int,
-    model: nn.Module,
-    optimizer: Optimizer,
+    settings: Settings, corpus: Corpus, epoch: Epoch, model: nn.Module, optimizer: Optimizer
 ) -> bool:
+    rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
     try:
         dry_run(model, optimizer, full_batch(corpus, epoch, rows, frames), settings)
     except torch.OutOfMemoryError:
@@ -138,11 +133,12 @@ def found_batch_frames(
     model: nn.Module,
     optimizer: Optimizer,
 ) -> int:
-    """What --batch_frames auto stands for: searched for at the first start (what fits on every
-    process), then that of environment.json.
+    """Returns the number for --batch_frames auto.
+
+    The first start searches for what fits on every process; later ones read environment.json.
 
     Raises:
-        OutOfMemory: not even the longest sequence fits by itself.
+        OutOfMemory: the longest sequence does not fit by itself.
     """
     known = run.environment().get("batch_frames")
     if known is not None:
@@ -157,18 +153,18 @@ def found_batch_frames(
 def search_batch_frames(
     settings: Settings, corpus: Corpus, data: TrainData, model: nn.Module, optimizer: Optimizer
 ) -> int:
-    """The `batch_frames` that this device has room for, by running the largest micro-batches that
-    the first epoch would have."""
-    stretch = settings.augmentation.time_stretch
+    """Searches for the `batch_frames` that this device has room for.
 
-    def largest(batch_frames: int) -> tuple[Epoch, np.ndarray, int]:
-        epoch = make_epoch(with_batch_frames(settings, batch_frames), data, 0)
-        return epoch, *largest_micro_batch(epoch, stretch)
+    It runs the largest micro-batches of the first epoch.
+    """
+
+    def epoch_of(batch_frames: int) -> Epoch:
+        return make_epoch(with_batch_frames(settings, batch_frames), data, 0)
 
     def fits(batch_frames: int) -> bool:
-        return _fits(settings, corpus, *largest(batch_frames), model, optimizer)
+        return _fits(settings, corpus, epoch_of(batch_frames), model, optimizer)
 
-    _, rows, longest = largest(1)
+    rows, longest = largest_micro_batch(epoch_of(1), settings.augmentation.time_stretch)
     found = largest_that_fits(fits, least=longest, most=longest * settings.loading.batch_size)
     if found == 0:
         raise out_of_memory(settings, corpus, rows.tolist(), longest)
@@ -183,13 +179,13 @@ def with_batch_frames(settings: Settings, batch_frames: int) -> Settings:
 def out_of_memory(
     settings: Settings, corpus: Corpus, rows: Sequence[int], frames: int
 ) -> OutOfMemory:
-    """Says which batch did not fit and what to set."""
+    """Returns the error that says which batch did not fit, and what to set."""
     ways = []
     if len(rows) > 1:
         ways += [f"batch_frames below {len(rows) * frames}", f"batch_size below {len(rows)}"]
     ways.append(f"dynamic_truncation with max_frames below {frames}")
     if not settings.model.gradient_checkpointing:
-        ways.append("gradient_checkpointing (may be added to this run, without a new --output_dir)")
+        ways.append("gradient_checkpointing (needs no new --output_dir)")
     return OutOfMemory(
         f"out of memory: a micro-batch of {len(rows)} sequences x {frames} frames does not fit "
         f"({corpus.rows.names(rows, MOST_NAMED)}); with a new --output_dir set one of\n  "

@@ -1,7 +1,7 @@
-"""Learning rates as pure functions of the step and, on a plateau, of the WERs so far.
+"""Computes the learning rate from the step and, with schedule plateau, from the WERs so far.
 
-Each gives a factor on the peak learning rate for optimizer step `step`, counted from 0. None is
-ever exactly 0: every step learns.
+Each schedule is a pure function that returns a factor on the peak learning rate for optimizer step
+`step`, counted from 0. No factor is 0.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ONE_CYCLE_END = 1e-5
 def learning_rate_factor(
     settings: TrainingSettings, step: int, *, total_steps: int, wers: Sequence[float]
 ) -> float:
-    """The factor that `settings` ask for.
+    """Returns the factor of the schedule that the settings name.
 
     Args:
-        total_steps: of all epochs.
-        wers: of all validations so far, the first one first.
+        total_steps: optimizer steps of all epochs.
+        wers: WERs of all validations so far, in their order.
     """
     warmup_steps = int(total_steps * settings.warmup_ratio)
     match settings.schedule:
@@ -42,13 +42,12 @@ def learning_rate_factor(
 
 
 def warmup(step: int, warmup_steps: int) -> float:
-    """Rises linearly over the first `warmup_steps` and stays at 1."""
+    """Rises linearly over the first `warmup_steps`, then stays at 1."""
     return min(1.0, (step + 1) / max(1, warmup_steps))
 
 
 def cosine(step: int, *, total_steps: int, warmup_steps: int) -> float:
-    """After the warm-up falls as half a cosine towards 0 (Loshchilov & Hutter 2017, without
-    restarts)."""
+    """Falls as half a cosine towards 0 after the warm-up (Loshchilov & Hutter 2017)."""
     if step < warmup_steps:
         return warmup(step, warmup_steps)
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
@@ -56,8 +55,8 @@ def cosine(step: int, *, total_steps: int, warmup_steps: int) -> float:
 
 
 def one_cycle(step: int, *, total_steps: int) -> float:
-    """Rises tenfold over the first tenth of all steps and falls to almost nothing, both as half a
-    cosine (Smith & Topin 2018, as in torch's OneCycleLR)."""
+    """Rises tenfold in the first tenth of all steps, then falls to almost 0, both as half a cosine
+    (Smith & Topin 2018, as in torch's OneCycleLR)."""
     peak, end = ONE_CYCLE_RISE * total_steps - 1, total_steps - 1
     if step < peak:
         return _between(ONE_CYCLE_START, 1.0, step / peak)
@@ -69,15 +68,14 @@ def _between(start: float, end: float, progress: float) -> float:
 
 
 def inverse_square_root(step: int, *, warmup_steps: int) -> float:
-    """After the warm-up falls as 1 / sqrt(step) (Vaswani et al. 2017): the length of the run does
-    not matter beyond the warm-up."""
+    """Falls as 1 / sqrt(step) after the warm-up (Vaswani et al. 2017), however long the run is."""
     if step < warmup_steps:
         return warmup(step, warmup_steps)
     return math.sqrt(max(1, warmup_steps) / (step + 1))
 
 
 def plateaus(wers: Sequence[float], *, patience: int) -> int:
-    """How often `patience` validations in a row brought no better WER than the best before."""
+    """Counts how often `patience` validations in a row had no better WER than the best before."""
     best, waited, found = math.inf, 0, 0
     for wer in wers:
         waited = 0 if wer < best else waited + 1

@@ -21,7 +21,6 @@ from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.resume import check_agreement, mend_best, resume, set_aside
 from slr_accel.runs.run_folder import RunFolder, locked, record_start
 from slr_accel.scoring.references import evaluation_rows
-from slr_accel.settings.models import alignment_stride
 from slr_accel.settings.run import Settings
 from slr_accel.training import zero
 from slr_accel.training.data import count_steps, evaluation_targets, make_epoch
@@ -78,7 +77,7 @@ def _trainer(
     augmentation = Augmentation(
         corpus.layout,
         settings.augmentation,
-        alignment_stride(settings.model),
+        settings.model.alignment_stride,
         start.statistics["column_deviation"],
     )
     if settings.training.compile:

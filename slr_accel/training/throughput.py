@@ -1,4 +1,4 @@
-"""How fast a run goes, and what holds it up."""
+"""Measures a run's throughput, the time it waits for data, and its memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ FIGURES = (
     *("frames_per_second", "sequences_per_second"),
     *("padding_share", "data_wait_share", "peak_memory_gb"),
 )
-"""What is measured: no two runs share it."""
+"""The names of the figures, which differ between two runs of the same command."""
 
 
 class Throughput:
-    """Adds up steps between two lines of metrics. The counts are of all processes; time, waiting
-    and memory are this one's."""
+    """Adds up the steps between two lines of metrics.
+
+    The counts are those of all processes; time, waiting and memory are those of this one.
+    """
 
     def __init__(self) -> None:
         if torch.cuda.is_initialized():
-            # The batches tried before the first step are no training.
+            # The batches tried before the first step do not count.
             torch.cuda.reset_peak_memory_stats()
         self._last = time.monotonic()
         self._start_over()
@@ -34,7 +36,7 @@ class Throughput:
         self._sequences = self._frames = self._padded = 0
 
     def step(self, work: StepWork) -> None:
-        """A step is done."""
+        """Adds a step that has ended."""
         now = time.monotonic()
         self._seconds += now - self._last
         self._last = now
@@ -44,15 +46,15 @@ class Throughput:
         self._padded += work.num_padded_frames
 
     def leave_out(self) -> None:
-        """What happened since the last step is no training time: a validation, a save."""
+        """Leaves the time since the last step out, such as that of a validation or a save."""
         self._last = time.monotonic()
 
     def figures(self) -> dict[str, float]:
-        """Since the last call.
+        """Returns the figures since the last call.
 
-        `padding_share` is of the frames as loaded: padded frames / all. `data_wait_share` is the
-        share of time in which a step waited for its batches. `peak_memory_gb` is since the start:
-        on a GPU what tensors took, on a CPU the process's largest resident set.
+        `padding_share` is the share of padding in the frames as loaded, and `data_wait_share` that
+        of the time in which steps waited for batches. `peak_memory_gb` (10^9 bytes) counts from the
+        start: tensors on a GPU, the process's largest resident set on a CPU.
         """
         seconds = max(self._seconds, 1e-9)
         figures = {
@@ -67,7 +69,7 @@ class Throughput:
 
 
 def peak_memory() -> int:
-    """Bytes."""
+    """Returns bytes."""
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

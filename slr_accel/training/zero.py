@@ -1,9 +1,8 @@
-"""DeepSpeed ZeRO: the optimizer (1), gradients (2) and weights (3) are spread over the processes.
+"""Trains with DeepSpeed ZeRO, which spreads optimizer (1), gradients (2) and weights (3).
 
-Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054. What is spread is put together again
-where it is written or scored: a checkpoint is plain safetensors as that of any run, and may be
-continued at another stage or on another number of processes. All processes call what is here, or
-none.
+Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054. Weights and optimizer are gathered where
+they are saved or scored, so that a checkpoint is the same as of any run, and may be continued at
+another stage or on another number of processes. All processes must call these functions together.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from slr_accel.training.gradients import Update
 
 
 def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
-    """Raises ValueError naming what DeepSpeed's config and the settings cannot have together."""
+    """Raises ValueError naming where DeepSpeed's config does not fit the settings."""
     config = accelerator.deepspeed_plugin.deepspeed_config
     training, problems = settings.training, []
     for key, ours in (
@@ -32,35 +31,32 @@ def check(accelerator: Any, settings: Settings, accumulation: int) -> None:
         ("train_micro_batch_size_per_gpu", settings.loading.batch_size),
     ):
         if config.get(key, "auto") not in ("auto", ours):
-            problems.append(f'{key} is {config[key]} there and {ours} here: write "auto" there')
+            problems.append(
+                f"{key} is {config[key]} in the config and {ours} in the settings: "
+                'write "auto" in the config'
+            )
     problems += [
-        f"{key} there: slr_accel has its own, leave it out"
+        f"{key} is in the config, but slr_accel has its own: leave it out"
         for key in ("optimizer", "scheduler")
         if key in config
     ]
     if accelerator.mixed_precision == "fp16":
-        problems.append("mixed_precision fp16 has not been tried with DeepSpeed: use bf16 or no")
+        problems.append("mixed_precision fp16 is not tested with DeepSpeed: use bf16 or no")
     if settings.loading.batch_frames == "auto":
-        problems.append("batch_frames auto does not go with DeepSpeed: give a number")
+        problems.append("batch_frames auto does not work with DeepSpeed: give a number")
     if training.compile and stage(config) == 3:
-        problems.append("compile does not go with ZeRO-3: leave it out, or use ZeRO-2")
+        problems.append("compile does not work with ZeRO-3: leave it out, or use ZeRO-2")
     if stage(config) not in (1, 2, 3):
         problems.append(f"zero_stage is {stage(config)}: use 1, 2 or 3, or DDP (multi_gpu.yaml)")
-    offloads = [
-        config["zero_optimization"].get(f"offload_{what}") for what in ("param", "optimizer")
-    ]
-    if any(offload and offload.get("device") == "nvme" for offload in offloads):
-        problems.append("offload to nvme has not been tried: use cpu or none")
+    for part in ("offload_param", "offload_optimizer"):
+        if (config["zero_optimization"].get(part) or {}).get("device") == "nvme":
+            problems.append(f"{part} to nvme is not tested: use cpu or none")
     if problems:
-        raise ValueError(
-            "\n  ".join(
-                [
-                    "DeepSpeed's config, with what options of accelerate launch and variables "
-                    "ACCELERATE_... make of it, does not fit the settings:",
-                    *problems,
-                ]
-            )
+        heading = (
+            "DeepSpeed's config, as changed by options of accelerate launch and variables "
+            "ACCELERATE_..., does not fit the settings:"
         )
+        raise ValueError("\n  ".join([heading, *problems]))
 
 
 def stage(config: dict[str, Any]) -> int:
@@ -68,13 +64,13 @@ def stage(config: dict[str, Any]) -> int:
 
 
 class Zero:
-    """The engine that trains, and what is read from and put into its parts.
+    """Trains a model with DeepSpeed, and gathers and spreads its weights and optimizer.
 
     Attributes:
         engine: computes the forward pass in training.
         optimizer: as accelerate wraps it; its param_groups have the learning rate.
-        whole: a model of whole weights, for scoring and saving: the trained one itself, under
-            ZeRO-3 a copy that `gather` brings up to date.
+        whole: a model with whole weights, for scoring and saving: the trained one itself, or with
+            ZeRO-3 a copy that `gather` updates.
     """
 
     def __init__(
@@ -100,7 +96,7 @@ class Zero:
 
     @torch.no_grad()
     def gather(self) -> None:
-        """Brings `whole` up to date."""
+        """Updates `whole`."""
         if not self._is_stage_3:
             return
         import deepspeed
@@ -112,7 +108,7 @@ class Zero:
                 ours.copy_(trained)
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """{"<parameter name>/<state name>": tensor} on the CPU, as of a run without ZeRO."""
+        """Returns {"<parameter name>/<state name>": tensor} on the CPU, as without ZeRO."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
         self._link()
@@ -150,7 +146,7 @@ class Zero:
         if not self._is_stage_3:
             safe_set_full_optimizer_state(parameter, value, key)
             return
-        # Partitions are of one size, the last is padded; DeepSpeed's own way forgets the padding.
+        # Partitions have one size, and the last is padded; DeepSpeed's own way omits the padding.
         size = safe_get_local_optimizer_state(parameter, key).numel()
         padded = value.new_zeros(size * comm.get_world_size())
         padded[: value.numel()] = value.flatten()
@@ -158,8 +154,8 @@ class Zero:
         safe_set_local_optimizer_state(parameter, own, key)
 
     def _link(self) -> None:
-        """Tells each weight where its optimizer state is. DeepSpeed (0.19.8) does so for the first
-        parameter group alone, after its first step."""
+        """Links each weight to its optimizer state. DeepSpeed (0.19.8) does so only for the first
+        parameter group, and after its first step."""
         if self._is_stage_3:
             return
         for weights, partition in zip(self._inner.bit16_groups, self._partitions, strict=True):
@@ -171,7 +167,7 @@ class Zero:
 
     @property
     def _partitions(self) -> list[Tensor]:
-        """This process' flat parts of the weights, which the optimizer sees as its parameters."""
+        """This process' flat parts of the weights, which are the optimizer's parameters."""
         if self._is_stage_3:
             return list(self._inner.fp32_partitioned_groups_flat)
         return list(self._inner.single_partition_of_fp32_groups)
@@ -180,24 +176,24 @@ class Zero:
 def _fill(
     config: dict[str, Any], settings: Settings, accumulation: int, mixed_precision: str
 ) -> None:
-    """What DeepSpeed's config leaves open follows the settings."""
+    """Writes the settings into DeepSpeed's config."""
     config["gradient_clipping"] = settings.training.max_grad_norm
     config["gradient_accumulation_steps"] = accumulation
     # Only its counters use this: a micro-batch may have fewer sequences.
     config["train_micro_batch_size_per_gpu"] = settings.loading.batch_size
     config["train_batch_size"] = "auto"
-    # With offload too the optimizer is torch's, so that its numbers are those of any other run.
+    # The optimizer is torch's with offload too, so that results are those of any other run.
     config["zero_force_ds_cpu_optimizer"] = False
-    # DeepSpeed's own bf16 makes all weights bf16, CTC's head among them; autocast does not.
+    # DeepSpeed's own bf16 converts all weights, also those of CTC's head; autocast does not.
     config["bf16"] = {"enabled": False}
     config["torch_autocast"] = {"enabled": mixed_precision == "bf16", "dtype": "bfloat16"}
 
 
 class ZeroPasses:
-    """How an optimizer step's gradients are made and used: see step.PlainPasses.
+    """Makes and applies the gradients of an optimizer step, as step.PlainPasses does without ZeRO.
 
-    DeepSpeed steps and clips by itself. It leaves a step out, on all processes, where a gradient is
-    not finite; so a step is given up by making one so.
+    DeepSpeed steps and clips by itself. On all processes, it skips a step with a gradient that is
+    not finite; so `give_up` makes such a gradient.
     """
 
     def __init__(self, engine: Any) -> None:

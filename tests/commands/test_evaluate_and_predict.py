@@ -26,7 +26,7 @@ from slr_accel.models.hub_export import save_pretrained
 from slr_accel.models.student import Student
 from slr_accel.runs.run_folder import RunFolder, record_batch_frames
 from slr_accel.settings.features import FeatureSettings
-from slr_accel.settings.models import StudentSettings
+from slr_accel.settings.models.student import StudentSettings
 
 KEYS = {
     *("wer", "substitutions", "deletions", "insertions", "correct", "reference_tokens"),

@@ -14,7 +14,7 @@ from slr_accel.cli import main
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.hub_export import save_pretrained
 from slr_accel.models.size import megabytes, num_parameters
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 
 
 def models(capsys: pytest.CaptureFixture[str], *words: object) -> str:

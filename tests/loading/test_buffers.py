@@ -1,4 +1,4 @@
-"""Memory is taken again when nothing refers to it, and not before."""
+"""Memory is reused when nothing refers to it, and not before."""
 
 from __future__ import annotations
 

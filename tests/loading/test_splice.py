@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slr_accel.loading.plan import required_output_length
-from slr_accel.loading.splice import Piece, Source, splice
+from slr_accel.loading.splice import Piece, Source, Spliced, splice
 
 
 @st.composite
@@ -31,11 +31,10 @@ seeds = st.integers(0, 2**32 - 1)
 probabilities = st.sampled_from([0.0, 0.5, 1.0])
 
 
-@given(both, seeds, probabilities, probabilities, st.sampled_from([1, 2, 4]))
-def test_every_label_comes_with_the_frames_of_its_sign(
+def spliced_at(
     pair: tuple[Source, Source], seed: int, crop: float, join: float, stride: int
-) -> None:
-    spliced = splice(
+) -> Spliced:
+    return splice(
         pair[0],
         pair,
         np.random.default_rng(seed),
@@ -44,6 +43,13 @@ def test_every_label_comes_with_the_frames_of_its_sign(
         output_stride=stride,
         separator=[],
     )
+
+
+@given(both, seeds, probabilities, probabilities, st.sampled_from([1, 2, 4]))
+def test_every_label_comes_with_the_frames_of_its_sign(
+    pair: tuple[Source, Source], seed: int, crop: float, join: float, stride: int
+) -> None:
+    spliced = spliced_at(pair, seed, crop, join, stride)
     assert spliced.pieces[0].row == pair[0].row
     expected = []
     for piece in spliced.pieces:
@@ -74,28 +80,12 @@ def test_an_alignable_row_stays_alignable(
 
     if not fits(pair[0].frames, pair[0].targets):
         return
-    spliced = splice(
-        pair[0],
-        pair,
-        np.random.default_rng(seed),
-        crop_probability=1.0,
-        join_probability=1.0,
-        output_stride=stride,
-        separator=[],
-    )
+    spliced = spliced_at(pair, seed, 1.0, 1.0, stride)
     assert fits(spliced.frames, spliced.targets)
 
 
 @given(both, seeds)
 def test_without_probabilities_a_row_is_as_it_was(pair: tuple[Source, Source], seed: int) -> None:
-    spliced = splice(
-        pair[0],
-        pair,
-        np.random.default_rng(seed),
-        crop_probability=0.0,
-        join_probability=0.0,
-        output_stride=1,
-        separator=[],
-    )
+    spliced = spliced_at(pair, seed, 0.0, 0.0, 1)
     assert spliced.pieces == (Piece(0, 0, pair[0].frames),)
     assert spliced.targets == pair[0].targets

@@ -1,4 +1,4 @@
-"""Attention between blocks looks at the others, near in time, and never at padding."""
+"""Blocks attend to the others at nearby steps, and never to padding."""
 
 from __future__ import annotations
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from models_helpers import LAYOUTS
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from slr_accel.features.transform import FeatureTransform
 from slr_accel.models.blocks import BiLSTM, MaskedConv, Upsampling, output_lengths
+from slr_accel.models.encoders import BlockEncoders
+from slr_accel.settings.features import FeatureSettings
 
 
 def test_bilstm_equals_torchs_packed_bidirectional_lstm() -> None:
@@ -83,3 +87,9 @@ def test_interpolation_reads_between_steps_and_never_beyond_the_last(from_stride
             high = min(low + 1, int(last))
             expected = x[i, low] + (place - low) * (x[i, high] - x[i, low])
             torch.testing.assert_close(found[i, t], expected)
+
+
+def test_a_block_without_features_is_refused_by_name() -> None:
+    features = FeatureTransform(LAYOUTS["tracks"], FeatureSettings(exclude_points=("face.*",)), 25)
+    with pytest.raises(ValueError, match=r"no features of face.*--blocks"):
+        BlockEncoders(features, 8, 3, 3)

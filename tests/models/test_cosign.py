@@ -11,7 +11,7 @@ from slr_accel.layouts.named_layouts import HAND_POINTS
 from slr_accel.models.build import make_model
 from slr_accel.models.graph import adjacency
 from slr_accel.settings.features import FeatureSettings
-from slr_accel.settings.models import CoSignSettings
+from slr_accel.settings.models.cosign import CoSignSettings
 
 
 def test_a_finger_reaches_its_neighbours_and_nothing_else() -> None:

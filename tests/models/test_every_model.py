@@ -9,7 +9,7 @@ from models_helpers import EVERY_WAY, LAYOUTS, SMALL, make, random_batch, run
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.recogniser import Recogniser, log_probs
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 from slr_accel.training.losses import Criterion, loss_terms, total
 
 every_way = pytest.mark.parametrize(("name", "settings"), EVERY_WAY, ids=str)

@@ -20,7 +20,7 @@ from models_helpers import LAYOUTS, make, random_batch, run
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.hub_export import from_pretrained, save_pretrained
 from slr_accel.models.location import MODEL_FILES, find_model
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.models.by_name import MODELS
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
 FIGURES = {

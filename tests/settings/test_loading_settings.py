@@ -1,4 +1,4 @@
-"""What the loader's settings say of themselves."""
+"""Loading settings that have no effect are named."""
 
 from __future__ import annotations
 

@@ -1,18 +1,14 @@
-"""What model settings say of themselves."""
+"""Model settings that have no effect or do not fit together are named."""
 
 from __future__ import annotations
 
 import pytest
 
-from slr_accel.models.without_effect import without_effect
-from slr_accel.settings.models import (
-    CoSignSettings,
-    ModelSettings,
-    SpeechSettings,
-    StudentSettings,
-    TeacherSettings,
-    alignment_stride,
-)
+from slr_accel.settings.models.base import ModelSettings
+from slr_accel.settings.models.cosign import CoSignSettings
+from slr_accel.settings.models.speech import SpeechSettings
+from slr_accel.settings.models.student import StudentSettings
+from slr_accel.settings.models.teacher import TeacherSettings
 
 
 @pytest.mark.parametrize(
@@ -37,7 +33,7 @@ from slr_accel.settings.models import (
 def test_what_was_given_and_changes_nothing_is_named(
     settings: ModelSettings, names: list[str]
 ) -> None:
-    assert [text.partition(" ")[0] for text in without_effect(settings, ["pose"])] == names
+    assert [text.partition(" ")[0] for text in settings.without_effect(["pose"])] == names
 
 
 @pytest.mark.parametrize(
@@ -52,4 +48,19 @@ def test_what_was_given_and_changes_nothing_is_named(
 def test_labels_are_aligned_with_the_steps_of_an_early_head_too(
     settings: ModelSettings, stride: int
 ) -> None:
-    assert alignment_stride(settings) == stride
+    assert settings.alignment_stride == stride
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (StudentSettings(reduction=4, conv_blocks=1), "needs at least 2 conv_blocks"),
+        (
+            StudentSettings(reduction=2, output_stride=4),
+            "output_stride 4 is more than the reduction 2",
+        ),
+    ],
+)
+def test_what_cannot_work_together_is_refused(settings: ModelSettings, problem: str) -> None:
+    (found,) = settings.problems()
+    assert problem in found

@@ -15,16 +15,15 @@ import pytest
 import yaml
 
 from slr_accel.cli import COMMANDS
-from slr_accel.settings.models import MODELS
+from slr_accel.settings.command_line import parse_settings
+from slr_accel.settings.models.by_name import MODELS
+from slr_accel.settings.recipes import RECIPES, read_recipe
 from slr_accel.settings.run import (
-    RECIPES,
     Settings,
     all_fields,
     build_settings,
     defaults_of,
     groups_of,
-    parse_settings,
-    read_recipe,
     setting_fields,
 )
 
@@ -240,19 +239,23 @@ def test_every_setting_has_a_description(model: str) -> None:
     assert [name for name, field in setting_fields(model).items() if not field.description] == []
 
 
-def test_help_names_what_can_be_chosen_in_80_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """As a terminal of 80 columns shows it."""
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         parse_settings(["--help"], "python -m slr_accel.train")
     text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    return text
+
+
+def test_help_names_what_can_be_chosen_in_80_columns(help_text: str) -> None:
     for choice in (
         *("--optimizer {adamw,sgd}", "--mixed_precision {no,bf16,fp16}", "--reduction {1,2,4}"),
         *("--batch_frames VALUE", "--groups VALUE", "--model {student,student_reference,"),
     ):
-        assert choice in text
-    assert max(map(len, text.splitlines())) <= 80
+        assert choice in help_text
 
 
 @pytest.mark.parametrize(
@@ -297,15 +300,8 @@ def test_a_broken_recipe_is_told_in_a_line(tmp_path: Path) -> None:
         read_recipe(str(recipe))
 
 
-def test_help_lists_a_setting_once_and_says_which_models_have_it(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        parse_settings(["--help"], "train")
-    text = capsys.readouterr().out
+def test_help_lists_a_setting_once_and_says_which_models_have_it(help_text: str) -> None:
     for name in all_fields():
-        assert len(re.findall(rf"^  --{name}\b", text, re.MULTILINE)) == 1, name
-    shared, alone = text.split("--model student alone:")
+        assert len(re.findall(rf"^  --{name}\b", help_text, re.MULTILINE)) == 1, name
+    shared, alone = help_text.split("--model student alone:")
     assert "--block_channels" in shared and "--inception_blocks" in alone
-    assert max(map(len, text.splitlines())) <= 80

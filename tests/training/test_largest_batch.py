@@ -1,4 +1,4 @@
-"""Too little memory shows before the first step, is told with what to set, and can be tried out."""
+"""Too little memory shows before the first step, with what to set, and can be searched for."""
 
 from __future__ import annotations
 

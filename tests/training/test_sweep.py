@@ -113,7 +113,7 @@ def test_a_bad_start_of_a_trial_exits_with_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["--compile", "--compile=True", "--compile=true"])
 def test_a_boolean_is_taken_as_agents_write_it(word: str) -> None:
-    from slr_accel.settings.run import parse_settings
+    from slr_accel.settings.command_line import parse_settings
 
     settings = parse_settings([word, "--data_dir=a", "--output_dir=b"], "train")
     assert settings.training.compile

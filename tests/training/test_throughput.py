@@ -1,4 +1,4 @@
-"""The speed in the log is of what was trained on, in the time that training took."""
+"""The throughput in the log counts what was trained on, in the time that training took."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_what_cannot_work_is_told_before_the_run_begins(
     output = remote.run(tmp_path / "run", **cache, shard_window=3, expect=2)
     assert "two windows of 3 shards" in output
     output = remote.run(tmp_path / "run", shard_window=2, join_probability=0.5, expect=2)
-    assert "shard_window does not go with join_probability: signs are taken" in output
+    assert "shard_window does not work with join_probability: signs are taken" in output
     assert not (tmp_path / "run").exists()
     assert s3.shard_gets() == {}
 

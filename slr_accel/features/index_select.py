@@ -1,4 +1,4 @@
-"""Some values of a dimension, by numbers that lie on the device with the model."""
+"""Selects values of a dimension by indices that lie on the model's device."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 
-class Pick(nn.Module):
-    """values[..., indices, ...] of a dimension of `size` values; no copy where that is all of it.
+class IndexSelect(nn.Module):
+    """Selects values[..., indices, ...]; without a copy where these are all of the `size` values.
 
-    A list as an index would be brought to the device again each time, which waits for it.
+    A list as an index would be copied to the device each time, and the host would wait for it.
     """
 
     indices: Tensor | None

@@ -1,7 +1,7 @@
-"""What chance does to the sequences of a batch: drawn while the step before is computed.
+"""Samples the augmentation of a batch, in the reader thread.
 
-What happens to a sequence depends on (seed, epoch, row) alone: not on its batch, the process, or
-what was trained before.
+The augmentation of a sequence depends on (seed, epoch, row) alone: not on its batch, the process,
+or earlier training.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from torch import Tensor
 from slr_accel.features.resampling import drop_places, random_places
 from slr_accel.layouts.layout import Layout
 from slr_accel.loading.batch import Draws
+from slr_accel.loading.loader import padded
 from slr_accel.settings.features import AugmentationSettings
 
 
 class _Changes(NamedTuple):
-    """Draws of one sequence."""
+    """The draws of one sequence; see Draws."""
 
     places: np.ndarray
     mirrored: bool
     image: np.ndarray
     body_shift: np.ndarray
-    turns: list[np.ndarray]
-    shifts: list[np.ndarray]
+    turns: np.ndarray
+    shifts: np.ndarray
     seed: int
     shown: np.ndarray
 
 
-class Chance:
-    """Draws what the settings allow in sequences of a layout."""
+class AugmentationSampler:
+    """Samples what the settings allow for sequences of a layout."""
 
     def __init__(self, layout: Layout, settings: AugmentationSettings) -> None:
         self.settings = settings
         self._is_origin = _holds(layout.origin, layout)
-        # Without them the rest would be measured from nowhere, or in other units.
+        # These blocks stay: the others are measured from them and in their unit of length.
         self._is_needed = self._is_origin | _holds(layout.scale, layout)
         self.planes = [i for i, block in enumerate(layout.blocks) if block.is_planar]
-        """Blocks with x and y."""
+        """The blocks with x and y."""
 
     def draw(
         self,
@@ -52,52 +53,53 @@ class Chance:
         seed: int,
         epoch: int,
     ) -> Draws:
-        """What epoch `epoch` does to the rows.
+        """Samples the augmentation of the rows in an epoch.
 
         Args:
-            frames: of each row.
-            needed: frames below which CTC could not align its labels.
+            frames: frames of each row.
+            needed: fewest frames of each row with which CTC can align its labels.
         """
         drawn = [
-            # The last output step may be short: as it is, a sequence always suffices. Longer than
-            # the stretch makes it, it would burst the frame budget of its micro-batch.
+            # The last output step may be short, so a sequence has enough frames as it is, and must
+            # not exceed what the stretch allows: the micro-batch's frame budget counts with that.
             self._changes(np.random.default_rng([seed, epoch, row]), own, min(least, own))
             for row, own, least in zip(rows, frames, needed, strict=True)
         ]
         lengths = [len(changes.places) for changes in drawn]
         return Draws(
-            places=_padded([changes.places.astype(np.float32) for changes in drawn]),
+            places=padded([changes.places.astype(np.float32) for changes in drawn]),
             lengths=torch.tensor(lengths),
             mirrored=torch.tensor([changes.mirrored for changes in drawn]),
             image=_stacked([changes.image for changes in drawn]),
             body_shift=_stacked([changes.body_shift for changes in drawn]),
-            turns=_stacked([changes.turns for changes in drawn], (len(self.planes), 2, 2)),
-            shifts=_stacked([changes.shifts for changes in drawn], (len(self.planes), 2)),
-            shown=_padded([changes.shown for changes in drawn]),
+            turns=_stacked([changes.turns for changes in drawn]),
+            shifts=_stacked([changes.shifts for changes in drawn]),
+            shown=padded([changes.shown for changes in drawn]),
             noise=tuple((length, own.seed) for length, own in zip(lengths, drawn, strict=True)),
         )
 
     def _changes(self, random: np.random.Generator, frames: int, least: int) -> _Changes:
-        # Options that are off by default draw only where they are on: the others' draws stay.
+        # A setting that is off by default draws only where it is on: other draws stay the same.
         s = self.settings
         places = random_places(frames, least, random, stretch=s.time_stretch, warp=s.time_warp)
         if s.frame_dropping:
             places = drop_places(places, least, random, s.frame_dropping)
         mirrored = bool(s.mirror_probability) and random.random() < s.mirror_probability
-        image, shift, turns, shifts = np.eye(2), np.zeros(2), [], []
+        image, shift = np.eye(2), np.zeros(2)
+        turns, shifts = np.empty((0, 2, 2)), np.empty((0, 2))
         if self.planes:
             image = self._image(random)
             if s.body_shift:
                 shift = random.normal(0, s.body_shift, 2)
             blocks = [self._block(random, is_origin=self._is_origin[i]) for i in self.planes]
-            turns, shifts = [turn for turn, _ in blocks], [shift for _, shift in blocks]
-        # Drawn without jitter too: what is drawn later stays the same.
+            turns, shifts = map(np.array, zip(*blocks, strict=True))
+        # Drawn without jitter too: later draws stay the same.
         seed = int(random.integers(2**62))
         shown = self._shown(random, len(places))
         return _Changes(places, mirrored, image, shift, turns, shifts, seed, shown)
 
     def _image(self, random: np.random.Generator) -> np.ndarray:
-        """(2, 2) rotation x shear x zoom."""
+        """Samples (2, 2): rotation x shear x zoom."""
         s = self.settings
         shear = np.array([[1, random.normal(0, s.shear)], [0, 1]])
         zoom = np.diag(np.exp(random.normal(0, s.zoom, 2)))
@@ -108,14 +110,14 @@ class Chance:
     def _block(
         self, random: np.random.Generator, *, is_origin: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation (2, 2) and shift (2) of a block; none of the origin's."""
+        """Samples rotation (2, 2) and shift (2) of a block; the origin's stays in place."""
         s = self.settings
         weight = 0.0 if is_origin else 1.0
         angle, shift = random.normal(0, s.block_rotation), random.normal(0, s.block_shift, 2)
         return _rotation(weight * angle), weight * shift
 
     def _shown(self, random: np.random.Generator, frames: int) -> np.ndarray:
-        """(frames, blocks) without some spans of frames, and without some blocks."""
+        """Samples (frames, blocks) bool: some spans of frames and some blocks are hidden."""
         s = self.settings
         shown = np.ones((frames, len(self._is_needed)), bool)
         for _ in range(s.time_masks):
@@ -131,7 +133,7 @@ class Chance:
 
 
 def _holds(points: tuple[str, ...], layout: Layout) -> np.ndarray:
-    """[blocks] bool: which have one of the points, as BLOCK.POINT."""
+    """Returns [blocks] bool: whether a block has one of the points BLOCK.POINT."""
     names = {reference.partition(".")[0] for reference in points}
     return np.array([block.name in names for block in layout.blocks])
 
@@ -146,18 +148,5 @@ def _rotation(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def _padded(arrays: list[np.ndarray]) -> Tensor:
-    """B arrays (T', ...) as one [B, T', ...], with zeros behind the short ones."""
-    longest = max(len(array) for array in arrays)
-    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
-    for own, array in zip(padded, arrays, strict=True):
-        own[: len(array)] = array
-    return torch.from_numpy(padded)
-
-
-def _stacked(
-    drawn: Sequence[np.ndarray | list[np.ndarray]], shape: tuple[int, ...] | None = None
-) -> Tensor:
-    """[B, *shape] float32."""
-    array = np.array(drawn, np.float32)
-    return torch.from_numpy(array if shape is None else array.reshape(len(drawn), *shape))
+def _stacked(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.array(arrays, np.float32))
