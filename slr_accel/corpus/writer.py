@@ -1,7 +1,7 @@
-"""How a corpus comes to disk: sequences in, Arrow shards + rows.arrow + corpus.json out.
+"""Writes a corpus to disk: sequences in, Arrow shards + rows.arrow + corpus.json out.
 
-Everything is written in a folder beside the target, which takes the target's name only when all is
-there: an interrupted run leaves no corpus that opens.
+Everything is written to a folder beside the target, which takes the target's name at the end: an
+interrupted run leaves no corpus that opens.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from slr_accel.corpus.format import (
     ROWS_FILE,
     CorpusInfo,
     Shard,
+    SplitCounts,
     sha256,
 )
 from slr_accel.corpus.sequence import Sequence
@@ -83,17 +83,18 @@ def write_corpus(
         shards, rows = _write_shards(folder, sequences, layout, dtype, shard_bytes)
         if not rows and "part" not in source:
             raise ValueError(f"{out}: nothing to write, the source has no sequences")
+        labels = tuple(sorted({label for row in rows for label in row["labels"]}))
+        _write_rows(folder / ROWS_FILE, rows, labels, shards)
         info = CorpusInfo(
             layout=layout,
-            dtype=dtype,
+            dtype=dtype,  # type: ignore[arg-type]
             frames_per_second=frames_per_second,
             splits=_split_counts(rows),
             shards=shards,
-            labels=tuple(sorted({label for row in rows for label in row["labels"]})),
+            labels=labels,
+            rows_sha256=sha256(folder / ROWS_FILE),
             source=source,
         )
-        _write_rows(folder / ROWS_FILE, rows, info)
-        info = replace(info, rows_sha256=sha256(folder / ROWS_FILE))
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
             # Names as they are on disk, in whatever encoding: sha256sum looks for them.
@@ -157,8 +158,8 @@ def _row(sequence: Sequence, shard: str, row: int) -> dict[str, Any]:
     }
 
 
-def _split_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
+def _split_counts(rows: list[dict[str, Any]]) -> dict[str, SplitCounts]:
+    counts: dict[str, SplitCounts] = {}
     for row in rows:
         count = counts.setdefault(row["split"], {"sequences": 0, "frames": 0})
         count["sequences"] += 1
@@ -166,9 +167,11 @@ def _split_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _write_rows(path: Path, rows: list[dict[str, Any]], info: CorpusInfo) -> None:
-    label_ids = {label: i for i, label in enumerate(info.labels)}
-    shard_ids = {shard.file: i for i, shard in enumerate(info.shards)}
+def _write_rows(
+    path: Path, rows: list[dict[str, Any]], labels: tuple[str, ...], shards: tuple[Shard, ...]
+) -> None:
+    label_ids = {label: i for i, label in enumerate(labels)}
+    shard_ids = {shard.file: i for i, shard in enumerate(shards)}
     table = pa.table(
         {
             "id": pa.array([row["id"] for row in rows], pa.string()),
@@ -248,7 +251,9 @@ class _ShardWriter:
 
     def describe(self) -> Shard:
         size = self.path.stat().st_size
-        return Shard(self.path.name, self._count, size, sha256(self.path))
+        return Shard(
+            file=self.path.name, sequences=self._count, bytes=size, sha256=sha256(self.path)
+        )
 
 
 def _array2d(arrays: list[np.ndarray], arrow_type: pa.ExtensionType) -> pa.ExtensionArray:

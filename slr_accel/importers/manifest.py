@@ -22,7 +22,8 @@ from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.index import IndexRow, one_rate, read_index
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.importers.presence import take_presence
-from slr_accel.layouts.layout import MISSING_MARKERS, Layout, generic_layout
+from slr_accel.layouts.layout import Layout, generic_layout
+from slr_accel.layouts.layout_form import MISSING_MARKERS
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS, LayoutFile, read_layout
 
 DESCRIPTION = """\

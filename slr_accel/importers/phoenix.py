@@ -23,7 +23,8 @@ from slr_accel.importers.holistic_arrays import (
 )
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.importers.presence import take_presence
-from slr_accel.layouts.layout import MISSING_MARKERS, Layout
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.layout_form import MISSING_MARKERS
 
 SPLITS = ("train", "dev", "test")
 ANNOTATIONS = Path("annotations", "manual")

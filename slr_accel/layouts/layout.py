@@ -1,7 +1,7 @@
-"""What the columns of a sequence mean: named blocks of points, each point with its axes.
+"""Describes what the columns of a sequence mean: named blocks of points, each with its axes.
 
-Columns run block by block, point by point, axis by axis. Nothing else in the project knows a column
-number: code asks the layout for a block or a point by its name.
+Columns run block by block, point by point, axis by axis. No other code knows a column number: it
+asks the layout for a block or a point by name.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Any
 
 from slr_accel.files import is_unicode
 from slr_accel.layouts.face_mesh import FACE_POINTS, IRIS_POINTS, explain_refined
-from slr_accel.layouts.layout_form import form_problems
+from slr_accel.layouts.layout_form import LayoutForm, read_form
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
-MISSING_MARKERS = ("zeros", "nan", "none")
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,16 @@ class Block:
 
     @property
     def is_planar(self) -> bool:
-        """Its points have x and y."""
+        """Whether its points have x and y."""
         return {"x", "y"} <= set(self.axes)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a corpus in column order, and what positions are measured from.
+    """The blocks of a corpus in column order, and the points that positions are measured from.
 
     `origin` names the points whose mean is the centre of the body; `scale` names two points whose
-    distance is the unit of length. Both may be empty: then only train statistics normalise.
+    distance is the unit of length. Both may be empty: then train statistics alone normalise.
     """
 
     blocks: tuple[Block, ...]
@@ -123,7 +122,7 @@ class Layout:
         )
 
     def hint_at_refined_face(self, columns: int) -> str:
-        """Why `columns` is no number of this layout's, where the face's irises explain it."""
+        """Words for a message where refined face landmarks explain that an array has `columns`."""
         for block in self.blocks:
             refined = columns - self.columns == IRIS_POINTS * len(block.axes)
             if block.points == FACE_POINTS and refined:
@@ -132,13 +131,13 @@ class Layout:
 
     @property
     def origin_axes(self) -> tuple[str, ...]:
-        """Those of x and y in which there is an origin."""
+        """The axes, x and y at most, that all points of the origin have."""
         blocks = [self.block(reference.partition(".")[0]) for reference in self.origin]
         return tuple(a for a in ("x", "y") if blocks and all(a in block.axes for block in blocks))
 
     @property
     def signature(self) -> str:
-        """Short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
+        """A short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
         return ", ".join(
             f"{b.name} {len(b.points)}"
             + "".join({"confidence": "c", "value": ""}.get(axis, axis) for axis in b.axes)
@@ -160,25 +159,21 @@ class Layout:
     @staticmethod
     def from_json(data: Any) -> Layout:
         """Raises ValueError that says which key is wrong, and of which block."""
-        problems = form_problems(data)
-        if problems:
-            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+        return Layout.from_form(read_form(data))
+
+    @staticmethod
+    def from_form(form: LayoutForm) -> Layout:
         layout = Layout(
-            tuple(Block(b["name"], _names(b["points"]), _names(b["axes"])) for b in data["blocks"]),
-            origin=_names(data.get("origin") or []),
-            scale=_names(data.get("scale") or []),
-            units=str(data.get("units", "unknown")),
+            tuple(Block(b.name, tuple(b.points), tuple(b.axes)) for b in form.blocks),
+            origin=tuple(form.origin or ()),
+            scale=tuple(form.scale or ()),
+            units=form.units,
         )
-        declared = data.get("columns", layout.columns)
-        if declared != layout.columns:
+        if form.columns not in (None, layout.columns):
             raise ValueError(
-                f"the layout declares {declared} columns, but its blocks have {layout.columns}"
+                f"the layout declares {form.columns} columns, but its blocks have {layout.columns}"
             )
         return layout
-
-
-def _names(value: list[Any]) -> tuple[str, ...]:
-    return tuple(map(str, value))
 
 
 def _block_problems(block: Block) -> list[str]:
