@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.sequence import follow
+from slr_accel.corpus.sequence import fit_labels
 from slr_accel.corpus.split_names import as_written, how_to_validate
 from slr_accel.labels.policies import separator, train_labels
 from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
@@ -161,7 +161,7 @@ def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[in
     if num_targets != len(corpus.labels(row)):
         return None
     segments = corpus.segments(row)
-    if not follow(segments, corpus.labels(row)):
+    if not fit_labels(segments, corpus.labels(row)):
         return None
     return [(segment.start, segment.end) for segment in segments]
 
