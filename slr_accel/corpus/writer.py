@@ -36,7 +36,7 @@ BATCH_BYTES = 8 * 2**20
 
 
 def shard_features(layout: Layout, dtype: str) -> Features:
-    """The schema of a shard as `datasets` sees it."""
+    """The schema of a shard for `datasets`."""
     return Features(
         {
             "id": Value("string"),
@@ -67,16 +67,15 @@ def write_corpus(
     """Writes a corpus to the new folder `out`.
 
     Args:
-        sequences: consumed once; features are cast to `dtype`.
+        sequences: read once; features are cast to `dtype`.
         frames_per_second: None where the source does not say.
-        source: provenance, kept as it is in corpus.json. With `part`, which says what part of a
-            corpus this is, there may be no sequences.
-        checksums: {file: SHA-256} of what the corpus is made from; becomes a file that
-            `sha256sum --check` reads.
-        shard_bytes: a shard is closed when it holds this many bytes.
+        source: provenance, written to corpus.json. A corpus whose `part` is given, since it is a
+            part of another, may have no sequences.
+        checksums: {file: SHA-256} of the source's files, written for `sha256sum --check`.
+        shard_bytes: size at which a shard is closed.
 
     Raises:
-        ValueError: `out` exists, or came to exist meanwhile, or a sequence does not fit the layout.
+        ValueError: `out` exists, or another process made it, or a sequence does not fit the layout.
     """
     check_new_folder(out)
     with new_folder(out) as folder:
@@ -97,10 +96,10 @@ def write_corpus(
         )
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
-            # Names as they are on disk, in whatever encoding: sha256sum looks for them.
+            # sha256sum looks for the names in their encoding on disk.
             (folder / CHECKSUMS_FILE).write_bytes(os.fsencode("".join(lines)))
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
-        # In a note, which may name a file in another encoding, that becomes JSON's \udcff.
+        # A note may name a file in another encoding, which becomes JSON's \udcff.
         (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return info
 
@@ -108,7 +107,7 @@ def write_corpus(
 def _write_shards(
     folder: Path, sequences: Iterable[Sequence], layout: Layout, dtype: str, shard_bytes: int
 ) -> tuple[tuple[Shard, ...], list[dict[str, Any]]]:
-    """Every sequence in a shard of its split; the shards by name, the rows as they came."""
+    """Writes every sequence to a shard of its split. Returns (shards by name, rows in order)."""
     shards: dict[str, list[_ShardWriter]] = {}
     rows = []
     features = shard_features(layout, dtype)
@@ -191,7 +190,7 @@ def _write_rows(
 
 
 class _ShardWriter:
-    """One shard being written, in record batches of a few MiB."""
+    """Writes a shard in record batches of a few MiB."""
 
     def __init__(self, path: Path, features: Features, dtype: str) -> None:
         self.path = path
@@ -205,7 +204,7 @@ class _ShardWriter:
         self._closed = False
 
     def add(self, sequence: Sequence) -> int:
-        """Takes a sequence; returns its row in this shard."""
+        """Adds a sequence; returns its row in this shard."""
         size = sequence.features.size * self._dtype.itemsize + sequence.presence.size
         self._pending.append(sequence)
         self._pending_bytes += size
@@ -257,7 +256,7 @@ class _ShardWriter:
 
 
 def _array2d(arrays: list[np.ndarray], arrow_type: pa.ExtensionType) -> pa.ExtensionArray:
-    """Arrays [T_i, D] as one column of Array2D, without a Python object a value."""
+    """Joins arrays [T_i, D] to a column of Array2D, without a Python object for each value."""
     width = arrays[0].shape[1]
     flat = pa.array(np.concatenate([array.reshape(-1) for array in arrays]))
     frames = np.cumsum([0] + [len(array) for array in arrays], dtype=np.int32)

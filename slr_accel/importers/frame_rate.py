@@ -1,4 +1,4 @@
-"""Which frame rates there can be."""
+"""Checks frame rates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ MAX_FPS = 10_000
 
 
 def check_fps(fps: float | None) -> None:
-    """ValueError where what --fps says is no frame rate; None is not given."""
+    """Raises ValueError where --fps is no frame rate; None where it was not given."""
     if fps is not None and not 0 < fps < MAX_FPS:
         raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")

@@ -1,4 +1,4 @@
-"""`slr-accel prepare merge`: the parts that several machines made become one corpus."""
+"""`slr-accel prepare merge`: joins the parts that several machines made to one corpus."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from slr_accel.corpus.format import CHECKSUMS_FILE, CORPUS_FILE
 from slr_accel.corpus.reader import Corpus, open_part
 from slr_accel.importers.listing import Item, Listing
-from slr_accel.importers.machine_share import parts_folder
+from slr_accel.importers.machine_parts import parts_folder
 
 DESCRIPTION = """\
-Joins what `slr-accel prepare NAME --out OUT --shard i/n` has left in OUT.parts on every machine.
-The corpus is the same as one made without --shard. The parts stay; remove them afterwards.
+Joins the parts that `slr-accel prepare NAME --out OUT --shard i/n` has made in OUT.parts. The
+corpus is the same as one made without --shard. Remove the parts afterwards.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None of its own: --out names the parts, too."""
+    """Adds none: --out names the parts, too."""
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
@@ -28,7 +28,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 
 
 def list_parts(out: Path) -> Listing:
-    """The sequences of all parts of `out`, in their order.
+    """Lists the sequences of all parts of `out`, in their order.
 
     Raises:
         ValueError: a part is missing, or parts were made from different sources.

@@ -10,7 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
-from slr_accel.corpus.split_names import as_written, how_to_validate
+from slr_accel.corpus.split_names import hint_at_case, how_to_validate
 from slr_accel.findings import Finding
 from slr_accel.layouts.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 from slr_accel.loading.plan import alignable
@@ -63,13 +63,13 @@ def _splits(names: list[str]) -> Iterator[Finding]:
             "warning",
             "no_train_split",
             f"{found}: without a split `train` this corpus can be evaluated on, but not trained "
-            f"on{as_written('train', names)}.",
+            f"on{hint_at_case('train', names)}.",
         )
     elif "dev" not in names:
         yield Finding(
             "warning",
             "no_dev_split",
-            f"{found}, but training validates on `dev`{as_written('dev', names)}.",
+            f"{found}, but training validates on `dev`{hint_at_case('dev', names)}.",
             f"To train on this corpus, {how_to_validate('dev', names)}.",
         )
 

@@ -1,4 +1,4 @@
-"""Which output stands for which label: made from the train split, kept with the run."""
+"""Maps labels to model outputs: the vocabulary of a run, made from its train split."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Vocabulary:
         return token in self._ids
 
     def encode(self, labels: Iterable[str]) -> list[int]:
-        """Ids of labels that are all known (KeyError else: only train labels are encoded)."""
+        """Ids of train labels. Raises KeyError for an unknown label."""
         return [self._ids[label] for label in labels]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
@@ -46,7 +46,7 @@ class Vocabulary:
 
     @staticmethod
     def load(path: Path) -> Vocabulary:
-        """Raises ValueError naming the file where it is no vocabulary."""
+        """Raises ValueError that names the file where it is no vocabulary."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             tokens, blank = data["tokens"], data["blank"]
@@ -66,9 +66,9 @@ class Vocabulary:
 
 
 def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:
-    """The vocabulary of a run, from the train split's labels after the policy.
+    """Makes the vocabulary of a run from the train split's labels after the policy.
 
-    What separates words is always in it: sentences of one word each may be joined in training.
+    The separator of words is always in it: sentences of one word may be joined in training.
 
     Raises:
         ValueError: there are no labels.

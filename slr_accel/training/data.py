@@ -9,7 +9,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import fit_labels
-from slr_accel.corpus.split_names import as_written, how_to_validate
+from slr_accel.corpus.split_names import hint_at_case, how_to_validate
 from slr_accel.labels.policies import separator, train_labels
 from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
@@ -74,7 +74,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
     if wanted not in names:
         raise ValueError(
             f"{corpus.address} has no split {wanted!r} to validate on; it has: {', '.join(names)}"
-            f"{as_written(wanted, names)}; {how_to_validate(wanted, names)}"
+            f"{hint_at_case(wanted, names)}; {how_to_validate(wanted, names)}"
         )
     rows = evaluation_rows(corpus, wanted)
     _check_lengths(settings, corpus, np.concatenate([train, rows]))

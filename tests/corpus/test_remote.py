@@ -164,7 +164,9 @@ def test_an_address_that_its_backend_cannot_use_is_told_by_name(address: str) ->
 
 
 def test_a_server_that_refuses_at_once_is_told_by_name() -> None:
-    with pytest.raises(FetchError, match=r"^ftp://127.0.0.1:1/x: nobody answers there \(Conn"):
+    with pytest.raises(
+        FetchError, match=r"^ftp://127.0.0.1:1/x: the server does not answer \(Conn"
+    ):
         open_corpus("ftp://me:secret@127.0.0.1:1/x")
 
 
