@@ -46,16 +46,9 @@ class ShardCache:
         self._holds: dict[int, _Fetch] = {}
         self._following: dict[int, _Fetch] = {}
         self._downloads = threading.Semaphore(PARALLEL_DOWNLOADS)
+        self._partial_folder, self._lock_folder = folder / ".partial", folder / ".locks"
         for path in (self._partial_folder, self._lock_folder):
             path.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def _partial_folder(self) -> Path:
-        return self.folder / ".partial"
-
-    @property
-    def _lock_folder(self) -> Path:
-        return self.folder / ".locks"
 
     def check_window(self, shard_window: int | None) -> None:
         """Raises ValueError where two windows of this many shards (None: all) may not fit."""

@@ -52,9 +52,7 @@ class Corpus:
     @property
     def absolute_address(self) -> str:
         """The address that opens it from any folder; may hold a password."""
-        return (
-            str(self.folder.resolve()) if self._cache is None else self._cache.source.full_address
-        )
+        return self._cache.source.full_address if self._cache else str(self.folder.resolve())
 
     @property
     def is_remote(self) -> bool:

@@ -26,6 +26,7 @@ from slr_accel.corpus.format import (
     SplitCounts,
     sha256,
 )
+from slr_accel.corpus.row_table import ROW_TYPES
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
 from slr_accel.layouts.layout import Layout
@@ -33,6 +34,8 @@ from slr_accel.new_folder import check_new_folder, new_folder
 
 SHARD_BYTES = 256 * 2**20
 BATCH_BYTES = 8 * 2**20
+KEYS = ("id", "split", "signer", "labels")
+"""Fields of a sequence that the row table has."""
 
 
 def shard_features(layout: Layout, dtype: str) -> Features:
@@ -120,7 +123,9 @@ def _write_shards(
             name = f"{sequence.split}-{len(of_split):05d}.arrow"
             of_split.append(_ShardWriter(folder / name, features, dtype))
         writer = of_split[-1]
-        rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
+        place = {"shard": writer.path.name, "row": writer.add(sequence)}
+        frames = len(sequence.features)
+        rows.append({**place, "frames": frames, **{key: getattr(sequence, key) for key in KEYS}})
     written = [writer for name in sorted(shards) for writer in shards[name]]
     for writer in written:
         writer.close()
@@ -145,18 +150,6 @@ def _check_sequence(sequence: Sequence, layout: Layout) -> None:
         )
 
 
-def _row(sequence: Sequence, shard: str, row: int) -> dict[str, Any]:
-    return {
-        "id": sequence.id,
-        "split": sequence.split,
-        "signer": sequence.signer,
-        "shard": shard,
-        "row": row,
-        "frames": len(sequence.features),
-        "labels": sequence.labels,
-    }
-
-
 def _split_counts(rows: list[dict[str, Any]]) -> dict[str, SplitCounts]:
     counts: dict[str, SplitCounts] = {}
     for row in rows:
@@ -171,20 +164,10 @@ def _write_rows(
 ) -> None:
     label_ids = {label: i for i, label in enumerate(labels)}
     shard_ids = {shard.file: i for i, shard in enumerate(shards)}
-    table = pa.table(
-        {
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "split": pa.array([row["split"] for row in rows], pa.string()).dictionary_encode(),
-            "signer": pa.array([row["signer"] for row in rows], pa.string()).dictionary_encode(),
-            "shard": pa.array([shard_ids[row["shard"]] for row in rows], pa.int32()),
-            "row": pa.array([row["row"] for row in rows], pa.int32()),
-            "frames": pa.array([row["frames"] for row in rows], pa.int32()),
-            "labels": pa.array(
-                [[label_ids[label] for label in row["labels"]] for row in rows],
-                pa.list_(pa.int32()),
-            ),
-        }
-    )
+    columns = {name: [row[name] for row in rows] for name in ROW_TYPES}
+    columns["shard"] = [shard_ids[name] for name in columns["shard"]]
+    columns["labels"] = [[label_ids[label] for label in own] for own in columns["labels"]]
+    table = pa.table({name: pa.array(columns[name], kind) for name, kind in ROW_TYPES.items()})
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
 

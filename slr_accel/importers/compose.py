@@ -120,7 +120,15 @@ def _listing(
     problems: Problems,
     files: tuple[Path, ...] = (),
 ) -> Listing:
-    joiner = Joiner(corpus.layout, corpus.info.frames_per_second or USUAL_RATE)
+    rate = corpus.info.frames_per_second or USUAL_RATE
+    joiner = Joiner(corpus.layout, rate)
+    transitions: dict[str, Any] = {"transitions": "none"}
+    if joiner.has_body:
+        transitions = {
+            "transitions": "minimum jerk",
+            "transition_speed": TRANSITION_SPEED,
+            "transition_frames_per_second": rate,
+        }
     items, mixed = [], 0
     for sentence in sentences:
         signs = clips.get(sentence.split, SignClips())
@@ -141,22 +149,12 @@ def _listing(
         layout=corpus.layout,
         frames_per_second=corpus.info.frames_per_second,
         items=items,
-        source={**options, **_transitions(corpus, joiner), "signs_from": corpus.info.source},
+        source={**options, **transitions, "signs_from": corpus.info.source},
         files=(corpus.folder / CORPUS_FILE, *files),
         root=corpus.folder,
         problems=problems,
         notes=_notes(corpus, joiner, mixed, len(items)),
     )
-
-
-def _transitions(corpus: Corpus, joiner: Joiner) -> dict[str, Any]:
-    if not joiner.has_body:
-        return {"transitions": "none"}
-    return {
-        "transitions": "minimum jerk",
-        "transition_speed": TRANSITION_SPEED,
-        "transition_frames_per_second": corpus.info.frames_per_second or USUAL_RATE,
-    }
 
 
 def _notes(corpus: Corpus, joiner: Joiner, mixed: int, count: int) -> list[str]:
@@ -167,10 +165,7 @@ def _notes(corpus: Corpus, joiner: Joiner, mixed: int, count: int) -> list[str]:
             "all their signs"
         )
     if not joiner.has_body:
-        notes.append(
-            "the layout names no origin and scale points: clips are joined as they are, "
-            "without transitions"
-        )
+        notes.append("the layout names no origin and scale points: there are no transitions")
     elif corpus.info.frames_per_second is None:
         notes.append(
             f"the frame rate of the corpus is unknown: transitions are as long as at "
@@ -182,23 +177,12 @@ def _notes(corpus: Corpus, joiner: Joiner, mixed: int, count: int) -> list[str]:
 def _compose(
     corpus: Corpus, joiner: Joiner, sentence: Sentence, signer: str, chosen: list[SignClip]
 ) -> Sequence:
-    joined, spans = joiner.join(
-        [
-            Clip(
-                corpus.features(clip.row)[clip.start : clip.end].astype(np.float32),
-                corpus.presence(clip.row)[clip.start : clip.end],
-            )
-            for clip in chosen
-        ]
-    )
-    return Sequence(
-        id=sentence.id,
-        split=sentence.split,
-        signer=signer,
-        features=joined.features,
-        presence=joined.presence,
-        labels=sentence.labels,
-        segments=[
-            Segment(*span, label) for span, label in zip(spans, sentence.labels, strict=True)
-        ],
-    )
+    clips = [
+        Clip(corpus.features(row)[start:end].astype(np.float32), corpus.presence(row)[start:end])
+        for row, start, end in chosen
+    ]
+    joined, spans = joiner.join(clips)
+    labels = sentence.labels
+    segments = [Segment(*span, label) for span, label in zip(spans, labels, strict=True)]
+    features, presence = joined.features, joined.presence
+    return Sequence(sentence.id, sentence.split, signer, features, presence, labels, segments)

@@ -238,17 +238,14 @@ def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
 
 
 def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]:
-    try:
+    with suppress(ValueError, TypeError, OverflowError, RecursionError):
         parsed = json.loads(value) if isinstance(value, str) else value or []
         segments = [Segment(int(start), int(end), str(label)) for start, end, label in parsed]
         # A fraction is no frame number; it may be seconds.
         are_frames = all(float(time).is_integer() for row in parsed for time in row[:2])
-        if are_frames and all(
-            0 <= s.start < s.end and s.label.split() == [s.label] for s in segments
-        ):
+        in_order = all(0 <= s.start < s.end and s.label.split() == [s.label] for s in segments)
+        if are_frames and in_order:
             return segments
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        pass
     problems.add(
         where,
         "`segments` is a list of [start_frame, end_frame, label], whole numbers with 0 <= start < "
@@ -258,11 +255,9 @@ def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]
 
 
 def _parse_fps(where: str, value: Any, problems: Problems) -> float | None:
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         fps = None if value is None else float(value)
         if fps is None or 0 < fps < MAX_FPS:
             return fps
-    except (TypeError, ValueError, OverflowError):
-        pass
     problems.add(where, f"`fps` is {value!r}; give frames per second, a number above 0")
     return None

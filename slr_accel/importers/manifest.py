@@ -71,8 +71,7 @@ class _Source:
     """The source of the number of columns, for messages."""
     missing: dict[str, str]
     frame_size: tuple[float, float] | None
-    divisors: np.ndarray
-    files: tuple[Path, ...]
+    file: tuple[Path, ...]
     """The layout file, where there is one."""
     parts_are_signs: bool
     """Whether each array of a sequence is the sign of one label."""
@@ -101,9 +100,12 @@ def list_manifest(
         problems.raise_if_any()
     source = _find_source(index, rows, layout, missing)
     _check_block_order(index, rows, source, problems)
+    stored = source.layout
+    if source.frame_size:
+        stored = replace(stored, units="fraction of the frame's width and height")
     return Listing(
         importer="manifest",
-        layout=_stored_layout(source),
+        layout=stored,
         frames_per_second=one_rate(rows, fps, problems),
         items=[_item(row, source) for row in rows],
         source={
@@ -112,7 +114,7 @@ def list_manifest(
             "parts_are_signs": source.parts_are_signs,
         },
         notes=problems.notes + ([PARTS_ARE_SIGNS] if source.parts_are_signs else []),
-        files=(index, *source.files),
+        files=(index, *source.file),
         root=index.parent,
         problems=problems,
     )
@@ -130,26 +132,23 @@ def _find_source(
     beside = index.parent / "layout.json"
     if layout is None and beside.is_file():
         layout = str(beside)
+    sideways: int | None
     if layout is not None:
         found = read_layout(layout)
-        origin = f"the layout ({found.layout.signature})"
+        origin, sideways = f"the layout ({found.layout.signature})", found.layout.columns
     else:
         part, columns = _first_columns(index.parent, rows)
         found = LayoutFile(generic_layout(columns), {}, None)
-        origin = f"{part}, the first array,"
-    markers = {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks}
-    divisors = _divisors(found.layout, found.frame_size)
-    files = (Path(layout),) if layout is not None and Path(layout).is_file() else ()
+        origin, sideways = f"{part}, the first array,", _shared_rows(index.parent, rows)
     return _Source(
         index.parent,
         found.layout,
         origin,
-        markers,
+        {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks},
         found.frame_size,
-        divisors,
-        files,
-        parts_are_signs=_parts_are_signs(rows),
-        sideways=_shared_rows(index.parent, rows) if layout is None else found.layout.columns,
+        (Path(layout),) if layout is not None and Path(layout).is_file() else (),
+        _parts_are_signs(rows),
+        sideways,
     )
 
 
@@ -174,7 +173,7 @@ def _check_block_order(
     problems.add(
         str(index),
         f"{explain_order(joined, source.layout, fitting)}: {names}. Put the blocks of "
-        f"{source.files[0] if source.files else 'a layout.json'} in that order, or the columns of "
+        f"{source.file[0] if source.file else 'a layout.json'} in that order, or the columns of "
         f"each array in the layout's: np.concatenate([{own_order}], axis=1)",
     )
     # In wrong columns all other checks would be in vain.
@@ -212,7 +211,7 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     parts = [_read_part(name, source) for name in row.parts]
     features = np.concatenate(parts)
     presence = mark_absent(features, source.layout, source.missing)
-    features /= source.divisors
+    features /= _divisors(source.layout, source.frame_size)
     # Annotations often include the last frame: one frame too many is corrected, more is an error.
     frames = len(features)
     segments = [
@@ -240,17 +239,8 @@ def _read_part(name: str, source: _Source) -> np.ndarray:
 
 def _divisors(layout: Layout, frame_size: tuple[float, float] | None) -> np.ndarray:
     """[D] float32: the frame's size in the columns of coordinates, 1 elsewhere."""
-    divisors = np.ones(layout.columns, np.float32)
     width, height = frame_size or (1.0, 1.0)
     # MediaPipe has z in units of the width.
     size = {"x": width, "y": height, "z": width}
-    for block in layout.blocks:
-        axes = [size.get(axis, 1.0) for axis in block.axes]
-        divisors[layout.slices[block.name]] = np.tile(axes, len(block.points))
-    return divisors
-
-
-def _stored_layout(source: _Source) -> Layout:
-    if source.frame_size is None:
-        return source.layout
-    return replace(source.layout, units="fraction of the frame's width and height")
+    axes = [axis for block in layout.blocks for _ in block.points for axis in block.axes]
+    return np.array([size.get(axis, 1.0) for axis in axes], np.float32)

@@ -6,7 +6,6 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from slr_accel.corpus.format import CHECKSUMS_FILE, CORPUS_FILE
 from slr_accel.corpus.reader import Corpus, open_part
@@ -43,8 +42,13 @@ def list_parts(out: Path) -> Listing:
         importer=first.source["importer"],
         layout=first.layout,
         frames_per_second=first.frames_per_second,
-        items=[_item(part, row) for part in parts for row in range(len(part.rows))],
-        source=_source(parts),
+        items=[
+            Item(part.rows.id(row), f"{part.folder.name}:{row}", partial(part.sequence, row))
+            for part in parts
+            for row in range(len(part.rows))
+        ],
+        source={key: value for key, value in first.source.items() if key != "part"}
+        | {"skipped": [text for part in parts for text in part.info.source["skipped"]]},
         checksums={name: digest for part in parts for name, digest in _checksums(part).items()},
         root=folder,
         dtype=first.source["part"]["dtype"],
@@ -65,15 +69,6 @@ def _check(parts: list[Corpus], folder: Path) -> None:
             f"{folder}: {len(found)} of {count} parts are here; "
             f"missing: {', '.join(f'--shard {index}/{count}' for index in missing)}"
         )
-
-
-def _item(part: Corpus, row: int) -> Item:
-    return Item(part.rows.id(row), f"{part.folder.name}:{row}", partial(part.sequence, row))
-
-
-def _source(parts: list[Corpus]) -> dict[str, Any]:
-    source = {key: value for key, value in parts[0].info.source.items() if key != "part"}
-    return source | {"skipped": [text for part in parts for text in part.info.source["skipped"]]}
 
 
 def _checksums(part: Corpus) -> dict[str, str]:

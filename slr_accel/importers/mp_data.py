@@ -131,19 +131,15 @@ def _find_layout(paths: list[Path]) -> Layout:
 
 def _gaps(frames_of: dict[Path, dict[int, Path]]) -> list[str]:
     """Notes missing numbers between the first and the last frame of a sequence."""
-    with_gaps = {
-        sequence: _span(frames) - len(frames)
-        for sequence, frames in frames_of.items()
-        if _span(frames) > len(frames)
-    }
+    missing = {s: _span(frames) - len(frames) for s, frames in frames_of.items()}
+    with_gaps = [sequence for sequence, gaps in missing.items() if gaps]
     if not with_gaps:
         return []
-    sequence = next(iter(with_gaps))
-    frames = frames_of[sequence]
+    frames = frames_of[with_gaps[0]]
     first = next(number for number in count(min(frames)) if number not in frames)
     return [
-        f"{sum(with_gaps.values())} frames are missing in {len(with_gaps)} of {len(frames_of)} "
-        f"sequences, the first is {sequence / str(first)}.npy; nothing is present in them"
+        f"{sum(missing.values())} frames are missing in {len(with_gaps)} of {len(frames_of)} "
+        f"sequences, the first is {with_gaps[0] / str(first)}.npy; nothing is present in them"
     ]
 
 

@@ -139,7 +139,15 @@ def _list(
         importer=release.importer,
         layout=LAYOUT,
         frames_per_second=FRAMES_PER_SECOND,
-        items=[_item(row, arrays, arrangement, markers) for row in sound],
+        items=[
+            Item(
+                row.id,
+                row.where,
+                partial(_read, row, arrays, arrangement, markers),
+                tuple(filter(None, [arrays.find(row)])),
+            )
+            for row in sound
+        ],
         source={
             **release.source,
             "missing": markers,
@@ -173,26 +181,16 @@ def _read_array(path: Path) -> np.ndarray:
     return read_array(path.parent, only_array(path))
 
 
-def _item(
+def _read(
     row: IndexRow,
     arrays: FeatureFiles,
     arrangement: Arrangement | None,
     missing: Mapping[str, str],
-) -> Item:
-    path = arrays.find(row)
-    if path is None:
-        return Item(row.id, row.where, partial(_refuse, arrays.missing(row)))
-    return Item(row.id, row.where, partial(_read, row, path, arrangement, missing), (path,))
-
-
-def _refuse(message: str) -> Sequence:
-    raise ValueError(message)
-
-
-def _read(
-    row: IndexRow, path: Path, arrangement: Arrangement | None, missing: Mapping[str, str]
 ) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
+    path = arrays.find(row)
+    if path is None:
+        raise ValueError(arrays.missing(row))
     array = _read_array(path)
     assert arrangement is not None, "it is None where no array can be read"
     features = arrangement.base_values(array, str(path))

@@ -147,12 +147,10 @@ def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(where: str, fields: dict[str, Any], problems: Problems) -> tuple[float, float] | None:
     """(start, end) of a row, in milliseconds."""
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         start, end = float(fields.get("start") or 0), float(fields.get("end") or 0)
         if 0 <= start < math.inf and (end == 0 or start < end < math.inf):
             return start, end
-    except (TypeError, ValueError, OverflowError):
-        pass
     problems.add(where, "`start` and `end` are milliseconds, 0 <= start < end; end 0 is the end")
     return None
 

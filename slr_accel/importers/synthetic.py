@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, default in OWN_SENTENCES.items():
         parser.add_argument(f"--{name}", type=int, help=f"{helps[name]} [{default}]".strip())
-    parser.add_argument("--seed", type=int, default=1, help="[1]")
+    parser.add_argument("--seed", type=int, default=1, help="chooses sentences and signers [1]")
     parser.add_argument("--like", choices=("phoenix2014",), help="sign the sentences of --index")
     parser.add_argument("--index", type=Path, help="jsonl or csv file of --like")
     parser.add_argument(
@@ -78,13 +78,8 @@ def list_synthetic(
         ValueError: the grammar does not have that many sentences.
     """
     performed = performances(num_train, num_dev, num_test, seed=seed, num_signers=num_signers)
-    source = {
-        "num_train": num_train,
-        "num_dev": num_dev,
-        "num_test": num_test,
-        "num_signers": num_signers,
-        "seed": seed,
-    }
+    counts = {"num_train": num_train, "num_dev": num_dev, "num_test": num_test}
+    source = {**counts, "num_signers": num_signers, "seed": seed}
     return _listing([Item(p.id, p.id, p.sequence) for p in performed], source)
 
 

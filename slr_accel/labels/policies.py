@@ -6,13 +6,13 @@ trains on fewer words than it scores, or spells words in characters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 from slr_accel.labels.phoenix_rules import clean_2014, clean_2014t, filter_973
 
 LabelPolicy = Literal["raw", "phoenix2014", "phoenix2014t", "filtered973", "characters"]
 LABEL_POLICIES: tuple[str, ...] = get_args(LabelPolicy)
+CLEANING = {"phoenix2014": clean_2014, "phoenix2014t": clean_2014t}
 WORD_SEPARATOR = "|"
 """Separates words that are spelled in characters, as in wav2letter and wav2vec 2.0. Unlike a space,
 it is visible in a vocabulary, a log and a CTM file."""
@@ -50,11 +50,7 @@ def train_labels(policy: str, words: list[str]) -> list[str]:
                 "label policy characters; rename it when preparing the corpus"
             )
         return spelled(policy, words)
-    rules: dict[str, Callable[[list[str]], list[str]]] = {
-        "phoenix2014": clean_2014,
-        "phoenix2014t": clean_2014t,
-        "filtered973": filter_973,
-    }
+    rules = {**CLEANING, "filtered973": filter_973}
     return rules[policy](words) if policy in rules else words
 
 
@@ -66,7 +62,7 @@ def reference_labels(policy: str, sentences: list[list[str]]) -> list[list[str]]
     again would remove true repeats and spelled letters from five sentences.
     """
     check_policy(policy)
-    rules = {"phoenix2014": clean_2014, "filtered973": clean_2014, "phoenix2014t": clean_2014t}
+    rules = {**CLEANING, "filtered973": clean_2014}
     if policy not in rules:
         return sentences
     clean = rules[policy]

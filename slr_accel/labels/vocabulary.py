@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
 
 from slr_accel.files import write_whole
-from slr_accel.labels.policies import check_policy, separator
+from slr_accel.labels.policies import LabelPolicy, separator
 
 BLANK = 0
 
@@ -48,21 +51,20 @@ class Vocabulary:
     def load(path: Path) -> Vocabulary:
         """Raises ValueError that names the file where it is no vocabulary."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            tokens, blank = data["tokens"], data["blank"]
-            policy = data["label_policy"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            form = _Form.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path}: not a vocabulary ({error})") from None
-        texts = isinstance(tokens, list) and all(isinstance(t, str) for t in tokens)
-        if blank != BLANK or not texts or len(set(tokens)) < len(tokens):
-            raise ValueError(
-                f"{path}: tokens must be a list of texts, each once, and blank must be {BLANK}"
-            )
-        try:
-            check_policy(policy)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        return Vocabulary(tuple(tokens), policy)
+        if len(set(form.tokens)) < len(form.tokens):
+            raise ValueError(f"{path}: not a vocabulary (it has a token twice)")
+        return Vocabulary(form.tokens, form.label_policy)
+
+
+class _Form(BaseModel):
+    """The content of a vocabulary's file."""
+
+    blank: Literal[0]
+    label_policy: LabelPolicy
+    tokens: tuple[str, ...]
 
 
 def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 from slr_accel.files import is_unicode
@@ -75,15 +76,13 @@ class Layout:
             raise ValueError("this layout cannot be used: " + "; ".join(problems))
 
     def _reference_problems(self, field: str, reference: str) -> list[str]:
-        block = reference.partition(".")[0]
-        known = {b.name: b for b in self.blocks}
+        named = f"{field} names {reference!r}, "
         if not self.has_point(reference):
-            return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
-        if field == "scale" and not known[block].is_planar:
-            return [f"scale names {reference!r}, whose block has not both x and y"]
-        if not known[block].coordinates:
-            return [f"{field} names {reference!r}, whose block has no x, y or z"]
-        return []
+            return [named + "which is not a BLOCK.POINT of this layout"]
+        block = self.block(reference.partition(".")[0])
+        if field == "scale" and not block.is_planar:
+            return [named + "whose block has not both x and y"]
+        return [] if block.coordinates else [named + "whose block has no x, y or z"]
 
     @property
     def columns(self) -> int:
@@ -93,11 +92,8 @@ class Layout:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """The columns of each block, by name."""
-        result, start = {}, 0
-        for block in self.blocks:
-            result[block.name] = slice(start, start + block.columns)
-            start += block.columns
-        return result
+        edges = accumulate((block.columns for block in self.blocks), initial=0)
+        return {b.name: slice(*edge) for b, edge in zip(self.blocks, pairwise(edges), strict=True)}
 
     def block(self, name: str) -> Block:
         return next(block for block in self.blocks if block.name == name)
@@ -177,22 +173,17 @@ class Layout:
 
 
 def _block_problems(block: Block) -> list[str]:
-    problems = []
-    names = [name for name in (block.name, *block.points) if not is_unicode(name)]
-    if names:
-        problems.append(f"block {block.name!r} has names that are not UTF-8 text: {names}")
-    if not block.name or "." in block.name:
-        problems.append(f"block {block.name!r} needs a name without a dot")
-    if not block.points:
-        problems.append(f"block {block.name!r} has no points")
-    if len(set(block.points)) < len(block.points):
-        problems.append(f"block {block.name!r} names a point twice")
-    if not block.axes or len(set(block.axes)) < len(block.axes):
-        problems.append(f"block {block.name!r} needs axes, each once")
+    foreign = [name for name in (block.name, *block.points) if not is_unicode(name)]
     unknown = [axis for axis in block.axes if axis not in AXES]
-    if unknown:
-        problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
-    return problems
+    problems = {
+        f"has names that are not UTF-8 text: {foreign}": foreign,
+        "needs a name without a dot": not block.name or "." in block.name,
+        "has no points": not block.points,
+        "names a point twice": len(set(block.points)) < len(block.points),
+        "needs axes, each once": not block.axes or len(set(block.axes)) < len(block.axes),
+        f"has unknown axes {unknown}; known: {list(AXES)}": unknown,
+    }
+    return [f"block {block.name!r} {problem}" for problem, holds in problems.items() if holds]
 
 
 def generic_layout(columns: int) -> Layout:

@@ -51,40 +51,33 @@ class LayoutForm(BaseModel):
 def read_form(data: Any) -> LayoutForm:
     """Raises ValueError that names every wrong key, and its block."""
     if not isinstance(data, dict):
-        raise ValueError(
-            f"a layout is an object with `blocks`, {KINDS['blocks']}, not {data!r:.40}"
-        )
+        kind = KINDS["blocks"]
+        raise ValueError(f"a layout is an object with `blocks`, {kind}, not {shortened(data)}")
     problems = _misspelt(data, LayoutForm, "")
     blocks = data["blocks"] if isinstance(data.get("blocks"), list) else []
+    names = [f"block {number}" for number in range(1, len(blocks) + 1)]
     for number, block in enumerate(blocks):
         if isinstance(block, dict):
-            problems += _misspelt(block, BlockForm, f" of {_block_name(data, number)}")
+            if isinstance(block.get("name"), str):
+                names[number] = f"block {block['name']!r}"
+            problems += _misspelt(block, BlockForm, f" of {names[number]}")
     try:
         form = LayoutForm.model_validate(data)
     except ValidationError as error:
-        problems += [_describe(e["type"], e["loc"], e["input"], data) for e in error.errors()]
+        for e in error.errors():
+            place, key = "the layout", e["loc"][0]
+            if key == "blocks" and len(e["loc"]) > 1:
+                place, key = names[int(e["loc"][1])], (*e["loc"], "", "")[2]
+            value = shortened(data[key] if key == "frame_size" else e["input"])
+            if not key:
+                problems.append(f"{place} is {value}; give {{name, points, axes}}")
+            elif e["type"] == "missing":
+                problems.append(f"{place} has no `{key}`; give {KINDS[str(key)]}")
+            else:
+                problems.append(f"`{key}` of {place} is {value}; give {KINDS[str(key)]}")
     if problems:
         raise ValueError("this layout cannot be used: " + "; ".join(dict.fromkeys(problems)))
     return form
-
-
-def _describe(kind: str, place: tuple[int | str, ...], value: Any, data: dict[str, Any]) -> str:
-    where, key = "the layout", place[0]
-    if key == "blocks" and len(place) > 1:
-        where, key = _block_name(data, int(place[1])), place[2] if len(place) > 2 else ""
-    if not key:
-        return f"{where} is {shortened(value)}; give {{name, points, axes}}"
-    if kind == "missing":
-        return f"{where} has no `{key}`; give {KINDS[str(key)]}"
-    value = data[key] if key == "frame_size" else value
-    return f"`{key}` of {where} is {shortened(value)}; give {KINDS[str(key)]}"
-
-
-def _block_name(data: dict[str, Any], number: int) -> str:
-    """`block 'pose'`, or `block 1` where it has no name."""
-    block = data["blocks"][number]
-    name = block.get("name") if isinstance(block, dict) else None
-    return f"block {name!r}" if isinstance(name, str) else f"block {number + 1}"
 
 
 def _misspelt(data: dict[str, Any], form: type[BaseModel], where: str) -> list[str]:

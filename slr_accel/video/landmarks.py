@@ -75,33 +75,23 @@ def ensure_landmarks(extractor: Extractor, extraction: Extraction) -> None:
     Raises:
         ValueError: says what is wrong with the source.
     """
-    wanted = {
-        **extractor.options,
-        "mirrored": str(extraction.mirrored),
-        "source": _checksum(extraction.source),
-    }
-    if _metadata(extraction.file) == wanted:
-        return
-    _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
+    made_of = {"mirrored": str(extraction.mirrored), "source": _checksum(extraction.source)}
+    wanted = {**extractor.options, **made_of}
+    if _metadata(extraction.file) != wanted:
+        _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
 
 
 def load_landmarks(file: Path) -> Landmarks:
     from safetensors.numpy import load_file
 
-    tensors = load_file(file)
-    return Landmarks(tensors["times"], tensors["features"], tensors["presence"])
+    return Landmarks(**load_file(file))
 
 
 def _save(landmarks: Landmarks, file: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save
 
-    tensors = {
-        "times": landmarks.times,
-        "features": landmarks.features,
-        "presence": landmarks.presence,
-    }
     with replaced(file) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(save(dict(vars(landmarks)), metadata))
 
 
 def _metadata(file: Path) -> dict[str, str] | None:

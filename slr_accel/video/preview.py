@@ -117,16 +117,9 @@ def _draw(panel: Any, corpus: Corpus, row: int, frame: int, image: np.ndarray) -
     for name, references in NAMED_POINTS.items():
         for reference in references:
             if present[corpus.layout.block_index(reference.partition(".")[0])]:
-                panel.annotate(
-                    name[0].upper(),
-                    place(reference),
-                    color="white",
-                    fontsize=6,
-                    weight="bold",
-                    ha="center",
-                    va="center",
-                    bbox={"boxstyle": "circle,pad=0.15", "color": COLORS[name]},
-                )
+                circle = {"boxstyle": "circle,pad=0.15", "color": COLORS[name]}
+                style = {"color": "white", "fontsize": 6, "weight": "bold", "bbox": circle}
+                panel.annotate(name[0].upper(), place(reference), ha="center", va="center", **style)
     panel.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     missing = f" (no {', no '.join(absent)})" if absent else ""
     panel.set_title(f"{corpus.rows.id(row)}, frame {frame}{missing}", fontsize=8)
