@@ -22,10 +22,9 @@ class DtypeChooser:
         self._layout = layout
         self._block_columns = [block.columns for block in layout.blocks]
         self._is_byte = True
-        self._worst_rounding = np.zeros(layout.columns)
-        self._sum = np.zeros(layout.columns)
-        self._sum_of_squares = np.zeros(layout.columns)
-        self._frames = np.zeros(layout.columns)
+        self._worst_rounding, self._sum, self._sum_of_squares, self._frames = np.zeros(
+            (4, layout.columns)
+        )
         self._shortest = np.inf
 
     def add(self, features: np.ndarray, presence: np.ndarray) -> None:

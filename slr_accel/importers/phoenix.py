@@ -171,9 +171,8 @@ def _look_into(
     try:
         return find_arrangement(samples, declared)
     except ValueError as error:
-        # No array can be read then.
         problems.add(str(arrays.folder), str(error))
-        problems.raise_if_any()
+        problems.raise_if_any()  # no array can be read
         return None
 
 

@@ -13,6 +13,7 @@ from slr_accel.corpus.split_names import SPLIT_NAME
 from slr_accel.importers.absence import nonzero_presence
 from slr_accel.importers.arrays import as_float32
 from slr_accel.importers.frame_rate import check_fps
+from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.layouts.named_layouts import openpose_upper_body
 
@@ -61,10 +62,10 @@ def list_skels(folder: Path, *, fps: float = PHOENIX_RATE) -> Listing:
         frames_per_second=fps,
         items=[item for path in skeletons for item in _items(path, problems)],
         files=tuple(
-            path.with_suffix(suffix)
+            file
             for path in skeletons
-            for suffix in (".skels", ".files", ".gloss", ".text")
-            if path.with_suffix(suffix).is_file()
+            for file in map(path.with_suffix, (".skels", ".files", ".gloss", ".text"))
+            if file.is_file()
         ),
         root=folder,
         problems=problems,
@@ -92,8 +93,9 @@ def _items(skeletons: Path, problems: Problems) -> list[Item]:
             problems.add(f"{skeletons.with_suffix('.files')}:{number + 1}", "has no name")
         labels = glosses[number].split() if glosses else []
         text = texts[number].strip() if texts else None
-        read = partial(_read, skeletons, place, id, split, labels, text)
-        items.append(Item(id, f"{skeletons}:{number + 1}", read))
+        where = f"{skeletons}:{number + 1}"
+        row = IndexRow(where, id, split, UNKNOWN_SIGNER, labels, text=text)
+        items.append(Item(id, where, partial(_read, skeletons, place, row)))
     return items
 
 
@@ -127,14 +129,7 @@ def _lines_beside(skeletons: Path, suffix: str, count: int, problems: Problems) 
     return lines
 
 
-def _read(
-    skeletons: Path,
-    place: tuple[int, int],
-    id: str,
-    split: str,
-    labels: list[str],
-    text: str | None,
-) -> Sequence:
+def _read(skeletons: Path, place: tuple[int, int], row: IndexRow) -> Sequence:
     """One sequence. ValueError says what is wrong with its line."""
     start, length = place
     with skeletons.open("rb") as file:
@@ -159,5 +154,4 @@ def _read(
             f"the counter, the last of a frame's {width} values, does not rise from frame "
             f"{falls[0]} to {falls[0] + 1}; frames are missing, or of several sequences"
         )
-    presence = nonzero_presence(features, LAYOUT)
-    return Sequence(id, split, UNKNOWN_SIGNER, features, presence, labels, text=text)
+    return row.sequence(features, nonzero_presence(features, LAYOUT))

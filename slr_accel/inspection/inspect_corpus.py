@@ -40,9 +40,8 @@ def inspect_corpus(
     damaged: dict[int, str] = {}
     rows = _rows_of_sound_shards(corpus, damaged)
     content = read_content(corpus, track(rows, "reading", len(corpus.rows)))
-    for number, reason in damaged.items():
-        findings.insert(0, _damaged_shard(corpus.info.shards[number], reason))
-    findings += content_findings(corpus, content)
+    damage = [_damaged_shard(corpus.info.shards[n], reason) for n, reason in damaged.items()]
+    findings = [*damage[::-1], *findings, *content_findings(corpus, content)]
     return {
         "ok": all(finding.severity != "error" for finding in findings),
         "corpus": corpus.address,
@@ -161,10 +160,7 @@ def histogram(values: np.ndarray, bins: int = 10) -> list[dict[str, int]]:
 
 
 def _presence(corpus: Corpus, content: Content) -> dict[str, float | None]:
-    names = [block.name for block in corpus.layout.blocks]
-    if not content.frames:
-        return dict.fromkeys(names)
     return {
-        name: float(frames / content.frames)
-        for name, frames in zip(names, content.present_frames, strict=True)
+        name: float(frames / content.frames) if content.frames else None
+        for name, frames in zip(corpus.layout.slices, content.present_frames, strict=True)
     }
