@@ -14,9 +14,8 @@ import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
-from slr_accel.importers.frame_rate import MAX_FPS
 from slr_accel.importers.index_file import read_fields
-from slr_accel.importers.listing import Problems
+from slr_accel.importers.listing import MAX_FPS, Problems
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads them}"""

@@ -14,9 +14,8 @@ from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.importers.absence import mark_absent
 from slr_accel.importers.arrays import as_float32, read_array, read_samples, split_reference
 from slr_accel.importers.block_order import can_be_compared, explain_order, true_order
-from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.index import IndexRow, one_rate, read_index
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout, generic_layout
 from slr_accel.layouts.layout_form import MISSING_MARKERS
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS, LayoutFile, read_layout

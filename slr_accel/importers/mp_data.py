@@ -15,9 +15,8 @@ from slr_accel.importers.absence import nonzero_presence
 from slr_accel.importers.arrays import as_float32, load_numbers
 from slr_accel.importers.block_order import in_order, reordered
 from slr_accel.importers.dev_split import add_dev_share, assign_splits
-from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.holistic_arrays import BLOCK_ORDER
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 

@@ -16,12 +16,7 @@ from slr_accel.importers.annotations import read_annotations
 from slr_accel.importers.arrays import only_array, read_array, read_samples
 from slr_accel.importers.block_order import in_order
 from slr_accel.importers.feature_files import FeatureFiles
-from slr_accel.importers.holistic_arrays import (
-    LAYOUT,
-    USUAL_ORDER,
-    Arrangement,
-    find_arrangement,
-)
+from slr_accel.importers.holistic_arrays import LAYOUT, USUAL_ORDER, Arrangement, find_arrangement
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.layouts.layout import Layout
@@ -68,6 +63,7 @@ class Release:
 
 
 def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--release", required=True, type=Path, help="folder of the release")
     parser.add_argument("--features", required=True, type=Path, help="folder of arrays")
     parser.add_argument(
         "--block_order",
@@ -83,11 +79,7 @@ def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def list_release(
-    releases: list[Release],
-    root: Path,
-    features: Path,
-    block_order: str,
-    missing: str,
+    releases: list[Release], root: Path, features: Path, block_order: str, missing: str
 ) -> Listing:
     """Lists the annotated sequences of the first of some releases that `root` holds.
 
@@ -181,10 +173,7 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def _read(
-    row: IndexRow,
-    arrays: FeatureFiles,
-    arrangement: Arrangement | None,
-    missing: Mapping[str, str],
+    row: IndexRow, arrays: FeatureFiles, arrangement: Arrangement | None, missing: Mapping[str, str]
 ) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     path = arrays.find(row)

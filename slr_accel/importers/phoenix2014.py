@@ -14,6 +14,7 @@ from slr_accel.importers.holistic_arrays import USUAL_ORDER
 from slr_accel.importers.listing import Listing
 from slr_accel.importers.phoenix import (
     FEATURES_HELP,
+    SPLITS,
     Release,
     add_feature_arguments,
     list_release,
@@ -32,27 +33,26 @@ BROKEN = {
     "13April_2011_Wednesday_tagesschau_default-14": "this recording is known to be broken; "
     "published work leaves it out, too"
 }
+PARTS = {
+    "multisigner": ("phoenix-2014-multisigner", "{split}.corpus.csv", (5672, 540, 629)),
+    "si5": ("phoenix-2014-signerindependent-SI5", "{split}.SI5.corpus.csv", (4376, 111, 180)),
+}
+"""{partition: its folder, its files, how many annotations train, dev and test have}"""
 PARTITIONS = {
-    name: Release("phoenix2014", folder, files, counts, COLUMNS, BROKEN, {"partition": name})
-    for name, folder, files, counts in (
-        (
-            "multisigner",
-            "phoenix-2014-multisigner",
-            "{split}.corpus.csv",
-            {"train": 5672, "dev": 540, "test": 629},
-        ),
-        (
-            "si5",
-            "phoenix-2014-signerindependent-SI5",
-            "{split}.SI5.corpus.csv",
-            {"train": 4376, "dev": 111, "test": 180},
-        ),
+    name: Release(
+        importer="phoenix2014",
+        folder=folder,
+        file_name=file_name,
+        sequences=dict(zip(SPLITS, counts, strict=True)),
+        columns=COLUMNS,
+        broken=BROKEN,
+        source={"partition": name},
     )
+    for name, (folder, file_name, counts) in PARTS.items()
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--release", required=True, type=Path, help="folder of the release")
     parser.add_argument(
         "--partition",
         choices=PARTITIONS,

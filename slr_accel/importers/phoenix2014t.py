@@ -10,12 +10,7 @@ from pathlib import Path
 
 from slr_accel.importers.holistic_arrays import USUAL_ORDER
 from slr_accel.importers.listing import Listing
-from slr_accel.importers.phoenix import (
-    FEATURES_HELP,
-    Release,
-    add_feature_arguments,
-    list_release,
-)
+from slr_accel.importers.phoenix import FEATURES_HELP, Release, add_feature_arguments, list_release
 
 DESCRIPTION = f"""\
 RWTH-PHOENIX-Weather 2014 T with landmarks. RELEASE is the folder PHOENIX-2014-T-release-v3 or the
@@ -36,7 +31,6 @@ RELEASE = Release(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--release", required=True, type=Path, help="folder of the release")
     add_feature_arguments(parser)
 
 

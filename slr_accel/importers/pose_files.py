@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from slr_accel.importers.frame_rate import MAX_FPS
+from slr_accel.importers.listing import MAX_FPS
 from slr_accel.layouts.face_mesh import REFINED_FACE_POINTS
 from slr_accel.layouts.layout import Block
 from slr_accel.layouts.named_layouts import mediapipe_holistic

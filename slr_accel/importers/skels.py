@@ -12,9 +12,8 @@ from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
 from slr_accel.importers.absence import nonzero_presence
 from slr_accel.importers.arrays import as_float32
-from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.index import IndexRow
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.named_layouts import openpose_upper_body
 
 DESCRIPTION = """\

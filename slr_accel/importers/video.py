@@ -16,9 +16,8 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Segment, Sequence
-from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.index import IndexRow, read_index, unlabelled_row
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.progress import Progress

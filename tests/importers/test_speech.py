@@ -10,13 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kaldi_reference import kaldi_fbank
-from prepare_helpers import (
-    assert_line_refused,
-    built,
-    index_of,
-    refusal,
-    row_of,
-)
+from prepare_helpers import assert_line_refused, built, index_of, refusal, row_of
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
 from slr_accel.corpus.reader import Corpus
