@@ -16,7 +16,7 @@ from slr_accel.inspection.row_checks import MAX_EXAMPLES, counted, examples, ids
 UNMARKED_SHARE = 0.01
 BROKEN_SHARE = 0.9
 FAR_VALUES = 100
-"""How many times a block's usual largest value is suspicious: in real sequences it is 2 at most."""
+"""A sequence's largest value is suspicious at this multiple of the usual one; real ones reach 2."""
 MIN_VOTES = 5
 """Clear cases needed to call the hands of a sequence swapped."""
 
