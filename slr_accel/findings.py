@@ -1,4 +1,4 @@
-"""A finding: what a check found wrong in a corpus or a run, and how to mend it."""
+"""Defines a finding: what a check found wrong in a corpus or a run, and the cure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SEVERITIES = ("error", "warning", "note")
-"""The worst one first."""
+"""The worst one comes first."""
 
 
 @dataclass(frozen=True)
@@ -16,5 +16,23 @@ class Finding:
     severity: Literal["error", "warning", "note"]
     code: str
     """A fixed name for programs, e.g. `duplicate_id`."""
-    message: str
-    """What is wrong, where (with examples), and the cure."""
+    problem: str
+    """What is wrong and where, with examples: sentences."""
+    cure: str = ""
+    """What to do about it: sentences; empty where nothing needs to be done."""
+
+    @property
+    def message(self) -> str:
+        return f"{self.problem} {self.cure}".rstrip()
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "cure": self.cure,
+        }
+
+
+def worst_first(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

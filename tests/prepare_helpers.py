@@ -11,7 +11,7 @@ import pytest
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.importers.build import build_corpus
 from slr_accel.importers.listing import Listing
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.merge import list_parts
 from slr_accel.progress import untracked
 
@@ -56,7 +56,7 @@ def assert_shards_join(listing: Listing, folder: Path) -> None:
     """What three machines make of a listing, merged, is byte for byte what one makes of it."""
     whole = built(listing, folder / "whole")
     for index in range(3):
-        build_corpus(listing, folder / "shared", share=Share(index, 3), track=untracked)
+        build_corpus(listing, folder / "shared", part=Part(index, 3), track=untracked)
     merged = built(list_parts(folder / "shared"), folder / "shared")
     assert merged.info == whole.info
     for path in whole.folder.iterdir():

@@ -1,4 +1,4 @@
-"""`slr-accel inspect CORPUS`: figures of a corpus, and what is wrong with it."""
+"""`slr-accel inspect CORPUS`: shows figures of a corpus, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show(console: Any, figures: dict[str, Any]) -> None:
 
 
 def _print(console: Any, text: str, style: str | None = None) -> None:
-    # Ids and labels may hold [brackets], which are no markup. A line in a file stays one line.
+    # Ids and labels may hold [brackets], which are no markup. In a file lines are not wrapped.
     console.print(text, style=style, markup=False, soft_wrap=not console.is_terminal)
 
 
@@ -122,7 +122,7 @@ def _print_histogram(console: Any, title: str, bins: list[dict[str, int]]) -> No
     most = max((entry["count"] for entry in bins), default=0)
     for entry in bins:
         span = f"{entry['from']}-{entry['to']}" if entry["to"] > entry["from"] else entry["from"]
-        # What is there shows, however little it is.
+        # Rounded up: a small count is visible, too.
         bar = "#" * -(-entry["count"] * BAR // most)
         _print(console, f"{span!s:>13} {entry['count']:>8,} {bar}".rstrip())
 

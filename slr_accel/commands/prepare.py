@@ -1,4 +1,4 @@
-"""`slr-accel prepare NAME`: sources become a corpus on disk."""
+"""`slr-accel prepare NAME`: makes a corpus on disk from a source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMPORTERS = {
     "compose": "a corpus of single signs becomes sentences, with transitions between signs",
     "merge": "joins the parts that --shard has made on several machines",
 }
-"""Each is a module of importers with DESCRIPTION, add_arguments and list_sequences."""
+"""{module of importers with DESCRIPTION, add_arguments and list_sequences: its summary}"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, summary in IMPORTERS.items():
         importer = import_module(f"slr_accel.importers.{name}")
         kind = kinds.add_parser(
-            name,
-            help=summary,
-            description=importer.DESCRIPTION,
-            formatter_class=Description,
+            name, help=summary, description=importer.DESCRIPTION, formatter_class=Description
         )
         kind.set_defaults(parser=kind)
         importer.add_arguments(kind)
@@ -54,23 +51,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from slr_accel.importers.build import build_corpus
-    from slr_accel.importers.machine_share import Share
+    from slr_accel.importers.machine_parts import Part
     from slr_accel.new_folder import check_new_folder
     from slr_accel.progress import track
 
     check_new_folder(args.out)
     is_merge = args.importer == "merge"
-    share = Share.parse(args.shard) if not is_merge and args.shard else None
+    part = Part.parse(args.shard) if not is_merge and args.shard else None
     importer = import_module(f"slr_accel.importers.{args.importer}")
     listing = importer.list_sequences(args)
     for text in listing.notes:
         print(f"note: {text}", file=sys.stderr)
     built = build_corpus(
-        listing,
-        args.out,
-        share=share,
-        allow_skips=not is_merge and args.allow_skips,
-        track=track,
+        listing, args.out, part=part, allow_skips=not is_merge and args.allow_skips, track=track
     )
     if listing.preview and not built.preview:
         print(f"note: {listing.notes[-1]}", file=sys.stderr)
@@ -83,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{built.folder}: {splits} sequences, {info.dtype}, {megabytes:.1f} MB")
     if built.preview:
         print(f"landmarks drawn on some frames: {built.preview}")
-    if share:
-        print(f"join all {share.count}: slr-accel prepare merge --out {shlex.quote(str(args.out))}")
+    if part:
+        print(f"join all {part.count}: slr-accel prepare merge --out {shlex.quote(str(args.out))}")
     else:
         print(f"look at it: slr-accel inspect {shlex.quote(str(args.out))}")
     return 0

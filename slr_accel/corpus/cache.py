@@ -1,12 +1,12 @@
-"""Shards of a remote corpus on this machine: fetched once, checked, shared, within a bound.
+"""Keeps shards of a remote corpus on this machine: fetched once, checked, shared, up to a size.
 
-    CACHE/FINGERPRINT/train-00000.arrow   a shard, whole and checked
-    CACHE/FINGERPRINT/.partial/...        shards on their way
-    CACHE/FINGERPRINT/.locks/...          a lock a shard, with the stamp of what was checked
+    CACHE/FINGERPRINT/train-00000.arrow   a whole, checked shard
+    CACHE/FINGERPRINT/.partial/...        shards that are being fetched
+    CACHE/FINGERPRINT/.locks/...          a lock file a shard, with the stamp of the checked file
 
-The processes of a machine know of each other by the locks alone. Who reads a shard holds its lock
-shared; who fetches or removes one holds it exclusively. So a shard is fetched by one process while
-the others wait for it, and none is removed that somebody reads. A process that is killed lets go.
+The processes of a machine communicate by the locks alone. A process that reads a shard holds its
+lock shared; one that fetches or removes it holds it exclusively. So one process fetches a shard
+while the others wait, and no shard in use is removed. The locks of a killed process are released.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ PARALLEL_DOWNLOADS = 4
 LOCK_POLL = 0.02
 ROOM_POLL = 0.1
 ROOM_SECONDS = 1800.0
-"""How long a process waits for others to let go of shards."""
+"""How long a process waits for others to release shards."""
 
 
 class ShardCache:
-    """The shards that this process holds, and room for them."""
+    """The shards that this process needs, and room for them."""
 
     def __init__(self, source: RemoteFolder, info: CorpusInfo, folder: Path, capacity: int) -> None:
-        """`folder` is for this corpus alone; at most `capacity` bytes of shards are kept in it."""
+        """Keeps at most `capacity` bytes of shards in `folder`, which is for this corpus alone."""
         self.source = source
         self.folder = folder
         self._info = info
@@ -46,19 +46,12 @@ class ShardCache:
         self._holds: dict[int, _Fetch] = {}
         self._following: dict[int, _Fetch] = {}
         self._downloads = threading.Semaphore(PARALLEL_DOWNLOADS)
+        self._partial_folder, self._lock_folder = folder / ".partial", folder / ".locks"
         for path in (self._partial_folder, self._lock_folder):
             path.mkdir(parents=True, exist_ok=True)
 
-    @property
-    def _partial_folder(self) -> Path:
-        return self.folder / ".partial"
-
-    @property
-    def _lock_folder(self) -> Path:
-        return self.folder / ".locks"
-
     def check_window(self, shard_window: int | None) -> None:
-        """ValueError where two windows of this many shards (None: all) may not fit."""
+        """Raises ValueError where two windows of this many shards (None: all) may not fit."""
         sizes = sorted((shard.bytes for shard in self._info.shards), reverse=True)
         shards = len(sizes) if shard_window is None else min(2 * shard_window, len(sizes))
         needed = sum(sizes[:shards])
@@ -77,7 +70,7 @@ class ShardCache:
         )
 
     def check_shard(self) -> None:
-        """ValueError where not even one shard fits."""
+        """Raises ValueError where one of the shards does not fit."""
         for shard in self._info.shards:
             if shard.bytes > self._capacity:
                 raise ValueError(
@@ -88,8 +81,8 @@ class ShardCache:
     def hold(self, window: Iterable[int], following: Iterable[int] = ()) -> None:
         """Fetches shards in the background, and keeps those of the window until the next call.
 
-        Those that follow are fetched when the window is there; they are not kept, since what
-        another process needs now must find room, lest all wait for each other.
+        The following ones are fetched after the window. Their locks are not held: shards that
+        another process needs now may take their room, so that processes never wait in a circle.
         """
         self._holds = self._fetches(self._holds, window, is_kept=True)
         self._following = self._fetches(
@@ -102,7 +95,7 @@ class ShardCache:
         wanted = [int(number) for number in numbers]
         for number in before.keys() - set(wanted):
             before[number].let_go()
-        # Those that follow must not take the room that the window needs.
+        # The following ones must not take the room that the window needs.
         earlier = [] if is_kept else [fetch.path for fetch in self._holds.values()]
         return {
             number: before.get(number) or _Fetch(self, self._info.shards[number], earlier, is_kept)
@@ -113,7 +106,7 @@ class ShardCache:
         return number in self._holds
 
     def path(self, number: int) -> Path:
-        """Waits until a shard that is held is there. Raises FetchError."""
+        """Waits until a shard of the window is fetched. Raises FetchError."""
         return self._holds[number].path.result()
 
     def open_lock(self, shard: Shard) -> IO[str]:
@@ -123,20 +116,20 @@ class ShardCache:
             raise _told(error, self.folder) from None
 
     def obtain(self, shard: Shard, lock: IO[str], is_wanted: Callable[[], bool]) -> Path:
-        """Returns when the shard is there and `lock`, its lock file, is held shared.
+        """Returns when the shard is fetched and `lock`, its lock file, is held shared.
 
         Raises:
-            FetchError: it cannot be had, or `is_wanted` says no while it is waited for.
+            FetchError: it cannot be fetched, or `is_wanted` returns False meanwhile.
         """
         path = self.folder / shard.file
         while is_wanted():
             fcntl.flock(lock, fcntl.LOCK_SH)
             if _is_checked(path, lock):
-                # For the order of removal. The stamp has the time of the last change, not this.
+                # The time of access gives the order of removal; the stamp has another time.
                 with suppress(PermissionError):  # another user's
                     os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
                 return path
-            # Never waited for: who has fetched it meanwhile keeps its lock shared for long.
+            # Without waiting: a process that has fetched it meanwhile holds it shared for long.
             if not _try_exclusive(lock):
                 time.sleep(LOCK_POLL)
             # Between the two locks another process may have fetched or removed it.
@@ -161,7 +154,7 @@ class ShardCache:
             partial.unlink(missing_ok=True)
 
     def _reserve(self, shard: Shard, partial: Path, is_wanted: Callable[[], bool]) -> None:
-        """Makes an empty `partial`, which counts as the whole shard, when there is room."""
+        """Waits for room, then makes an empty `partial`, which counts as the whole shard."""
         end = time.monotonic() + ROOM_SECONDS
         while is_wanted():
             with _exclusive(self.folder / ".room"):
@@ -178,8 +171,8 @@ class ShardCache:
         raise FetchError(f"{shard.file}: is not needed any more")
 
     def _make_room(self, shard: Shard) -> bool:
-        """Removes shards that nobody holds, those used longest ago first, until one more fits."""
-        # In this order: a shard that becomes whole meanwhile is seen in one of the two.
+        """Removes shards that no process holds, least recently used first, until one more fits."""
+        # In this order of folders a shard that becomes whole meanwhile is seen in one of them.
         there = {
             self._numbers[path.name]: _last_used(path)
             for folder in (self._partial_folder, self.folder)
@@ -188,7 +181,7 @@ class ShardCache:
         }
         sizes = {number: self._info.shards[number].bytes for number in there}
         free = self._capacity - sum(sizes.values())
-        # Those that follow make no room for each other; what is needed now goes before them.
+        # The following ones make no room for each other; shards needed now go before them.
         following = self._following
         spared = following if self._numbers[shard.file] in following else {}
         for number in sorted(there, key=lambda number: there[number]):
@@ -208,12 +201,12 @@ class ShardCache:
 
 
 class _Fetch:
-    """A thread that gets a shard; one that is kept has its lock held until `let_go`."""
+    """A thread that fetches a shard; if it is kept, its lock is held until `let_go`."""
 
     def __init__(
         self, cache: ShardCache, shard: Shard, earlier: list[Future[Path]], is_kept: bool
     ) -> None:
-        """Begins when `earlier` are done."""
+        """Starts when `earlier` are done."""
         self.path: Future[Path] = Future()
         self._cache = cache
         self._shard = shard
@@ -238,7 +231,7 @@ class _Fetch:
             self.path.set_exception(_told(error, self._cache.folder))
             return
         self.path.set_result(path)
-        # After the result is set: either this or let_go sees the other, and closes the file.
+        # After the result is set, either this or let_go closes the file.
         if not (self._wanted and self._is_kept):
             self._lock.close()
 
@@ -250,7 +243,7 @@ def _told(error: Exception, folder: Path) -> Exception:
 
 
 def _try_exclusive(lock: IO[str]) -> bool:
-    """If another process has the lock, one that was held shared is lost."""
+    """Tries for the exclusive lock; a failure releases the shared lock, too."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

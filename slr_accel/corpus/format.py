@@ -1,20 +1,32 @@
-"""What a corpus folder holds: file names, the schema of a shard, and corpus.json.
+"""Describes the files of a corpus folder, and reads corpus.json.
 
     corpus.json        format version, layout, dtype, frame rate, splits, shards, labels, source
-    rows.arrow         one small row a sequence: where it lies, its length, split, signer, labels
+    rows.arrow         one small row a sequence: its place, length, split, signer and labels
     source.sha256      checksums of the files the corpus was made from, as sha256sum writes them
     train-00000.arrow  shards, Arrow streams that `datasets.Dataset.from_file` opens
 
-The shards are the only large files. Planning and vocabulary need the other two alone.
+Only the shards are large. Planning and vocabulary need corpus.json and rows.arrow alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from reprlib import repr as shortened
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+)
+from typing_extensions import TypedDict
 
 from slr_accel.layouts.layout import Layout
 
@@ -23,36 +35,64 @@ FORMAT_VERSION = 1
 CORPUS_FILE = "corpus.json"
 ROWS_FILE = "rows.arrow"
 CHECKSUMS_FILE = "source.sha256"
-DTYPES = ("uint8", "float16", "float32")
-MOST = 2**63
-"""No count reaches it, and numbers below it are safe to compute with."""
+Dtype = Literal["uint8", "float16", "float32"]
+MOST_SHOWN = 3
+"""Problems that an error lists."""
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
 
-@dataclass(frozen=True)
-class Shard:
-    file: str
-    sequences: int
-    bytes: int
+class Shard(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # A name from the file must not lead out of the folder.
+    file: Annotated[str, Field(pattern=r"^[\w-]+\.arrow$")]
+    sequences: Count
+    bytes: Count
     sha256: str
 
 
-@dataclass(frozen=True)
-class CorpusInfo:
+class SplitCounts(TypedDict):
+    sequences: Count
+    frames: Count
+
+
+class _Part(BaseModel):
+    index: Count
+    count: Count
+    listing: str
+    dtype: Dtype | None
+
+
+class _Source(BaseModel):
+    """The provenance that is read again."""
+
+    skipped: list[str] = []
+    missing: dict[str, str] = {}
+    part: _Part = None  # type: ignore[assignment]  # where it is not given; null is refused
+
+
+def _checked_source(source: dict[str, Any]) -> dict[str, Any]:
+    _Source.model_validate(source)
+    return source
+
+
+class CorpusInfo(BaseModel):
     """The content of corpus.json."""
 
-    layout: Layout
-    dtype: str
-    frames_per_second: float | None
+    model_config = ConfigDict(frozen=True)
+
+    layout: InstanceOf[Layout]
+    dtype: Dtype
+    frames_per_second: Annotated[StrictInt | StrictFloat, Field(gt=0, lt=2**63)] | None
     """None where the source does not say."""
-    splits: dict[str, dict[str, int]]
-    """{split: {"sequences": n, "frames": n}}"""
+    splits: dict[str, SplitCounts]
     shards: tuple[Shard, ...]
     labels: tuple[str, ...]
     """Every raw label once, sorted; rows.arrow holds numbers into it."""
-    rows_sha256: str | None = None
-    """Of rows.arrow; None in a corpus prepared before it was kept."""
-    source: dict[str, Any] = field(default_factory=dict)
-    """Importer, versions, options, and what was skipped."""
+    rows_sha256: str
+    """The checksum of rows.arrow."""
+    source: Annotated[dict[str, Any], AfterValidator(_checked_source)]
+    """Importer, versions, options, and the sequences that were skipped."""
 
     @property
     def fingerprint(self) -> str:
@@ -66,20 +106,14 @@ class CorpusInfo:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
+            **dict(self),
             "layout": self.layout.to_json(),
-            "dtype": self.dtype,
-            "frames_per_second": self.frames_per_second,
-            "splits": self.splits,
-            "shards": [asdict(shard) for shard in self.shards],
-            "labels": list(self.labels),
-            "rows_sha256": self.rows_sha256,
-            "source": self.source,
+            "shards": [dict(shard) for shard in self.shards],
         }
 
 
 def read_corpus_info(folder: Path) -> CorpusInfo:
-    """Reads and checks corpus.json, and that the shards are there. Raises ValueError naming the
-    file and the way out."""
+    """Reads corpus.json and checks that the shards are there. Raises ValueError with the cure."""
     path = folder / CORPUS_FILE
     if not path.is_file():
         raise ValueError(
@@ -88,12 +122,20 @@ def read_corpus_info(folder: Path) -> CorpusInfo:
         )
     info = parse_corpus_info(path.read_bytes(), path)
     for shard in info.shards:
-        _check_shard_file(folder, shard)
+        file = folder / shard.file
+        if not file.is_file():
+            raise ValueError(f"{file}: this shard is missing; copy it again or prepare anew")
+        size = file.stat().st_size
+        if size != shard.bytes:
+            raise ValueError(
+                f"{file}: {size} bytes, but {shard.bytes} were written; copy it again or prepare "
+                "the corpus anew"
+            )
     return info
 
 
 def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
-    """What corpus.json says. Raises ValueError naming `path`, where it was read."""
+    """Reads the content of corpus.json. Raises ValueError that names `path`, where it was read."""
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -106,80 +148,16 @@ def parse_corpus_info(content: bytes, path: Path | str) -> CorpusInfo:
             f"version {FORMAT_VERSION}; prepare the corpus anew with this version"
         )
     try:
-        info = CorpusInfo(
-            layout=Layout.from_json(data["layout"]),
-            dtype=data["dtype"],
-            frames_per_second=data["frames_per_second"],
-            splits=data["splits"],
-            shards=tuple(Shard(**shard) for shard in data["shards"]),
-            labels=tuple(data["labels"]),
-            rows_sha256=data.get("rows_sha256"),
-            source=data.get("source", {}),
+        layout = Layout.from_json(data.get("layout"))
+        return CorpusInfo.model_validate(data | {"layout": layout})
+    except ValidationError as error:
+        reason = "; ".join(
+            f"{'.'.join(map(str, e['loc']))} is {shortened(e['input'])}: {e['msg']}"
+            for e in error.errors()[:MOST_SHOWN]
         )
-        _check_types(info)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: damaged ({error}); prepare the corpus anew") from None
-    return info
-
-
-def _check_types(info: CorpusInfo) -> None:
-    if info.dtype not in DTYPES:
-        raise ValueError(f"dtype {info.dtype!r}; known: {', '.join(DTYPES)}")
-    fps = info.frames_per_second
-    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < MOST):
-        raise ValueError(f"frames_per_second {fps!r}")
-    for shard in info.shards:
-        # A name from the file must not lead out of the folder.
-        name = shard.file
-        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-            raise ValueError(f"shard name {shard.file!r} is not a plain name")
-        if not (_is_count(shard.sequences) and _is_count(shard.bytes)):
-            raise ValueError(f"the counts of shard {shard.file!r}")
-        if not isinstance(shard.sha256, str):
-            raise ValueError(f"the sha256 of shard {shard.file!r} is not a text")
-    if not all(isinstance(label, str) for label in info.labels):
-        raise ValueError("labels are not texts")
-    if not isinstance(info.rows_sha256, str | None):
-        raise ValueError("rows_sha256 is not a text")
-    for name, counts in info.splits.items():
-        if not all(_is_count(counts[key]) for key in ("sequences", "frames")):
-            raise ValueError(f"the counts of split {name!r}")
-    _check_source(info.source)
-
-
-def _check_source(source: Any) -> None:
-    """Of what is kept there, that which is read again."""
-    if not isinstance(source, dict):
-        raise ValueError("source is not an object")
-    skipped = source.get("skipped", [])
-    if not isinstance(skipped, list) or not all(isinstance(text, str) for text in skipped):
-        raise ValueError("source.skipped is not a list of texts")
-    if not isinstance(source.get("missing", {}), dict):
-        raise ValueError("source.missing is not an object")
-    part = source.get("part")
-    if "part" in source and not (
-        isinstance(part, dict)
-        and _is_count(part.get("index"))
-        and _is_count(part.get("count"))
-        and isinstance(part.get("listing"), str)
-        and part.get("dtype") in (None, *DTYPES)
-    ):
-        raise ValueError("source.part is not that of a part")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < MOST
-
-
-def _check_shard_file(folder: Path, shard: Shard) -> None:
-    path = folder / shard.file
-    if not path.is_file():
-        raise ValueError(f"{path}: this shard is missing; copy it again or prepare anew")
-    size = path.stat().st_size
-    if size != shard.bytes:
-        raise ValueError(
-            f"{path}: {size} bytes, but {shard.bytes} were written; copy it again or prepare anew"
-        )
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(f"{path}: damaged ({reason}); prepare the corpus anew")
 
 
 def sha256(path: Path) -> str:

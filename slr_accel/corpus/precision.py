@@ -1,4 +1,4 @@
-"""In which dtype a corpus is stored: the smallest that loses nothing that matters."""
+"""Chooses the dtype in which a corpus is stored: the smallest one that is precise enough."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from slr_accel.layouts.layout import Layout
 TOLERANCE = 1 / 1000
 
 
-class PrecisionSurvey:
-    """Sees every sequence once, then names the dtype.
+class DtypeChooser:
+    """Chooses the dtype after `add` has seen every sequence.
 
-    uint8 where all values are whole numbers from 0 to 255. float16 where its rounding error stays
-    under 1/1000 of the body's unit of length (shoulder width, the mean over a sequence) in
-    whichever sequence that is smallest; or, for columns that are no coordinates and layouts without
-    a scale, of the column's standard deviation over the frames that have it. Else float32.
+    It is uint8 where all values are whole numbers from 0 to 255. It is float16 where the rounding
+    error is at most 1/1000 of the body's unit of length (the mean shoulder width in the sequence
+    where that is smallest); or, for columns without coordinates and layouts without a scale, of the
+    column's standard deviation over the frames that have it. Otherwise it is float32.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._block_columns = [block.columns for block in layout.blocks]
         self._is_byte = True
-        self._worst_rounding = np.zeros(layout.columns)
-        self._sum = np.zeros(layout.columns)
-        self._sum_of_squares = np.zeros(layout.columns)
-        self._frames = np.zeros(layout.columns)
+        self._worst_rounding, self._sum, self._sum_of_squares, self._frames = np.zeros(
+            (4, layout.columns)
+        )
         self._shortest = np.inf
 
     def add(self, features: np.ndarray, presence: np.ndarray) -> None:
-        """Takes finite [T, D] features, 0 where a block is absent, and [T, blocks] presence."""
+        """Adds finite [T, D] features, 0 where a block is absent, with [T, blocks] presence."""
         values = features.astype(np.float64)
         # Beyond float16's range the error is infinite, which rules it out.
         with np.errstate(over="ignore"):
@@ -37,14 +36,14 @@ class PrecisionSurvey:
         self._worst_rounding = np.maximum(self._worst_rounding, rounding)
         self._sum += values.sum(axis=0)
         self._sum_of_squares += (values**2).sum(axis=0)
-        # Absent blocks are 0. Counted as frames, they would make a column seem to vary more.
+        # Counting the zeros of absent blocks would make a column seem to vary more.
         self._frames += np.repeat(presence.sum(axis=0), self._block_columns)
         self._is_byte &= bool(((values == np.rint(values)) & (values >= 0) & (values < 256)).all())
         if self._layout.scale:
             self._shortest = min(self._shortest, self._unit_of_length(values, presence))
 
     def _unit_of_length(self, values: np.ndarray, presence: np.ndarray) -> float:
-        """Of a sequence; infinite where the body was never seen, or is a single place."""
+        """The mean distance of the scale points; infinite where they were never seen apart."""
         points, present = [], np.ones(len(values), bool)
         for reference in self._layout.scale:
             block = self._layout.block(reference.partition(".")[0])

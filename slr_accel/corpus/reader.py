@@ -1,4 +1,4 @@
-"""How a corpus is read: the row table in memory, features as views into the mapped shards."""
+"""Opens and reads a corpus: the row table in memory, features as views into mapped shards."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from slr_accel.settings.loading import CACHE_GB
 
 
 class Corpus:
-    """An opened corpus. Reading a sequence copies nothing; pages come in as they are touched."""
+    """An open corpus. Reading a sequence copies nothing: the shards are memory-mapped."""
 
     def __init__(
         self, folder: Path, info: CorpusInfo, rows: RowTable, cache: ShardCache | None = None
     ) -> None:
-        """`folder` is where its shards are on this machine; with a cache they come and go."""
+        """`folder` holds its shards on this machine; those of a cache are fetched and removed."""
         self.folder = folder
         self.info = info
         self.rows = rows
@@ -46,15 +46,13 @@ class Corpus:
 
     @property
     def address(self) -> str:
-        """What the user calls it: a folder, or an address without its password."""
+        """The user's name for it: a folder, or an address without its password."""
         return str(self.folder) if self._cache is None else self._cache.source.address
 
     @property
     def absolute_address(self) -> str:
-        """Where it can be opened again from anywhere: may hold a password."""
-        return (
-            str(self.folder.resolve()) if self._cache is None else self._cache.source.full_address
-        )
+        """The address that opens it from any folder; may hold a password."""
+        return self._cache.source.full_address if self._cache else str(self.folder.resolve())
 
     @property
     def is_remote(self) -> bool:
@@ -82,7 +80,7 @@ class Corpus:
         return self._shard(row).record(int(self.rows.row[row]))
 
     def sequence(self, row: int) -> Sequence:
-        """All of a row, as an importer gives it to the writer."""
+        """A whole row, as an importer hands it to the writer."""
         record = self.record(row)
         return Sequence(
             id=record["id"],
@@ -96,37 +94,37 @@ class Corpus:
         )
 
     def segments(self, row: int) -> list[Segment]:
-        """Where the signs are; empty where that is not known."""
+        """The places of the signs; empty where they are not known."""
         return _segments(self.record(row))
 
     def check_window(self, shard_window: int | None) -> None:
-        """ValueError where the cache of a remote corpus is too small for windows of this size,
-        each fetched while the one before is read."""
+        """Raises ValueError where the cache of a remote corpus is too small for windows of this
+        size, each of which is fetched while the one before is read."""
         if self._cache is not None:
             self._cache.check_window(shard_window)
 
     def check_shard(self) -> None:
-        """ValueError where the cache of a remote corpus is too small for one shard at a time."""
+        """Raises ValueError where the cache of a remote corpus is too small for one shard."""
         if self._cache is not None:
             self._cache.check_shard()
 
     @contextmanager
     def reading(self, window: Iterable[int], following: Iterable[int] = ()) -> Iterator[None]:
-        """Within, only shards of the window are read. One thread at a time can be.
+        """A context, for one thread at a time, in which only shards of the window are read.
 
-        Of a remote corpus, those that follow are fetched meanwhile; others may leave the cache.
+        The following shards of a remote corpus are fetched meanwhile; others may leave the cache.
         """
         with self._reading:
             self._hold(list(window), following)
             yield
 
     def let_go(self) -> None:
-        """Lets other processes use the room of the shards that were read last."""
+        """Frees the cache room of the shards that were read last for other processes."""
         with self._reading:
             self._hold([])
 
     def shard_path(self, number: int) -> Path:
-        """Where a shard is, after it was fetched if need be. Raises FetchError."""
+        """The local file of a shard, which is fetched if necessary. Raises FetchError."""
         if self._cache is None:
             return self.folder / self.info.shards[number].file
         if not self._cache.holds(number):
@@ -135,7 +133,7 @@ class Corpus:
 
     def _hold(self, window: list[int], following: Iterable[int] = ()) -> None:
         if self._cache is not None:
-            # A file that is mapped would take its place on the disk after it was removed.
+            # A removed file that is still mapped would go on using disk space.
             self._shards = {n: shard for n, shard in self._shards.items() if n in window}
             self._cache.hold(window, following)
 
@@ -160,11 +158,11 @@ def open_corpus(
 
     Args:
         address: a folder, or what fsspec reaches (`s3://bucket/corpus`).
-        cache_dir, cache_gb: where shards of a remote corpus are kept, and how much of it; None
-            is what the settings have as default.
+        cache_dir, cache_gb: the folder and size of the cache for shards of a remote corpus; None
+            takes the default of the settings.
 
     Raises:
-        ValueError: there is no corpus that can be read; says the way out.
+        ValueError: there is no corpus that can be read; the message says the cure.
         FetchError: a remote corpus cannot be reached.
     """
     found = find_remote(str(address)) if "://" in str(address) else Path(address)
@@ -180,7 +178,7 @@ def _open_remote(source: RemoteFolder, cache_dir: str | None, cache_gb: float | 
     _check_is_whole(info, source.address)
     content = source.read(ROWS_FILE)
     rows = read_rows(lambda: pa.BufferReader(content), info, f"{source.address}/{ROWS_FILE}")
-    # The name follows the content: copies share it, and a corpus made anew has another.
+    # The name depends on the content: copies share the folder, a corpus made anew has another.
     gigabytes = CACHE_GB if cache_gb is None else cache_gb
     if not 0 < gigabytes < math.inf:
         raise ValueError(f"cache_gb is {gigabytes:g}; give a number of gigabytes, more than 0")
@@ -206,7 +204,7 @@ def _check_is_whole(info: CorpusInfo, address: Path | str) -> None:
 
 
 def open_part(folder: Path) -> Corpus:
-    """Opens what `prepare --shard` made. ValueError where it is something else."""
+    """Opens a part that `prepare --shard` made. Raises ValueError where it is none."""
     info = read_corpus_info(folder)
     if "part" not in info.source:
         raise ValueError(f"{folder}: is no part of a corpus but a whole one")

@@ -1,4 +1,4 @@
-"""Files of a corpus at an fsspec address (s3://, hf://, gs://, ...), fetched with retries."""
+"""Fetches files of a corpus from an fsspec address (s3://, hf://, gs://, ...), with retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def without_secrets(text: str) -> str:
-    """The text without `user:password@` and `?query` of the addresses in it: to be shown."""
+    """Removes `user:password@` and `?query` from addresses in a text that is to be shown."""
     text = re.sub(r"(?<=://)[^/\s:@]*:[^/\s]*@", "", text)
     return re.sub(r"(://[^\s?]*)\?[^\s'\")]*", r"\1", text)
 
@@ -35,15 +35,15 @@ class RemoteFolder:
     """A folder that fsspec reaches."""
 
     def __init__(self, address: str, filesystem: Any, root: str) -> None:
-        """`address` is as the user wrote it."""
+        """`address` is what the user gave."""
         self.full_address = address.rstrip("/")
-        """With what opens it; never shown."""
+        """The address with its password; never shown."""
         self.address = without_secrets(self.full_address)
         self._filesystem = filesystem
         self._root = root.rstrip("/")
 
     def read(self, name: str) -> bytes:
-        """A small file. ValueError where it is not there, FetchError where it cannot be had."""
+        """Reads a small file. Raises ValueError where it is missing, FetchError for failures."""
         try:
             content: bytes = self._retried(
                 name, lambda: self._filesystem.cat_file(f"{self._root}/{name}")
@@ -56,10 +56,10 @@ class RemoteFolder:
         return content
 
     def download(self, shard: Shard, path: Path) -> None:
-        """Writes a shard to `path`, checked and safe on the disk.
+        """Writes a shard to `path`, checks it and flushes it to disk.
 
         Raises:
-            FetchError: after all attempts; it names the shard.
+            FetchError: all attempts have failed; it names the shard.
         """
         try:
             self._retried(shard.file, lambda: self._download(shard, path))
@@ -76,7 +76,7 @@ class RemoteFolder:
         with source, path.open("wb") as file:
             while chunk := source.read(CHUNK_BYTES):
                 size += len(chunk)
-                # There is room for what was announced, and no more.
+                # Room is reserved for the announced size alone.
                 if size > shard.bytes:
                     raise OSError(
                         f"more than the {shard.bytes} bytes came that corpus.json announces; copy "
@@ -98,7 +98,7 @@ class RemoteFolder:
                 return fetch()
             except FileNotFoundError:
                 raise
-            # Every backend has its own exceptions for a connection that fails.
+            # Every backend has exceptions of its own for a failing connection.
             except Exception as error:
                 meets_the_same = _is_local(error) or _is_denial(error)
                 if attempt == ATTEMPTS or meets_the_same:
@@ -108,12 +108,12 @@ class RemoteFolder:
 
 
 def find_remote(address: str) -> RemoteFolder | Path:
-    """What an address with `://` names; a path where that is a local file system.
+    """Opens an address with `://`; one of a local file system becomes a path.
 
     Raises:
         ValueError: the kind of address is not known or needs more than an address says, or its
             package is not installed.
-        FetchError: nobody answers there.
+        FetchError: the server does not answer.
     """
     from fsspec.core import url_to_fs  # type: ignore[import-untyped]
     from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
@@ -126,8 +126,8 @@ def find_remote(address: str) -> RemoteFolder | Path:
         reason = how_to_install("s3") if is_s3 else _told(error)
         raise ValueError(f"{shown}: needs a package that is not installed: {reason}") from None
     except ConnectionError as error:
-        raise FetchError(f"{shown}: nobody answers there ({_told(error)})") from None
-    # Every backend has its own exceptions for an address that it cannot use.
+        raise FetchError(f"{shown}: the server does not answer ({_told(error)})") from None
+    # Every backend has exceptions of its own for an address that it cannot use.
     except Exception as error:
         raise ValueError(f"{shown}: not an address that can be read ({_told(error)})") from None
     if isinstance(filesystem, LocalFileSystem):
@@ -136,7 +136,7 @@ def find_remote(address: str) -> RemoteFolder | Path:
 
 
 def _is_local(error: Exception) -> bool:
-    """A full disk, or the like."""
+    """Whether the local disk is full or the like."""
     return isinstance(error, OSError) and error.errno in LOCAL_PROBLEMS
 
 

@@ -1,4 +1,4 @@
-"""rows.arrow in memory: where every sequence lies, its length, split, signer and labels."""
+"""Reads rows.arrow into memory: each sequence's place, length, split, signer and labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from slr_accel.corpus.format import CorpusInfo
-from slr_accel.corpus.split_names import as_written
+from slr_accel.corpus.split_names import hint_at_case
 
 ROW_TYPES = {
     "id": pa.string(),
@@ -26,7 +26,7 @@ ROW_TYPES = {
 
 @dataclass(frozen=True)
 class RowTable:
-    """rows.arrow as arrays: one entry a sequence, in the order they were written."""
+    """rows.arrow as arrays, with one entry a sequence in the order of writing."""
 
     ids: pa.Array
     split_codes: np.ndarray
@@ -58,12 +58,12 @@ class RowTable:
         return self.signer_names[self.signer_codes[row]]
 
     def of_split(self, split: str) -> np.ndarray:
-        """Row numbers of a split. Raises ValueError naming those there are."""
+        """Row numbers of a split. Raises ValueError that names the known splits."""
         if split not in self.split_names:
             known = ", ".join(sorted(self.split_names))
             raise ValueError(
                 f"the corpus has no split {split!r}; it has: {known}"
-                f"{as_written(split, self.split_names)}"
+                f"{hint_at_case(split, self.split_names)}"
             )
         return np.flatnonzero(self.split_codes == self.split_names.index(split))
 
@@ -78,14 +78,14 @@ class RowTable:
 def read_rows(
     open_file: Callable[[], pa.NativeFile], info: CorpusInfo, path: Path | str
 ) -> RowTable:
-    """The table in an opened file. ValueError, naming `path`, where it is damaged or foreign."""
+    """Reads the table. Raises ValueError that names `path` where it is damaged or another's."""
     try:
         with open_file() as file:
             content = file.read_buffer()
         # 0.05 s for a million rows.
-        is_ours = info.rows_sha256 in (None, hashlib.sha256(content).hexdigest())
+        is_ours = info.rows_sha256 == hashlib.sha256(content).hexdigest()
         rows = _row_table(pa.ipc.open_file(content).read_all())
-    # A damaged file meets many layers of pyarrow, each with its own exceptions.
+    # A damaged file raises exceptions of many layers of pyarrow.
     except Exception as error:
         raise ValueError(f"{path}: not readable ({error}); prepare the corpus anew") from None
     if not (is_ours and _belongs(rows, info)):
@@ -112,7 +112,7 @@ def _within(numbers: np.ndarray, count: int) -> bool:
 
 
 def _row_table(table: pa.Table) -> RowTable:
-    # Numbers from the file become addresses: `validate` refuses those that lead outside.
+    # Offsets from the file become addresses: `validate` refuses those outside the buffers.
     table.validate(full=True)
     table = table.combine_chunks()
     found = {name: table[name].type for name in table.column_names}

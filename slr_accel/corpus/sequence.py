@@ -1,4 +1,4 @@
-"""One sequence on its way into a corpus: what every importer produces and the writer takes."""
+"""Defines a sequence: every importer makes them, and the corpus writer takes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 UNKNOWN_SIGNER = "unknown"
-"""Stands for "the source does not say"; two such sequences need not share a signer."""
+"""The signer where the source names none; two such sequences need not share a signer."""
 
 
 class Segment(NamedTuple):
@@ -20,7 +20,7 @@ class Segment(NamedTuple):
     label: str
 
 
-def follow(segments: list[Segment], labels: list[str]) -> bool:
+def fit_labels(segments: list[Segment], labels: list[str]) -> bool:
     """Whether there is a segment for each label, one after the other in time."""
     # Annotations often count the last frame in: neighbours may have one frame in common.
     in_order = all(before.end <= after.start + 1 for before, after in pairwise(segments))

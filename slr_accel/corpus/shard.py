@@ -1,4 +1,4 @@
-"""One shard on this machine, mapped: a row's values are views into its Arrow buffers."""
+"""Maps a shard into memory; the values of a row are views into its Arrow buffers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from slr_accel.corpus.format import ROWS_FILE, CorpusInfo
 
 
 class MappedShard:
-    """One memory-mapped shard: `array` finds a row's values in the Arrow buffers."""
+    """A memory-mapped shard."""
 
     def __init__(self, path: Path, info: CorpusInfo, frames: np.ndarray) -> None:
-        """`frames` [rows of the shard] are what the row table says; ValueError where it errs."""
+        """`frames` [rows] is from the row table. Raises ValueError where lengths differ."""
         # datasets takes a second to import; --help and planning do without it.
         from datasets import Dataset
 
@@ -29,13 +29,13 @@ class MappedShard:
             self._table: pa.Table = Dataset.from_file(str(path)).data.table
             batches = self._table.to_batches()
             for batch in batches:
-                # Offsets come from the file: a wrong one must not become a read outside it.
+                # Offsets from the file become addresses: this refuses those outside the buffers.
                 batch.validate(full=True)
             self._flat = {
                 name: [_flat_values(batch.column(name), *expected) for batch in batches]
                 for name, expected in widths.items()
             }
-        # A damaged file meets many layers of pyarrow and datasets, each with its own exceptions.
+        # A damaged file raises exceptions of many layers of pyarrow and datasets.
         except Exception as error:
             raise ValueError(
                 f"{path}: this shard cannot be read ({error}); copy it again, or prepare anew"

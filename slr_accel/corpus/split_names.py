@@ -1,4 +1,4 @@
-"""What a split may be called, and what is said where a corpus has none of a name."""
+"""Defines the names that splits may have, and hints for splits that a corpus does not have."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 """Letters, digits, _ and -, at least one letter or digit."""
 
 FOR_VALIDATION = ("dev", "val", "valid", "validation")
-"""Names, in lower case, of what people validate on."""
+"""Usual names, in lower case, of the split to validate on."""
 
 
-def as_written(wanted: str, names: Collection[str]) -> str:
-    """Words for a message: which split is `wanted` but for its capitals; empty where none is."""
+def hint_at_case(wanted: str, names: Collection[str]) -> str:
+    """Words for a message where a split differs from `wanted` in capitals alone; else empty."""
     alike = [name for name in sorted(names) if name.lower() == wanted.lower()]
     return f". Names are compared as written: {alike[0]} is not {wanted}" if alike else ""
 
 
 def how_to_validate(wanted: str, names: Collection[str]) -> str:
-    """What to do about a corpus without the split `wanted`, which training would validate on."""
+    """Words for a message: the cure where the split to validate on, `wanted`, is missing."""
     lower = {name.lower(): name for name in sorted(names)}
     likely = [lower[name] for name in (wanted.lower(), *FOR_VALIDATION) if name in lower]
     if likely:

@@ -1,7 +1,7 @@
-"""How a corpus comes to disk: sequences in, Arrow shards + rows.arrow + corpus.json out.
+"""Writes a corpus to disk: sequences in, Arrow shards + rows.arrow + corpus.json out.
 
-Everything is written in a folder beside the target, which takes the target's name only when all is
-there: an interrupted run leaves no corpus that opens.
+Everything is written to a folder beside the target, which takes the target's name at the end: an
+interrupted run leaves no corpus that opens.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,10 @@ from slr_accel.corpus.format import (
     ROWS_FILE,
     CorpusInfo,
     Shard,
+    SplitCounts,
     sha256,
 )
+from slr_accel.corpus.row_table import ROW_TYPES
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
 from slr_accel.layouts.layout import Layout
@@ -33,10 +34,12 @@ from slr_accel.new_folder import check_new_folder, new_folder
 
 SHARD_BYTES = 256 * 2**20
 BATCH_BYTES = 8 * 2**20
+KEYS = ("id", "split", "signer", "labels")
+"""Fields of a sequence that the row table has."""
 
 
 def shard_features(layout: Layout, dtype: str) -> Features:
-    """The schema of a shard as `datasets` sees it."""
+    """The schema of a shard for `datasets`."""
     return Features(
         {
             "id": Value("string"),
@@ -67,39 +70,39 @@ def write_corpus(
     """Writes a corpus to the new folder `out`.
 
     Args:
-        sequences: consumed once; features are cast to `dtype`.
+        sequences: read once; features are cast to `dtype`.
         frames_per_second: None where the source does not say.
-        source: provenance, kept as it is in corpus.json. With `part`, which says what part of a
-            corpus this is, there may be no sequences.
-        checksums: {file: SHA-256} of what the corpus is made from; becomes a file that
-            `sha256sum --check` reads.
-        shard_bytes: a shard is closed when it holds this many bytes.
+        source: provenance, written to corpus.json. A corpus whose `part` is given, since it is a
+            part of another, may have no sequences.
+        checksums: {file: SHA-256} of the source's files, written for `sha256sum --check`.
+        shard_bytes: size at which a shard is closed.
 
     Raises:
-        ValueError: `out` exists, or came to exist meanwhile, or a sequence does not fit the layout.
+        ValueError: `out` exists, or another process made it, or a sequence does not fit the layout.
     """
     check_new_folder(out)
     with new_folder(out) as folder:
         shards, rows = _write_shards(folder, sequences, layout, dtype, shard_bytes)
         if not rows and "part" not in source:
             raise ValueError(f"{out}: nothing to write, the source has no sequences")
+        labels = tuple(sorted({label for row in rows for label in row["labels"]}))
+        _write_rows(folder / ROWS_FILE, rows, labels, shards)
         info = CorpusInfo(
             layout=layout,
-            dtype=dtype,
+            dtype=dtype,  # type: ignore[arg-type]
             frames_per_second=frames_per_second,
             splits=_split_counts(rows),
             shards=shards,
-            labels=tuple(sorted({label for row in rows for label in row["labels"]})),
+            labels=labels,
+            rows_sha256=sha256(folder / ROWS_FILE),
             source=source,
         )
-        _write_rows(folder / ROWS_FILE, rows, info)
-        info = replace(info, rows_sha256=sha256(folder / ROWS_FILE))
         if checksums:
             lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
-            # Names as they are on disk, in whatever encoding: sha256sum looks for them.
+            # sha256sum looks for the names in their encoding on disk.
             (folder / CHECKSUMS_FILE).write_bytes(os.fsencode("".join(lines)))
         text = json.dumps(info.to_json(), indent=1, ensure_ascii=False)
-        # In a note, which may name a file in another encoding, that becomes JSON's \udcff.
+        # A note may name a file in another encoding, which becomes JSON's \udcff.
         (folder / CORPUS_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return info
 
@@ -107,7 +110,7 @@ def write_corpus(
 def _write_shards(
     folder: Path, sequences: Iterable[Sequence], layout: Layout, dtype: str, shard_bytes: int
 ) -> tuple[tuple[Shard, ...], list[dict[str, Any]]]:
-    """Every sequence in a shard of its split; the shards by name, the rows as they came."""
+    """Writes every sequence to a shard of its split. Returns (shards by name, rows in order)."""
     shards: dict[str, list[_ShardWriter]] = {}
     rows = []
     features = shard_features(layout, dtype)
@@ -120,7 +123,9 @@ def _write_shards(
             name = f"{sequence.split}-{len(of_split):05d}.arrow"
             of_split.append(_ShardWriter(folder / name, features, dtype))
         writer = of_split[-1]
-        rows.append(_row(sequence, writer.path.name, writer.add(sequence)))
+        place = {"shard": writer.path.name, "row": writer.add(sequence)}
+        frames = len(sequence.features)
+        rows.append({**place, "frames": frames, **{key: getattr(sequence, key) for key in KEYS}})
     written = [writer for name in sorted(shards) for writer in shards[name]]
     for writer in written:
         writer.close()
@@ -145,20 +150,8 @@ def _check_sequence(sequence: Sequence, layout: Layout) -> None:
         )
 
 
-def _row(sequence: Sequence, shard: str, row: int) -> dict[str, Any]:
-    return {
-        "id": sequence.id,
-        "split": sequence.split,
-        "signer": sequence.signer,
-        "shard": shard,
-        "row": row,
-        "frames": len(sequence.features),
-        "labels": sequence.labels,
-    }
-
-
-def _split_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
+def _split_counts(rows: list[dict[str, Any]]) -> dict[str, SplitCounts]:
+    counts: dict[str, SplitCounts] = {}
     for row in rows:
         count = counts.setdefault(row["split"], {"sequences": 0, "frames": 0})
         count["sequences"] += 1
@@ -166,29 +159,21 @@ def _split_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _write_rows(path: Path, rows: list[dict[str, Any]], info: CorpusInfo) -> None:
-    label_ids = {label: i for i, label in enumerate(info.labels)}
-    shard_ids = {shard.file: i for i, shard in enumerate(info.shards)}
-    table = pa.table(
-        {
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "split": pa.array([row["split"] for row in rows], pa.string()).dictionary_encode(),
-            "signer": pa.array([row["signer"] for row in rows], pa.string()).dictionary_encode(),
-            "shard": pa.array([shard_ids[row["shard"]] for row in rows], pa.int32()),
-            "row": pa.array([row["row"] for row in rows], pa.int32()),
-            "frames": pa.array([row["frames"] for row in rows], pa.int32()),
-            "labels": pa.array(
-                [[label_ids[label] for label in row["labels"]] for row in rows],
-                pa.list_(pa.int32()),
-            ),
-        }
-    )
+def _write_rows(
+    path: Path, rows: list[dict[str, Any]], labels: tuple[str, ...], shards: tuple[Shard, ...]
+) -> None:
+    label_ids = {label: i for i, label in enumerate(labels)}
+    shard_ids = {shard.file: i for i, shard in enumerate(shards)}
+    columns = {name: [row[name] for row in rows] for name in ROW_TYPES}
+    columns["shard"] = [shard_ids[name] for name in columns["shard"]]
+    columns["labels"] = [[label_ids[label] for label in own] for own in columns["labels"]]
+    table = pa.table({name: pa.array(columns[name], kind) for name, kind in ROW_TYPES.items()})
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
 
 
 class _ShardWriter:
-    """One shard being written, in record batches of a few MiB."""
+    """Writes a shard in record batches of a few MiB."""
 
     def __init__(self, path: Path, features: Features, dtype: str) -> None:
         self.path = path
@@ -202,7 +187,7 @@ class _ShardWriter:
         self._closed = False
 
     def add(self, sequence: Sequence) -> int:
-        """Takes a sequence; returns its row in this shard."""
+        """Adds a sequence; returns its row in this shard."""
         size = sequence.features.size * self._dtype.itemsize + sequence.presence.size
         self._pending.append(sequence)
         self._pending_bytes += size
@@ -248,11 +233,13 @@ class _ShardWriter:
 
     def describe(self) -> Shard:
         size = self.path.stat().st_size
-        return Shard(self.path.name, self._count, size, sha256(self.path))
+        return Shard(
+            file=self.path.name, sequences=self._count, bytes=size, sha256=sha256(self.path)
+        )
 
 
 def _array2d(arrays: list[np.ndarray], arrow_type: pa.ExtensionType) -> pa.ExtensionArray:
-    """Arrays [T_i, D] as one column of Array2D, without a Python object a value."""
+    """Joins arrays [T_i, D] to a column of Array2D, without a Python object for each value."""
     width = arrays[0].shape[1]
     flat = pa.array(np.concatenate([array.reshape(-1) for array in arrays]))
     frames = np.cumsum([0] + [len(array) for array in arrays], dtype=np.int32)

@@ -1,31 +1,18 @@
-"""How RWTH-PHOENIX annotation files are read: lines of cells with `|` between, under a header."""
+"""Reads RWTH-PHOENIX annotation files: lines of cells with `|` between, under a header."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
+from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Problems
-
-
-@dataclass(frozen=True)
-class Annotation:
-    where: str
-    """FILE:LINE"""
-    id: str
-    split: str
-    signer: str
-    labels: list[str]
-    """Glosses as annotated."""
-    text: str | None
-    """The spoken sentence, where the file has it."""
 
 
 def read_annotations(
     path: Path, split: str, columns: Mapping[str, str], problems: Problems
-) -> list[Annotation]:
+) -> list[IndexRow]:
     """Reads all lines; what is wrong goes to `problems`, and such lines are left out.
 
     Args:
@@ -57,21 +44,13 @@ def read_annotations(
         if not named[columns["id"]]:
             problems.add(where, f"`{columns['id']}` is empty")
             continue
-        rows.append(_annotation(where, split, {key: named[name] for key, name in columns.items()}))
+        own = {key: named[name] for key, name in columns.items()}
+        signer = own["signer"] or UNKNOWN_SIGNER
+        labels = own["labels"].split()
+        rows.append(IndexRow(where, own["id"], split, signer, labels, text=own.get("text")))
     if not any(line.strip() for line in lines[1:]):
         problems.add(str(path), "has no annotations below its header")
     return rows
-
-
-def _annotation(where: str, split: str, cells: dict[str, str]) -> Annotation:
-    return Annotation(
-        where=where,
-        id=cells["id"],
-        split=split,
-        signer=cells["signer"] or UNKNOWN_SIGNER,
-        labels=cells["labels"].split(),
-        text=cells.get("text"),
-    )
 
 
 def _decode(path: Path, problems: Problems) -> str | None:

@@ -1,4 +1,4 @@
-"""How the arrays an index names are read: npy, npz and safetensors, never unpickling."""
+"""Reads arrays from npy, npz and safetensors files, without unpickling."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 NUM_SAMPLES = 12
-"""Arrays that are looked into before any is imported."""
+"""Arrays that are examined before any is imported."""
 T = TypeVar("T")
 
 
 def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
-    """(file, key) of `FILE` or `FILE#KEY`; a file whose own name holds a `#` goes before."""
+    """(file, key) of `FILE` or `FILE#KEY`; a file whose own name holds a `#` takes precedence."""
     if "#" not in reference or (folder / reference).is_file():
         return folder / reference, ""
     name, _, key = reference.partition("#")
@@ -25,7 +25,7 @@ def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
 
 
 def read_array(folder: Path, reference: str) -> np.ndarray:
-    """The array behind `file.npy`, `file.npz#key` or `file.safetensors#key`, from `folder`.
+    """Reads `file.npy`, `file.npz#key` or `file.safetensors#key` in `folder`.
 
     Returns:
         [T, D], T and D >= 1, of a numeric or boolean dtype.
@@ -53,9 +53,9 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
 
 
 def read_samples(read: Callable[[T], np.ndarray], sources: list[T]) -> list[np.ndarray]:
-    """Some of many arrays, evenly spaced ones first, without those that cannot be read.
+    """Reads some of many arrays, evenly spaced ones first; those that cannot be read are left out.
 
-    What is wrong with them is told, with its place, when all are read.
+    Reading all of them later reports what is wrong.
     """
     step = max(len(sources) // NUM_SAMPLES, 1)
     samples: list[np.ndarray] = []
@@ -67,7 +67,7 @@ def read_samples(read: Callable[[T], np.ndarray], sources: list[T]) -> list[np.n
 
 
 def only_array(path: Path) -> str:
-    """FILE or FILE#KEY of the array in a file that holds one, or one named `features`.
+    """FILE or FILE#KEY of the only array in a file, or of the one named `features`.
 
     Raises:
         ValueError: says what is wrong with the file.
@@ -86,7 +86,7 @@ def only_array(path: Path) -> str:
 
 
 def as_float32(array: np.ndarray, name: str) -> np.ndarray:
-    """A copy in float32. ValueError where a value is beyond it; `name` is for the message."""
+    """Copies to float32. Raises ValueError, with `name`, where a value is beyond its range."""
     with np.errstate(over="ignore"):
         single = array.astype(np.float32)
     if not np.array_equal(np.isinf(single), np.isinf(array)):
@@ -95,7 +95,7 @@ def as_float32(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def load_numbers(path: Path, key: str = "") -> np.ndarray:
-    """An array of any shape, of a numeric or boolean dtype. ValueError says what is wrong."""
+    """Reads an array of any shape, numeric or boolean. ValueError says what is wrong with it."""
     array = _load(path, key)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path.name}{'#' if key else ''}{key}: holds {array.dtype}, not numbers")
@@ -124,8 +124,8 @@ def _load(path: Path, key: str) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _open_archive(path: Path, modified: int) -> Any:
-    # Indexes name thousands of keys of one file: the directory is read once. `modified` keeps a
-    # changed file from being served from the cache.
+    # An index may name thousands of keys of one file: its directory is read once. With `modified`
+    # a changed file is read again.
     if path.suffix.lower() == ".npz":
         return _decode(path, lambda: np.load(path, allow_pickle=False), np.lib.npyio.NpzFile)
     from safetensors import safe_open
@@ -136,8 +136,8 @@ def _open_archive(path: Path, modified: int) -> Any:
 def _decode(path: Path, load: Callable[[], Any], kind: type) -> Any:
     try:
         loaded = load()
-    # Decoders meet damaged bytes with whatever exception comes (OSError, BadZipFile, zlib.error,
-    # TokenError, SafetensorError, MemoryError, ...). To a user all of them mean the same.
+    # Damaged bytes raise many exceptions (OSError, BadZipFile, zlib.error, TokenError,
+    # SafetensorError, MemoryError, ...), which mean the same to a user.
     except Exception as error:
         raise ValueError(f"{path}: not readable ({_reason(path, str(error))})") from None
     if not isinstance(loaded, kind):
@@ -148,7 +148,7 @@ def _decode(path: Path, load: Callable[[], Any], kind: type) -> Any:
 def _reason(path: Path, error: str) -> str:
     if "allow_pickle" not in error:
         return error
-    # Whatever numpy does not know it takes for a pickle; those begin with this byte.
+    # numpy takes an unknown format for a pickle; pickles begin with this byte.
     if error.startswith("Object arrays") or path.read_bytes()[:1] == b"\x80":
         return "it holds Python objects, which are never unpickled; save an array of numbers"
     return f"damaged, or no {path.suffix} file at all; save the array anew"

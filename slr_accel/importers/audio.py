@@ -1,32 +1,22 @@
-"""How the sound files an index names are read: wav, flac and what else libsndfile knows."""
+"""Reads sound files: wav, flac and whatever else libsndfile knows."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 LARGEST_SAMPLE = 100
-"""Sound of float samples may go beyond 1 a little; whole numbers of 16 bits go far beyond."""
-SIZES: dict[bytes, tuple[int, int, Literal["little", "big"], int]] = {
-    b"RIFF": (4, 4, "little", 8),  # wav
-    b"RF64": (20, 8, "little", 8),
-    b"riff": (16, 8, "little", 0),  # w64
-    b"FORM": (4, 4, "big", 8),  # aiff
-    b".snd": (8, 4, "big", 24),  # au
-}
-"""{how a file begins: (where its size stands, in how many bytes, which way, what it counts not)}"""
-LARGEST_SIZE = 0x7FFF
-"""In the upper two bytes. What writes to a pipe cannot know a file's size, and puts the largest
-number or so."""
+"""Float samples may go a little beyond 1; whole numbers of 16 bits go far beyond."""
+UNKNOWN_SIZE = 0x7FFF0000
+"""Programs that write to a pipe cannot know a file's size, and announce this much or more."""
 
 
 def read_audio(path: Path) -> tuple[np.ndarray, int]:
-    """Samples [N] float32 in [-1, 1], the mean of the channels, and how many a second has.
+    """Reads samples [N] float32 in [-1, 1], the mean of the channels, and the sample rate.
 
-    A file that is cut off is told where it says how long it should be: ogg does not, and mp3 only
-    in a first frame that counts the others.
+    A truncated file is refused where its header announces its length: that of ogg does not, and
+    that of mp3 only where its first frame counts the others.
 
     Raises:
         ValueError: says what is wrong with the file.
@@ -43,7 +33,7 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
             samples = sound.read(dtype="float32", always_2d=True)  # (N, channels)
             rate, frames = sound.samplerate, sound.frames
             is_estimate = sound.format == "MP3" and not _counts_its_frames(path)
-    # Besides its own error: TypeError for .raw, ValueError where flac does not say its length.
+    # TypeError is for .raw, ValueError for flac of unknown length.
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
         raise ValueError(
@@ -66,19 +56,20 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _check_complete(path: Path) -> None:
-    # libsndfile reads what is left of a file without compression without a word.
+    """Compares a wav file with its header: libsndfile reads a truncated one silently."""
     with path.open("rb") as file:
-        announced = _announced_bytes(file.read(28))
-    size = path.stat().st_size
+        head = file.read(8)
+    announced = int.from_bytes(head[4:], "little")
     # Some writers count the header or a padding byte wrongly.
-    if announced is not None and size < announced - 8:
+    if head[:4] == b"RIFF" and path.stat().st_size < announced < UNKNOWN_SIZE:
         raise ValueError(
-            f"{path}: is cut short; its header announces {announced} bytes, and it has {size}"
+            f"{path}: is cut short; its header announces {announced + 8} bytes, and it has "
+            f"{path.stat().st_size}"
         )
 
 
 def _counts_its_frames(path: Path) -> bool:
-    """Whether an mp3 begins with a frame that says how many follow: not every encoder writes it."""
+    """Whether an mp3 begins with a frame that counts the others: not every encoder writes one."""
     with path.open("rb") as file:
         head = file.read(10)
         is_tag = head[:3] == b"ID3"
@@ -88,17 +79,8 @@ def _counts_its_frames(path: Path) -> bool:
     return any(name in first for name in (b"Xing", b"Info", b"VBRI"))
 
 
-def _announced_bytes(head: bytes) -> int | None:
-    """How long a sound file says it is; None where its kind does not, or its writer knew not."""
-    if head[:4] not in SIZES:
-        return None
-    start, width, order, more = SIZES[head[:4]]
-    size = int.from_bytes(head[start : start + width], order)
-    return size + more if size >> (8 * width - 16) < LARGEST_SIZE else None
-
-
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Samples [N] at `rate` a second as [N * wanted / rate] at `wanted`, without aliases."""
+    """Samples [N] at `rate` a second become [N * wanted / rate] at `wanted`, without aliasing."""
     import soxr
 
     return soxr.resample(samples, rate, wanted)

@@ -1,9 +1,8 @@
-"""In which order an array's columns hold the blocks of a body, and whether that can be true.
+"""Checks on the data in which order the columns of an array hold the blocks of a body.
 
-Extractors join pose, hands and face in different orders, all of the same width. Read in a wrong
-one, a hand's columns hold points of the face, and nothing fails but learning. So the order is
-declared, and checked on the data: a hand is where the pose has its wrist, and a face around the
-pose's nose.
+Extractors join pose, hands and face in different orders of the same width. In a wrong one the
+columns of a hand hold points of the face, and nothing fails but learning. So the order is declared,
+and checked: a hand must be at its wrist of the pose, and a face at the nose of the pose.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ SAME_PLACE = {
     "right_hand": ("right_hand.wrist", "pose.right_wrist"),
     "face": ("face.nose", "pose.nose"),
 }
-"""Points of two blocks that are one point of the body."""
+"""{block: two points, of it and of the pose, that are one point of the body}"""
 SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
 FAR = 0.5
-"""Shoulder widths. In real landmarks the two are 0.02 to 0.1 apart, and the wrong wrist 1 to 3."""
+"""In shoulder widths. Real landmarks are 0.02 to 0.1 apart, and 1 to 3 from the wrong wrist."""
 NEAR = 0.2
-"""Shoulder widths: nearer than blocks come to each other by chance, in one of many orders."""
+"""In shoulder widths: blocks in a wrong order are not as near as this by chance."""
 MOST_BLOCKS = 6
-"""Of which all orders are tried."""
+"""All orders of more blocks would take too long to try."""
 
 
 def in_order(layout: Layout, names: Iterable[str]) -> Layout:
-    """The layout with its blocks in this order. Raises ValueError unless each is named once."""
+    """Puts the blocks in this order. Raises ValueError unless each is named once."""
     names = tuple(names)
     if sorted(names) != sorted(layout.slices):
         raise ValueError(
@@ -43,17 +42,17 @@ def in_order(layout: Layout, names: Iterable[str]) -> Layout:
 
 
 def reordered(values: np.ndarray, stored: Layout, wanted: Layout) -> np.ndarray:
-    """[T, D] values in the columns of `stored` -> the same blocks in the columns of `wanted`."""
+    """Moves [T, D] values from the columns of `stored` to those of `wanted`."""
     return np.concatenate([values[:, stored.slices[b.name]] for b in wanted.blocks], axis=1)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """In float64, with 0, which stands for absent, where a value is NaN or infinite."""
+    """Copies to float64, with 0, which marks absence, where a value is NaN or infinite."""
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def can_be_compared(layout: Layout) -> bool:
-    """Whether the layout has shoulders, and a hand or a face to look for at the pose."""
+    """Whether the layout has shoulders, and a hand or a face that the pose has a point of."""
     shoulders = all(layout.has_point(name, ("x", "y")) for name in SHOULDERS)
     return shoulders and bool(_shared_points(layout))
 
@@ -68,10 +67,10 @@ def _shared_points(layout: Layout) -> dict[str, tuple[str, str]]:
 
 
 def distances(values: np.ndarray, stored: Layout) -> dict[str, float]:
-    """{block: how far it is from where the pose has it}, medians in shoulder widths.
+    """{block: its median distance from its point of the pose, in shoulder widths}.
 
     Args:
-        values: [T, D], 0 or NaN where a block is absent. What is always absent is left out.
+        values: [T, D], 0 or NaN where a block is absent; one that always is has no distance.
         stored: a layout that `can_be_compared`.
     """
 
@@ -94,7 +93,7 @@ def farthest(values: np.ndarray, stored: Layout) -> float:
 
 
 def best_order(values: np.ndarray, declared: Layout) -> Layout:
-    """The order in which the blocks meet best; the declared one unless another is better."""
+    """The order with the smallest distances; the declared one unless another is better."""
     if not np.isfinite(farthest(values, declared)):
         return declared
     orders = [in_order(declared, names) for names in permutations(declared.slices)]
@@ -102,7 +101,7 @@ def best_order(values: np.ndarray, declared: Layout) -> Layout:
 
 
 def true_order(values: np.ndarray, declared: Layout) -> Layout | None:
-    """Another order, where the blocks meet in that and not in the declared one; else None."""
+    """Another order that fits where the declared one does not; else None."""
     if farthest(values, declared) <= FAR or len(declared.blocks) > MOST_BLOCKS:
         return None
     best = best_order(values, declared)
@@ -110,7 +109,7 @@ def true_order(values: np.ndarray, declared: Layout) -> Layout | None:
 
 
 def explain_order(values: np.ndarray, declared: Layout, fitting: Layout) -> str:
-    """Says why the declared order is wrong and the fitting one right."""
+    """Words for a message: why the declared order is wrong and the fitting one right."""
     return (
         f"the blocks are not in the order {','.join(declared.slices)}: that puts "
         f"{_describe(distances(values, declared))} from where the pose has them. Another "

@@ -1,8 +1,7 @@
-"""A listing becomes a corpus on disk, or one part of it on one of many machines.
+"""Makes a corpus on disk of a listing, or one part of it on one of many machines.
 
-Two passes over the sequences: the first checks every one and finds the smallest dtype that loses
-nothing that matters, the second writes. So all problems are seen at once, before anything is
-written.
+The first pass over the sequences checks all of them and chooses the dtype, the second one writes:
+all problems are reported at once, before anything is written.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from typing import Any
 import numpy as np
 
 from slr_accel.corpus.format import CorpusInfo, sha256
-from slr_accel.corpus.precision import PrecisionSurvey
+from slr_accel.corpus.precision import DtypeChooser
 from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.files import is_unicode
 from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.layouts.layout import Layout
 from slr_accel.new_folder import check_new_folder
 from slr_accel.progress import Progress
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Characters that steer a terminal, and nobody sees."""
+"""Invisible characters that control a terminal."""
 LARGEST_DTYPE = "float32"
-"""Parts are kept in it until all are there and the corpus' dtype can be chosen."""
+"""The dtype of parts: that of the corpus is chosen when they are merged."""
 
 
 @dataclass(frozen=True)
@@ -41,43 +40,43 @@ class Built:
     info: CorpusInfo
     folder: Path
     skipped: list[str]
-    """What could not be read, where that was allowed."""
+    """Sequences that could not be read, where --allow_skips was given."""
     preview: Path | None = None
-    """A picture of the corpus, from importers that draw one."""
+    """The picture of the corpus, where the importer draws one."""
 
 
 def build_corpus(
     listing: Listing,
     out: Path,
     *,
-    share: Share | None = None,
+    part: Part | None = None,
     allow_skips: bool = False,
     track: Progress,
 ) -> Built:
-    """Reads a listing and writes the corpus `out`; with `share` a part of it, beside `out`.
+    """Reads a listing and writes the corpus `out`; with `part` this part of it, beside `out`.
 
     Args:
-        allow_skips: leave out what cannot be read, and list it, instead of writing nothing.
+        allow_skips: leave out sequences that cannot be read, and list them.
 
     Raises:
-        ValueError: with every problem found and where; nothing is written then.
+        ValueError: lists all problems and their places; nothing is written.
     """
     check_new_folder(out)
-    folder = share.folder(out) if share else out
+    folder = part.folder(out) if part else out
     check_new_folder(folder)
     _check_ids(listing)
     if not listing.items:
         listing.problems.raise_if_any()
         raise ValueError(f"{listing.root}: holds no sequences for `prepare {listing.importer}`")
-    items = share.of(listing.items) if share else listing.items
+    items = part.select(listing.items) if part else listing.items
     if listing.fetch:
         listing.problems.raise_if_any()
         listing.fetch(items, track)
-    survey, unread = PrecisionSurvey(listing.layout), Problems()
+    chooser, unread = DtypeChooser(listing.layout), Problems()
     if listing.dtype is None:
-        items = list(_readable(items, survey, unread, listing.layout, track))
-    # A part may be empty: others have what is left.
-    if unread.messages and not (allow_skips and (items or share)):
+        items = list(_readable(items, chooser, unread, listing.layout, track))
+    # A part may be empty where other parts have readable sequences.
+    if unread.messages and not (allow_skips and (items or part)):
         listing.problems.messages += unread.messages
         listing.problems.raise_if_any(
             "none can be read: nothing is left to write"
@@ -89,29 +88,29 @@ def build_corpus(
         folder,
         (item.read() for item in track(items, "writing", len(items))),
         layout=listing.layout,
-        dtype=listing.dtype or (LARGEST_DTYPE if share else survey.dtype()),
+        dtype=listing.dtype or (LARGEST_DTYPE if part else chooser.dtype()),
         frames_per_second=listing.frames_per_second,
-        source=_provenance(listing, share, unread),
+        source=_provenance(listing, part, unread),
         checksums=listing.checksums or _checksums(listing, items, track),
     )
-    return Built(info, folder, unread.messages, _draw(listing, folder, is_part=share is not None))
+    return Built(info, folder, unread.messages, _draw(listing, folder, is_part=part is not None))
 
 
 def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
-    """The corpus' picture; None where the importer draws none, or it cannot be drawn."""
+    """Draws the picture; None where the importer draws none, or it cannot be drawn."""
     if listing.preview is None:
         return None
     preview = folder.with_name(f"{folder.name}.preview.png")
     try:
         listing.preview(open_part(folder) if is_part else open_corpus(folder), preview)
     except (OSError, ValueError) as error:
-        # The corpus is there and whole: a missing picture is no failure.
+        # The corpus is whole all the same.
         listing.notes.append(f"{preview} could not be drawn ({error})")
         return None
     return preview
 
 
-def _provenance(listing: Listing, share: Share | None, unread: Problems) -> dict[str, Any]:
+def _provenance(listing: Listing, part: Part | None, unread: Problems) -> dict[str, Any]:
     source = {
         "importer": listing.importer,
         "slr_accel": version("slr-accel"),
@@ -119,10 +118,11 @@ def _provenance(listing: Listing, share: Share | None, unread: Problems) -> dict
         "notes": listing.notes,
         **listing.source,
     }
-    if share is None:
-        return source
-    part = {"index": share.index, "count": share.count, "dtype": listing.dtype}
-    return source | {"part": part | {"listing": _listing_digest(listing)}}
+    if part:
+        digest = _listing_digest(listing)
+        numbers = {"index": part.index, "count": part.count}
+        source["part"] = {**numbers, "dtype": listing.dtype, "listing": digest}
+    return source
 
 
 def _check_ids(listing: Listing) -> None:
@@ -140,9 +140,9 @@ def _check_ids(listing: Listing) -> None:
 
 
 def _readable(
-    items: list[Item], survey: PrecisionSurvey, unread: Problems, layout: Layout, track: Progress
+    items: list[Item], chooser: DtypeChooser, unread: Problems, layout: Layout, track: Progress
 ) -> Iterator[Item]:
-    """The items that are sound; `survey` sees them, `unread` learns what is wrong with others."""
+    """Yields sound items and adds them to `chooser`; what is wrong with others goes to `unread`."""
     for item in track(items, "checking", len(items)):
         try:
             sequence = item.read()
@@ -150,12 +150,12 @@ def _readable(
         except (ValueError, OSError) as error:
             unread.add(item.where, f"{item.id}: {error}")
             continue
-        survey.add(sequence.features, sequence.presence)
+        chooser.add(sequence.features, sequence.presence)
         yield item
 
 
 def check_values(sequence: Sequence, layout: Layout) -> None:
-    """ValueError where a sequence cannot be trained on: what is missing, not finite or outside."""
+    """Raises ValueError where labels or frames are missing, or values or segments are wrong."""
     texts = [sequence.id, sequence.signer, sequence.text or "", *sequence.labels]
     texts += [segment.label for segment in sequence.segments]
     if not all(map(is_unicode, texts)):
@@ -195,7 +195,7 @@ def _name(file: Path, root: Path) -> str:
 
 
 def _listing_digest(listing: Listing) -> str:
-    """Equal where two machines have listed the same source with the same options."""
+    """A digest that is equal where two machines list the same source with the same options."""
     content = [
         listing.importer,
         listing.layout.to_json(),

@@ -1,4 +1,4 @@
-"""`slr-accel prepare compose`: a corpus of single signs becomes a corpus of sentences."""
+"""`slr-accel prepare compose`: makes a corpus of sentences from a corpus of single signs."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from slr_accel.importers.sign_clips import SignClip, SignClips, find_sign_clips
 from slr_accel.synthetic.joining import TRANSITION_SPEED, Clip, Joiner
 
 DESCRIPTION = """\
-Makes sentences from a corpus of single signs: one with one label a sequence, or with segments. Each
-sentence joins clips of its own split only. Bodies are brought to one place and size, and between
-two signs comes a smooth transition; segments tell where the signs are. Columns without named origin
-and scale points (tracks, MFCC) are joined as they are. A clip stays whole, with whatever rest was
-recorded before and after the sign.
+Makes sentences from a corpus of single signs: its sequences have one label each, or segments. Each
+sentence joins clips of its own split only. Bodies are moved to one place and size, and a smooth
+transition leads from sign to sign; segments say where the signs are. Columns without named origin
+and scale points (tracks, MFCC) are joined without transitions. A clip stays whole, with the rest
+position that was recorded before and after the sign.
 
-Sentences are sampled with --num_train, --num_dev and --num_test, from signs that train has, too; or
-listed in --sentences FILE:
+--num_train, --num_dev and --num_test sample sentences, from signs that train has, too;
+--sentences FILE lists them:
 
   .jsonl  {"id": "s1", "split": "train", "labels": "HELLO", "signer": "anna"}
   .csv    with a header id,split,labels,signer
   .txt    s1 train HELLO WORLD
 
-A sentence is signed by its `signer`, or by one who is known to have all its signs. Where there is
-none, clips of all signers are mixed, and the sentence's signer is `unknown`.
+A sentence is signed by its `signer`, or by one who has clips of all its signs. Where there is none,
+clips of all signers are mixed, and the sentence's signer is `unknown`.
 """
 SPLITS = ("train", "dev", "test")
 USUAL_SIGNS = "2-6"
 USUAL_RATE = 25.0
-"""Frames per second for the length of transitions, where the corpus does not say."""
+"""The frame rate for transitions where that of the corpus is unknown."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def list_listed(folder: Path, path: Path, seed: int = 1) -> Listing:
-    """The sentences of a file, in its order; `seed` chooses among the clips of a sign.
+    """Lists the sentences of a file, in its order; `seed` chooses among the clips of a sign.
 
     Raises:
         ValueError: this is no corpus, or no such file.
@@ -87,7 +87,7 @@ def list_listed(folder: Path, path: Path, seed: int = 1) -> Listing:
 def list_sampled(
     folder: Path, counts: dict[str, int], signs: tuple[int, int], seed: int = 1
 ) -> Listing:
-    """Sampled sentences; the same arguments give the same.
+    """Samples sentences; the same arguments give the same ones.
 
     Args:
         counts: sentences by split.
@@ -120,7 +120,15 @@ def _listing(
     problems: Problems,
     files: tuple[Path, ...] = (),
 ) -> Listing:
-    joiner = Joiner(corpus.layout, corpus.info.frames_per_second or USUAL_RATE)
+    rate = corpus.info.frames_per_second or USUAL_RATE
+    joiner = Joiner(corpus.layout, rate)
+    transitions: dict[str, Any] = {"transitions": "none"}
+    if joiner.has_body:
+        transitions = {
+            "transitions": "minimum jerk",
+            "transition_speed": TRANSITION_SPEED,
+            "transition_frames_per_second": rate,
+        }
     items, mixed = [], 0
     for sentence in sentences:
         signs = clips.get(sentence.split, SignClips())
@@ -141,7 +149,7 @@ def _listing(
         layout=corpus.layout,
         frames_per_second=corpus.info.frames_per_second,
         items=items,
-        source={**options, **_transitions(corpus, joiner), "signs_from": corpus.info.source},
+        source={**options, **transitions, "signs_from": corpus.info.source},
         files=(corpus.folder / CORPUS_FILE, *files),
         root=corpus.folder,
         problems=problems,
@@ -149,31 +157,18 @@ def _listing(
     )
 
 
-def _transitions(corpus: Corpus, joiner: Joiner) -> dict[str, Any]:
-    if not joiner.has_body:
-        return {"transitions": "none"}
-    return {
-        "transitions": "minimum jerk",
-        "transition_speed": TRANSITION_SPEED,
-        "transition_frames_per_second": corpus.info.frames_per_second or USUAL_RATE,
-    }
-
-
 def _notes(corpus: Corpus, joiner: Joiner, mixed: int, count: int) -> list[str]:
     notes = []
     if mixed:
         notes.append(
-            f"{mixed} of {count} sentences mix clips of all signers: no one is known to have "
-            "clips of all their signs"
+            f"{mixed} of {count} sentences mix clips of all signers: no known signer has clips of "
+            "all their signs"
         )
     if not joiner.has_body:
-        notes.append(
-            "the layout names no origin and scale points: clips are joined as they are, "
-            "without transitions"
-        )
+        notes.append("the layout names no origin and scale points: there are no transitions")
     elif corpus.info.frames_per_second is None:
         notes.append(
-            f"the corpus does not say its frame rate: transitions are as long as at "
+            f"the frame rate of the corpus is unknown: transitions are as long as at "
             f"{USUAL_RATE:g} fps; prepare it with --fps if that is wrong"
         )
     return notes
@@ -182,23 +177,12 @@ def _notes(corpus: Corpus, joiner: Joiner, mixed: int, count: int) -> list[str]:
 def _compose(
     corpus: Corpus, joiner: Joiner, sentence: Sentence, signer: str, chosen: list[SignClip]
 ) -> Sequence:
-    joined, spans = joiner.join(
-        [
-            Clip(
-                corpus.features(clip.row)[clip.start : clip.end].astype(np.float32),
-                corpus.presence(clip.row)[clip.start : clip.end],
-            )
-            for clip in chosen
-        ]
-    )
-    return Sequence(
-        id=sentence.id,
-        split=sentence.split,
-        signer=signer,
-        features=joined.features,
-        presence=joined.presence,
-        labels=sentence.labels,
-        segments=[
-            Segment(*span, label) for span, label in zip(spans, sentence.labels, strict=True)
-        ],
-    )
+    clips = [
+        Clip(corpus.features(row)[start:end].astype(np.float32), corpus.presence(row)[start:end])
+        for row, start, end in chosen
+    ]
+    joined, spans = joiner.join(clips)
+    labels = sentence.labels
+    segments = [Segment(*span, label) for span, label in zip(spans, labels, strict=True)]
+    features, presence = joined.features, joined.presence
+    return Sequence(sentence.id, sentence.split, signer, features, presence, labels, segments)

@@ -1,4 +1,4 @@
-"""Which array on disk belongs to which annotated sequence: FOLDER/SPLIT/ID.npy or .npz."""
+"""Finds the arrays of annotated sequences: FOLDER/SPLIT/ID.npy or .npz."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from slr_accel.importers.annotations import Annotation
+from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Problems
 
 SUFFIXES = (".npy", ".npz")
@@ -31,7 +31,7 @@ class FeatureFiles:
                 if path.suffix.lower() in SUFFIXES:
                     self._of_id[path.stem].append(path)
 
-    def check(self, annotations: list[Annotation], problems: Problems) -> None:
+    def check(self, annotations: list[IndexRow], problems: Problems) -> None:
         """Adds every id that has its features twice."""
         for row in annotations:
             paths = self._of_id.get(row.id, [])
@@ -41,19 +41,19 @@ class FeatureFiles:
                     row.where, f"{row.id} has its features twice, in {names}; remove all but one"
                 )
 
-    def find(self, row: Annotation) -> Path | None:
+    def find(self, row: IndexRow) -> Path | None:
         """The array of a sequence, where there is one in the folder of its split."""
         paths = (path for path in self._of_id.get(row.id, []) if path.parent.name == row.split)
         return next(paths, None)
 
-    def missing(self, row: Annotation) -> str:
-        """Says that `find` has found nothing, and what is there instead."""
+    def missing(self, row: IndexRow) -> str:
+        """Words for a message where `find` finds nothing: is the array elsewhere?"""
         elsewhere = self._of_id.get(row.id)
         hint = f"; {elsewhere[0]} is in the folder of another split" if elsewhere else ""
         return f"no features: {self.folder / row.split} has no .npy and no .npz of it{hint}"
 
-    def notes(self, wanted: list[Annotation], annotated: set[str]) -> list[str]:
-        """Which splits lack arrays of wanted sequences, or have arrays of no annotated id."""
+    def notes(self, wanted: list[IndexRow], annotated: set[str]) -> list[str]:
+        """Notes splits that lack arrays of wanted sequences, or have arrays of unknown ones."""
         notes = []
         for split in self.splits:
             rows = [row for row in wanted if row.split == split]

@@ -1,8 +1,8 @@
-"""Arrays of MediaPipe Holistic: 1,629 base values a frame, or 6,516 with groups made from them.
+"""Finds the base values in arrays of MediaPipe Holistic of 1,629 or 6,516 values a frame.
 
 The 6,516 are four groups of 1,629. One is positions; the others (velocity, acceleration, relative
-positions, or the positions once more) follow from it, and are left out: training computes them.
-Which is which is found on the data.
+positions, or a copy) follow from it and are left out, since training computes them. The data shows
+which group is which.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from slr_accel.importers.block_order import (
     farthest,
     reordered,
 )
-from slr_accel.importers.derived_groups import name_group
+from slr_accel.importers.group_names import name_group
 from slr_accel.layouts.face_mesh import IRIS_POINTS
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 
 LAYOUT = mediapipe_holistic()
 BLOCK_ORDER = ("pose", "face", "left_hand", "right_hand")
-"""In which most extractors join MediaPipe's results."""
+"""The order in which most extractors join MediaPipe's results."""
+USUAL_ORDER = ",".join(BLOCK_ORDER)
 GROUP_COUNTS = (1, 4)
 WIDTHS = tuple(count * LAYOUT.columns for count in GROUP_COUNTS)
 PIXELS = 5.0
@@ -38,7 +39,7 @@ PIXELS = 5.0
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Where the base values stand in the arrays of a source."""
+    """Describes where the arrays of a source have the base values."""
 
     stored: Layout
     """The blocks in the order of the arrays' columns."""
@@ -47,12 +48,12 @@ class Arrangement:
     base: int
     """The group of columns that holds positions, from 0."""
     groups: tuple[str, ...]
-    """What each group is."""
+    """The name of each group."""
     distances: dict[str, float]
-    """What the order was checked by; see `block_order.distances`."""
+    """The figures that the order was checked with; see `block_order.distances`."""
 
     def base_values(self, array: np.ndarray, name: str) -> np.ndarray:
-        """[T, width] -> [T, 1629] float32 in the columns of `mediapipe_holistic`, a copy.
+        """Copies [T, width] to [T, 1629] float32 in the columns of `mediapipe_holistic`.
 
         Raises:
             ValueError: the array has another width; `name` is for the message.
@@ -68,7 +69,7 @@ class Arrangement:
         return reordered(as_float32(values, name), self.stored, LAYOUT)
 
     def notes(self) -> list[str]:
-        """What a user should know about it."""
+        """Notes for the user."""
         notes = []
         if len(self.groups) > 1:
             groups = ", ".join(f"{i} {name}" for i, name in enumerate(self.groups, 1))
@@ -79,8 +80,8 @@ class Arrangement:
         unseen = [name for name in SAME_PLACE if name not in self.distances]
         if unseen:
             notes.append(
-                f"{' and '.join(unseen)} absent from all arrays that were looked into: whether "
-                "these columns are right could not be checked"
+                f"{' and '.join(unseen)} absent from all arrays that were examined: the order of "
+                "these columns could not be checked"
             )
         return notes
 
@@ -98,27 +99,25 @@ def group_of(array: np.ndarray, number: int) -> np.ndarray:
 
 
 def explain_width(width: int) -> str:
-    """What is wrong with arrays that have this many values a frame, which are none of WIDTHS."""
+    """Words for a message: why arrays with this many values a frame are refused."""
     text = f"has {width} values a frame, not {' or '.join(map(str, WIDTHS))}"
-    iris = IRIS_POINTS * len(LAYOUT.block("face").axes)
-    visibility = len(LAYOUT.block("pose").points)
+    face, pose = LAYOUT.block("face"), LAYOUT.block("pose")
+    iris, visibility = IRIS_POINTS * len(face.axes), len(pose.points)
+    refined = (
+        f"its face is refined, {len(face.points) + IRIS_POINTS} points; remove the last "
+        f"{IRIS_POINTS}, which are the irises"
+    )
+    visible = "its pose has the visibility beside x, y and z"
+    reasons = {
+        iris: refined,
+        visibility: f"{visible}; remove it, or keep it with `prepare manifest` and a layout.json "
+        "whose pose has a confidence axis",
+        iris + visibility: f"{visible}, and {refined}, and the visibility",
+    }
     for groups in GROUP_COUNTS:
-        extra = width / groups - LAYOUT.columns
-        if extra == iris:
-            return (
-                f"{text}: its face is refined, {len(LAYOUT.block('face').points) + IRIS_POINTS} "
-                f"points; remove the last {IRIS_POINTS}, which are the irises"
-            )
-        if extra == visibility:
-            return (
-                f"{text}: its pose has the visibility beside x, y and z; remove it, or keep it "
-                "with `prepare manifest` and a layout.json whose pose has a confidence axis"
-            )
-        if extra == iris + visibility:
-            return (
-                f"{text}: its pose has the visibility beside x, y and z, and its face is refined; "
-                f"remove the visibility and the last {IRIS_POINTS} points of the face"
-            )
+        reason = reasons.get(width / groups - LAYOUT.columns)  # type: ignore[call-overload]
+        if reason:
+            return f"{text}: {reason}"
     return f"{text} (MediaPipe Holistic, {LAYOUT.signature}); `prepare manifest` reads others"
 
 
@@ -144,7 +143,7 @@ def find_arrangement(samples: list[np.ndarray], declared: Layout) -> Arrangement
     misfits = [farthest(np.concatenate(g), o) for g, o in zip(groups, orders, strict=True)]
     base = misfits.index(min(misfits))
     if misfits[base] <= FAR:
-        # Positions from the nose hide the face's place: where most blocks show theirs is the base.
+        # Positions relative to the nose fit, too, but without a face: the base has most distances.
         seen = [len(distances(np.concatenate(g), o)) for g, o in zip(groups, orders, strict=True)]
         fitting = [n for n, misfit in enumerate(misfits) if misfit <= FAR]
         base = max(fitting, key=lambda n: (seen[n], -n))
@@ -179,7 +178,7 @@ def _unlike_positions(misfits: list[float]) -> str:
             "widths to where the pose has them"
         )
     else:
-        why = "no wrist of a hand and no nose of a face is anywhere but at 0 while the pose is seen"
+        why = "all wrists of hands and noses of faces are at 0 where the pose is present"
     what = "the values are" if len(misfits) == 1 else f"all of the {len(misfits)} groups are"
     return (
         f"{what} not positions of MediaPipe Holistic: {why}. Needed are x, y, z of "
@@ -193,6 +192,6 @@ def _refuse_pixels(positions: np.ndarray, stored: Layout) -> None:
     size = float(np.nanmedian(np.abs(shoulders[shoulders.any(axis=1)])))
     if size > PIXELS:
         raise ValueError(
-            f"shoulders are at {size:.0f} in the median, as in pixels; divide x and z by the "
-            "frame's width and y by its height"
+            f"the shoulders have coordinates of {size:.0f} in the median, as in pixels; divide "
+            "x and z by the frame's width and y by its height"
         )

@@ -1,4 +1,4 @@
-"""What a row of an index means: one checked row a sequence, every problem with its line."""
+"""Checks the rows of an index, each of which names a sequence; every problem has its line."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import json
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment
+import numpy as np
+
+from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
-from slr_accel.importers.frame_rate import MAX_FPS
 from slr_accel.importers.index_file import read_fields
-from slr_accel.importers.listing import Problems
+from slr_accel.importers.listing import MAX_FPS, Problems
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
-"""{column that names files: the importer that reads it}"""
+"""{column that names files: the importer that reads them}"""
 COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
 MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
 """Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
@@ -26,19 +27,36 @@ MOST_SHOWN = 9
 
 @dataclass(frozen=True)
 class IndexRow:
+    """What an index, or an annotation file, says about a sequence."""
+
     where: str
     """FILE:LINE"""
     id: str
     split: str
     signer: str
-    medium: str
-    """Which of MEDIA it names files by."""
-    parts: tuple[str, ...]
-    """What it names: FILE, or FILE#KEY of features; joined in time."""
     labels: list[str]
-    segments: list[Segment]
-    text: str | None
-    fps: float | None
+    parts: tuple[str, ...] = ()
+    """The files it names, FILE or FILE#KEY of features, which are joined in time."""
+    medium: str = "features"
+    """The column, one of MEDIA, that names them."""
+    segments: list[Segment] = field(default_factory=list)
+    text: str | None = None
+    fps: float | None = None
+
+    def sequence(
+        self, features: np.ndarray, presence: np.ndarray, segments: list[Segment] | None = None
+    ) -> Sequence:
+        """The row's sequence with these values; `segments` take the place of the row's own."""
+        segments = self.segments if segments is None else segments
+        return Sequence(
+            self.id, self.split, self.signer, features, presence, self.labels, segments, self.text
+        )
+
+
+def unlabelled_row(path: Path, id: str, part: str, medium: str) -> IndexRow:
+    """A file without an index; it belongs to the split `test`. White space in its id becomes _."""
+    id = "_".join(id.split())
+    return IndexRow(str(path), id, "test", UNKNOWN_SIGNER, [], (part,), medium)
 
 
 def read_index(
@@ -49,7 +67,7 @@ def read_index(
     Args:
         media: those of MEDIA that the importer reads; a row has one of them.
     """
-    # Of several media a csv file has one, or the other; its rows tell where both are missing.
+    # Of several media a csv file may have either; its rows report where both are missing.
     needed = ("id", "split", *(media if len(media) == 1 else ()))
     read = (*COLUMNS, *media)
     fields = read_fields(path, needed, read, problems)
@@ -61,7 +79,7 @@ def read_index(
 def note_unread(
     path: Path, rows: list[tuple[str, dict[str, Any]]], read: tuple[str, ...], problems: Problems
 ) -> None:
-    """Notes keys that are somebody's own, or meant for one that is read: `gloss` for labels."""
+    """Notes keys that are not read: the user's own, or a wrong name such as `gloss` for labels."""
     unread = [
         key for key in dict.fromkeys(key for _, row in rows for key in row) if key not in read
     ]
@@ -75,11 +93,11 @@ def note_unread(
 def one_rate(
     rows: list[IndexRow], fps: float | None, problems: Problems, choice: str = ""
 ) -> float | None:
-    """The corpus' frame rate: motion is measured per second, so it must be one.
+    """The frame rate of all rows: a corpus has one, since velocity is measured per second.
 
     Args:
-        fps: of rows that do not say.
-        choice: the option that picks rows, where the importer has one.
+        fps: frames per second of rows that do not say.
+        choice: the option that selects rows, where the importer has one.
     """
     first_with: dict[float | None, IndexRow] = {}
     for row in rows:
@@ -94,12 +112,11 @@ def one_rate(
             "has no `fps`, but others have; add it, or give --fps for all that have none",
         )
         return None
-    _, odd = list(first_with.values())[:2]
     rates = ", ".join(f"{rate:g}" for rate in first_with)
     problems.add(
-        odd.where,
+        list(first_with.values())[1].where,
         f"frame rates differ ({rates} fps); a corpus has one: resample these sequences, "
-        "or make a corpus of each" + (f" ({choice} picks rows)" if choice else ""),
+        "or make a corpus of each" + (f" ({choice} selects rows)" if choice else ""),
     )
     return None
 
@@ -112,12 +129,9 @@ def _is_same_rate(one: float | None, other: float | None) -> bool:
 
 
 def parse_row(
-    where: str,
-    fields: dict[str, Any],
-    problems: Problems,
-    media: tuple[str, ...] = ("features",),
+    where: str, fields: dict[str, Any], problems: Problems, media: tuple[str, ...] = ("features",)
 ) -> IndexRow | None:
-    """A row of the columns that IndexRow has; None, and what is wrong in `problems`."""
+    """Parses a row's fields; None where something is wrong, which goes to `problems`."""
     before = len(problems.messages)
     check_id_and_split(where, fields, problems)
     medium, parts = _parse_parts(where, fields, media, problems)
@@ -157,7 +171,7 @@ def parse_signer(where: str, value: Any, problems: Problems) -> str:
 
 
 def _is_nothing(value: Any) -> bool:
-    """None; or NaN, which tables have where a cell is empty."""
+    """Whether it is None; or NaN, which tables have where a cell is empty."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -185,9 +199,9 @@ def _parse_parts(
 
 
 def _listed(cell: str) -> Any:
-    """A csv cell holds a list as JSON or with `;` between."""
+    """Splits a csv cell that holds a list, as JSON or with `;` between."""
     if cell.startswith("["):
-        # A file's name may begin with a bracket, too.
+        # The name of a file may begin with a bracket, too.
         with suppress(ValueError, RecursionError):
             return json.loads(cell)
     return cell.split(";")
@@ -223,17 +237,14 @@ def parse_labels(where: str, value: Any, problems: Problems) -> list[str]:
 
 
 def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]:
-    try:
+    with suppress(ValueError, TypeError, OverflowError, RecursionError):
         parsed = json.loads(value) if isinstance(value, str) else value or []
         segments = [Segment(int(start), int(end), str(label)) for start, end, label in parsed]
-        # A fraction is no frame: seconds, perhaps.
+        # A fraction is no frame number; it may be seconds.
         are_frames = all(float(time).is_integer() for row in parsed for time in row[:2])
-        if are_frames and all(
-            0 <= s.start < s.end and s.label.split() == [s.label] for s in segments
-        ):
+        in_order = all(0 <= s.start < s.end and s.label.split() == [s.label] for s in segments)
+        if are_frames and in_order:
             return segments
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        pass
     problems.add(
         where,
         "`segments` is a list of [start_frame, end_frame, label], whole numbers with 0 <= start < "
@@ -243,11 +254,9 @@ def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]
 
 
 def _parse_fps(where: str, value: Any, problems: Problems) -> float | None:
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         fps = None if value is None else float(value)
         if fps is None or 0 < fps < MAX_FPS:
             return fps
-    except (TypeError, ValueError, OverflowError):
-        pass
     problems.add(where, f"`fps` is {value!r}; give frames per second, a number above 0")
     return None

@@ -1,4 +1,4 @@
-"""How the rows of an index are read from its file, jsonl or csv: fields as they stand."""
+"""Reads the rows of an index file, jsonl or csv, without checking their fields."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from slr_accel.importers.listing import Problems
 def read_fields(
     path: Path, needed: Collection[str], known: Collection[str], problems: Problems
 ) -> list[tuple[str, dict[str, Any]]]:
-    """(FILE:LINE, fields as they stand) of every row of a jsonl or csv file.
+    """(FILE:LINE, fields) of every row; what is wrong with one row goes to `problems`.
 
     Args:
-        needed: the columns that the header of a csv file must have, of those that are `known`.
+        needed: columns that the header of a csv file must have, among those that are `known`.
 
     Raises:
-        ValueError: it is no such file, or has no rows; what is wrong with one row is a problem.
+        ValueError: it is no such file, or has no rows.
     """
     if not path.exists():
         raise ValueError(f"{path}: no such index file")
@@ -59,11 +59,11 @@ def _csv_lines(
     _check_header(path, header, needed, known)
     for where, cells in rows:
         if any("\n" in cell or "\r" in cell for cell in cells):
-            # No column needs one, but a stray quote takes the rows below it into its cell.
+            # A stray quote would swallow the rows below it; no column needs a line break.
             problems.add(
                 where,
-                "a cell goes on over the end of its line; is a double quote not closed? A line "
-                "break within a text becomes a space",
+                "a cell continues on the next line; is a double quote not closed? Replace line "
+                "breaks in a text by spaces",
             )
         elif len(cells) > len(header):
             problems.add(
@@ -95,8 +95,8 @@ def _check_header(
 
 
 def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
-    """(FILE:LINE where it begins, cells) of every line of cells, the header first."""
-    # `skipinitialspace` leaves spaces behind a quote that closes a cell; strict, csv refuses them.
+    """(FILE:LINE of its beginning, cells) of every row, the header first."""
+    # `strict` refuses spaces after a closing quote; `skipinitialspace` leaves them.
     lines = (re.sub(r'(?<!")"[ \t]+(?=,|\r?\n?$)', '"', line) for line in file)
     reader = csv.reader(lines, skipinitialspace=True, strict=True)
     last = 0
@@ -113,13 +113,13 @@ def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
 
 
 def _meant(name: str, known: tuple[str, ...], given: Collection[str]) -> str | None:
-    """The column that an unknown one must be meant for, which is not `given` itself."""
+    """The known column, not `given` itself, that a name seems to be a misspelling of."""
     return next((column for column in _like(name, known) if column not in given), None)
 
 
 @cache
 def _like(name: str, known: tuple[str, ...]) -> list[str]:
-    """Not `fs` for fps or `sign` for signer: those are somebody's own."""
+    """Known columns like a name; `fs` and `sign` may be the user's own, not fps and signer."""
     if name in known:
         return []
     name = name.lower()
@@ -130,7 +130,7 @@ def _like(name: str, known: tuple[str, ...]) -> list[str]:
 def _json_lines(
     path: Path, file: TextIO, known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    told: set[str] = set()
+    reported: set[str] = set()
     is_first = True
     for line, text in enumerate(file, 1):
         if not text.strip():
@@ -149,14 +149,14 @@ def _json_lines(
             continue
         for name in fields:
             meant = _meant(name, tuple(known), fields)
-            if meant and name not in told:
-                told.add(name)
+            if meant and name not in reported:
+                reported.add(name)
                 problems.add(where, f"unknown key {name!r}; did you mean {meant}?")
         yield where, fields
 
 
 def _check_form(path: Path, where: str, first: str) -> None:
-    """ValueError where the first line shows that no line is an object: it would be told of each."""
+    """Raises one ValueError where the first line shows that no line is an object."""
     if first.startswith("["):
         raise ValueError(
             f"{path}: is one JSON array; needed is one object a line, without brackets around all "

@@ -1,4 +1,4 @@
-"""What an importer finds in a source: the contract between importers and `build_corpus`."""
+"""Defines a listing: what an importer finds in a source and `build_corpus` reads."""
 
 from __future__ import annotations
 
@@ -13,22 +13,29 @@ from slr_accel.layouts.layout import Layout
 from slr_accel.progress import Progress
 
 MAX_SHOWN = 20
+MAX_FPS = 10_000
+
+
+def check_fps(fps: float | None) -> None:
+    """Raises ValueError where --fps is no frame rate; None where it was not given."""
+    if fps is not None and not 0 < fps < MAX_FPS:
+        raise ValueError(f"--fps is {fps:g}; give frames per second, more than 0")
 
 
 class Problems:
-    """Collects what is wrong, so that a user sees all of it at once."""
+    """Collects what is wrong with a source, so that a user sees all of it at once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
         self.notes: list[str] = []
-        """What need not be repaired; see `Listing.notes`."""
+        """What the user need not repair; see `Listing.notes`."""
 
     def add(self, where: str, message: str) -> None:
         """`where` is FILE, FILE:LINE or the like."""
         self.messages.append(f"{where}: {message}")
 
     def raise_if_any(self, advice: str = "") -> None:
-        """ValueError with the first problems, and how many more there are."""
+        """Raises ValueError with the first problems, and how many more there are."""
         if not self.messages:
             return
         shown = self.messages[:MAX_SHOWN]
@@ -47,11 +54,11 @@ class Item:
 
     id: str
     where: str
-    """Where it stands in the source, for messages: `index.jsonl:12`, `MP_Data/hello/3`."""
+    """Its place in the source, for messages: `index.jsonl:12`, `MP_Data/hello/3`."""
     read: Callable[[], Sequence]
-    """Gives the same sequence whenever it is called; ValueError says what is wrong with it."""
+    """Returns the same sequence at every call. Raises ValueError that says what is wrong."""
     files: tuple[Path, ...] = ()
-    """What it is read from."""
+    """The files it is read from."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +71,20 @@ class Listing:
     """None where the source does not say."""
     items: list[Item]
     source: dict[str, Any] = field(default_factory=dict)
-    """Provenance: options, and versions of what reads the source."""
+    """Provenance: options, and versions of the libraries that read the source."""
     notes: list[str] = field(default_factory=list)
-    """What a user should know and need not repair; shown, and kept with the provenance."""
+    """What the user should know and need not repair; shown, and kept in the provenance."""
     files: tuple[Path, ...] = ()
-    """What was read to make this list: indexes, annotations, layouts."""
+    """The files that were read to make this list: indexes, annotations, layouts."""
     root: Path = Path()
-    """Files are recorded by their names from here."""
+    """The folder that names of files are recorded relative to."""
     checksums: dict[str, str] | None = None
-    """{file: SHA-256} of the sources, where they are known already; None reads the files."""
+    """{file: SHA-256} of the sources, where already known; None reads the files."""
     dtype: str | None = None
-    """Storage dtype of generated values, which need no checking pass; None checks all that is read
-    and chooses the smallest that loses nothing that matters."""
+    """The storage dtype of generated values, which need no checks; None chooses one."""
     problems: Problems = field(default_factory=Problems)
-    """What is wrong with the list itself. None of it can be skipped."""
+    """What is wrong with the list itself; --allow_skips does not skip it."""
     fetch: Callable[[list[Item], Progress], None] | None = None
-    """Slow work for some items, done once before they are read; it keeps its results itself."""
+    """Does slow work for some items once before they are read, and keeps the results."""
     preview: Callable[[Corpus, Path], None] | None = None
     """Draws a picture (png) of the finished corpus."""

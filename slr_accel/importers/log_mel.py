@@ -1,6 +1,6 @@
-"""Log-mel filter banks of speech, as Kaldi's compute-fbank-feats makes them.
+"""Computes log-mel filter banks of speech as Kaldi's compute-fbank-feats does.
 
-They are a corpus' base values: computed once, when it is prepared.
+They are the base values of a speech corpus: computed once, when it is prepared.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from slr_accel.layouts.layout import Block, Layout
 
 NUM_BINS = 80
 LOWEST_RATE = 8000
-"""Below it the lowest bins fall between the frequencies that the Fourier transform gives."""
+"""At lower sample rates the lowest bins contain no frequency of the Fourier transform."""
 PIECE = 2**16
-"""Samples handed over at a time: as numbers of Python they take eight times their memory."""
+"""Samples converted at a time: Python numbers take eight times their memory."""
 
 
 def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Log-mel energies, 100 frames a second.
+    """Computes log-mel energies, 100 frames a second.
 
     Kaldi's fbank (Povey et al., "The Kaldi speech recognition toolkit", ASRU 2011; its
     feature-window.cc and mel-computations.cc) without dither: windows of 25 ms every 10 ms, their
@@ -27,7 +27,7 @@ def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     (t + 1/2) * 10 ms, and the signal is mirrored at its ends.
 
     Args:
-        samples: [N] in [-1, 1], where the least logarithm is about the rounding noise of 16 bits.
+        samples: [N] in [-1, 1]; the smallest logarithm is then about the rounding noise of 16 bits.
         sample_rate: samples per second.
 
     Returns:
@@ -54,7 +54,7 @@ def log_mel_frame_rate(sample_rate: int) -> float:
 
 
 def log_mel_layout(sample_rate: int) -> Layout:
-    """`log_mel_16000Hz 80`. The rate is in the name, since the bins of others mean other pitches.
+    """The layout `log_mel_16000Hz 80`: the frequencies of the bins depend on the sample rate.
 
     Raises:
         ValueError: the rate is too low for 80 bins.

@@ -1,4 +1,4 @@
-"""`slr-accel prepare manifest`: arrays named by an index become a corpus. The road for own data."""
+"""`slr-accel prepare manifest`: makes a corpus of arrays named by an index, for own data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Segment, Sequence
-from slr_accel.importers.arrays import (
-    as_float32,
-    read_array,
-    read_samples,
-    split_reference,
-)
+from slr_accel.importers.absence import mark_absent
+from slr_accel.importers.arrays import as_float32, read_array, read_samples, split_reference
 from slr_accel.importers.block_order import can_be_compared, explain_order, true_order
-from slr_accel.importers.frame_rate import check_fps
 from slr_accel.importers.index import IndexRow, one_rate, read_index
-from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.presence import take_presence
-from slr_accel.layouts.layout import MISSING_MARKERS, Layout, generic_layout
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
+from slr_accel.layouts.layout import Layout, generic_layout
+from slr_accel.layouts.layout_form import MISSING_MARKERS
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS, LayoutFile, read_layout
 
 DESCRIPTION = """\
@@ -36,14 +31,14 @@ labels    glosses, as a text with spaces or a list; needed in the split `train`
 split     train and dev are what training uses; others (test) are for evaluate and predict
 also      signer, fps (frames per second), text, segments ([[start_frame, end_frame, gloss], ...])
 
-Where each sequence is joined of as many arrays as it has labels, they are taken as its signs: their
-limits become its segments.
+Where each sequence has as many arrays as labels, the arrays are its signs, and their limits become
+its segments.
 
 A .csv with these column names works too (a list of features with `;` between). A layout.json beside
 the index says what the columns mean; without one they are generic numbers. The order of a layout's
-blocks is that of the columns. mediapipe_holistic has pose, left_hand, right_hand, face, where many
-extractors join pose, face, left_hand, right_hand: that hands and face are where the pose has them
-is checked on some arrays.
+blocks is that of the columns. mediapipe_holistic has pose, left_hand, right_hand, face; many
+extractors join pose, face, left_hand, right_hand. Some arrays are checked: hands and face must be
+where the pose has them.
 """
 
 PARTS_ARE_SIGNS = "every sequence has one array a label: the limits of the arrays became segments"
@@ -52,8 +47,7 @@ PARTS_ARE_SIGNS = "every sequence has one array a label: the limits of the array
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", required=True, type=Path, help="jsonl or csv file")
     parser.add_argument(
-        "--layout",
-        help=f"{', '.join(NAMED_LAYOUTS)}, or a layout.json [the one beside the index]",
+        "--layout", help=f"{', '.join(NAMED_LAYOUTS)}, or a layout.json [the one beside the index]"
     )
     parser.add_argument(
         "--missing",
@@ -61,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how a frame marks that a block was not detected; one NaN is enough for nan "
         "[as layout.json says, else none]",
     )
-    parser.add_argument("--fps", type=float, help="frames per second, where rows do not say")
+    parser.add_argument("--fps", type=float, help="frames per second of rows that do not say")
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
@@ -73,26 +67,21 @@ class _Source:
     folder: Path
     layout: Layout
     origin: str
-    """Where the number of columns comes from, for messages."""
+    """The source of the number of columns, for messages."""
     missing: dict[str, str]
     frame_size: tuple[float, float] | None
-    divisors: np.ndarray
-    files: tuple[Path, ...]
-    """The layout's, where it comes from one."""
+    file: tuple[Path, ...]
+    """The layout file, where there is one."""
     parts_are_signs: bool
-    """Each array of a sequence is the sign of one label."""
+    """Whether each array of a sequence is the sign of one label."""
     sideways: int | None
-    """How many rows an array has that is [values, frames]; None where nobody can tell."""
+    """The number of rows of an array that is [values, frames]; None where it is unknown."""
 
 
 def list_manifest(
-    index: Path,
-    *,
-    layout: str | None = None,
-    missing: str | None = None,
-    fps: float | None = None,
+    index: Path, *, layout: str | None = None, missing: str | None = None, fps: float | None = None
 ) -> Listing:
-    """The sequences of an index.
+    """Lists the sequences of an index.
 
     Args:
         layout: name of a layout or a `layout.json`; None takes the one beside the index, and
@@ -110,9 +99,12 @@ def list_manifest(
         problems.raise_if_any()
     source = _find_source(index, rows, layout, missing)
     _check_block_order(index, rows, source, problems)
+    stored = source.layout
+    if source.frame_size:
+        stored = replace(stored, units="fraction of the frame's width and height")
     return Listing(
         importer="manifest",
-        layout=_stored_layout(source),
+        layout=stored,
         frames_per_second=one_rate(rows, fps, problems),
         items=[_item(row, source) for row in rows],
         source={
@@ -121,14 +113,14 @@ def list_manifest(
             "parts_are_signs": source.parts_are_signs,
         },
         notes=problems.notes + ([PARTS_ARE_SIGNS] if source.parts_are_signs else []),
-        files=(index, *source.files),
+        files=(index, *source.file),
         root=index.parent,
         problems=problems,
     )
 
 
 def _item(row: IndexRow, source: _Source) -> Item:
-    # What cannot be found has no checksum; reading it says so.
+    # Reading reports a missing file.
     files = {split_reference(source.folder, part)[0] for part in row.parts}
     return Item(row.id, row.where, partial(_read, row, source), tuple(sorted(files)))
 
@@ -139,33 +131,30 @@ def _find_source(
     beside = index.parent / "layout.json"
     if layout is None and beside.is_file():
         layout = str(beside)
+    sideways: int | None
     if layout is not None:
         found = read_layout(layout)
-        origin = f"the layout ({found.layout.signature})"
+        origin, sideways = f"the layout ({found.layout.signature})", found.layout.columns
     else:
         part, columns = _first_columns(index.parent, rows)
         found = LayoutFile(generic_layout(columns), {}, None)
-        origin = f"{part}, the first array,"
-    markers = {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks}
-    divisors = _divisors(found.layout, found.frame_size)
-    files = (Path(layout),) if layout is not None and Path(layout).is_file() else ()
+        origin, sideways = f"{part}, the first array,", _shared_rows(index.parent, rows)
     return _Source(
         index.parent,
         found.layout,
         origin,
-        markers,
+        {b.name: missing or found.missing.get(b.name, "none") for b in found.layout.blocks},
         found.frame_size,
-        divisors,
-        files,
-        parts_are_signs=_parts_are_signs(rows),
-        sideways=_shared_rows(index.parent, rows) if layout is None else found.layout.columns,
+        (Path(layout),) if layout is not None and Path(layout).is_file() else (),
+        _parts_are_signs(rows),
+        sideways,
     )
 
 
 def _check_block_order(
     index: Path, rows: list[IndexRow], source: _Source, problems: Problems
 ) -> None:
-    """Raises ValueError where hands and face are where the pose has them in another order only."""
+    """Raises ValueError where only another order puts hands and face where the pose has them."""
     if not can_be_compared(source.layout):
         return
     parts = [part for row in rows for part in row.parts]
@@ -183,15 +172,15 @@ def _check_block_order(
     problems.add(
         str(index),
         f"{explain_order(joined, source.layout, fitting)}: {names}. Put the blocks of "
-        f"{source.files[0] if source.files else 'a layout.json'} in that order, or the columns of "
+        f"{source.file[0] if source.file else 'a layout.json'} in that order, or the columns of "
         f"each array in the layout's: np.concatenate([{own_order}], axis=1)",
     )
-    # In wrong columns every array would be checked in vain.
+    # In wrong columns all other checks would be in vain.
     problems.raise_if_any()
 
 
 def _parts_are_signs(rows: list[IndexRow]) -> bool:
-    """All labelled rows agree, and none says otherwise: in a few this could be chance."""
+    """Whether all labelled rows have as many arrays as labels, and none has segments."""
     labelled = [row for row in rows if row.labels]
     return any(len(row.parts) > 1 for row in labelled) and all(
         len(row.parts) == len(row.labels) and not row.segments for row in labelled
@@ -199,17 +188,17 @@ def _parts_are_signs(rows: list[IndexRow]) -> bool:
 
 
 def _first_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int]:
-    """The first array that can be read and its values a frame."""
+    """The first array that can be read, and its values a frame."""
     parts = [part for row in rows for part in row.parts]
     for part in parts:
-        # What is wrong with the ones before is told, with its line, when all are checked.
+        # Checking all arrays reports what is wrong with the ones before.
         with suppress(ValueError):
             return part, read_array(folder, part).shape[1]
     return "", 1
 
 
 def _shared_rows(folder: Path, rows: list[IndexRow]) -> int | None:
-    """The number of rows that all arrays seem to have, where their columns differ."""
+    """The number of rows that some arrays have in common, where their columns differ."""
     parts = [part for row in rows for part in row.parts]
     shapes = {array.shape for array in read_samples(partial(read_array, folder), parts)}
     heights = {height for height, _ in shapes}
@@ -220,9 +209,9 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     parts = [_read_part(name, source) for name in row.parts]
     features = np.concatenate(parts)
-    presence = take_presence(features, source.layout, source.missing)
-    features /= source.divisors
-    # Annotations often count the last frame in; one frame over is cut off, more is a mistake.
+    presence = mark_absent(features, source.layout, source.missing)
+    features /= _divisors(source.layout, source.frame_size)
+    # Annotations often include the last frame: one frame too many is corrected, more is an error.
     frames = len(features)
     segments = [
         s._replace(end=frames) if s.end == frames + 1 and s.start < frames else s
@@ -231,9 +220,7 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     if source.parts_are_signs and row.labels:
         ends = np.cumsum([len(part) for part in parts]).tolist()
         segments = list(map(Segment, [0, *ends[:-1]], ends, row.labels))
-    return Sequence(
-        row.id, row.split, row.signer, features, presence, row.labels, segments, row.text
-    )
+    return row.sequence(features, presence, segments)
 
 
 def _read_part(name: str, source: _Source) -> np.ndarray:
@@ -251,17 +238,8 @@ def _read_part(name: str, source: _Source) -> np.ndarray:
 
 def _divisors(layout: Layout, frame_size: tuple[float, float] | None) -> np.ndarray:
     """[D] float32: the frame's size in the columns of coordinates, 1 elsewhere."""
-    divisors = np.ones(layout.columns, np.float32)
     width, height = frame_size or (1.0, 1.0)
-    # z is in units of the width, as MediaPipe has it.
+    # MediaPipe has z in units of the width.
     size = {"x": width, "y": height, "z": width}
-    for block in layout.blocks:
-        axes = [size.get(axis, 1.0) for axis in block.axes]
-        divisors[layout.slices[block.name]] = np.tile(axes, len(block.points))
-    return divisors
-
-
-def _stored_layout(source: _Source) -> Layout:
-    if source.frame_size is None:
-        return source.layout
-    return replace(source.layout, units="fraction of the frame's width and height")
+    axes = [axis for block in layout.blocks for _ in block.points for axis in block.axes]
+    return np.array([size.get(axis, 1.0) for axis in axes], np.float32)

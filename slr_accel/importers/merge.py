@@ -1,4 +1,4 @@
-"""`slr-accel prepare merge`: the parts that several machines made become one corpus."""
+"""`slr-accel prepare merge`: joins the parts that several machines made to one corpus."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from slr_accel.corpus.format import CHECKSUMS_FILE, CORPUS_FILE
 from slr_accel.corpus.reader import Corpus, open_part
 from slr_accel.importers.listing import Item, Listing
-from slr_accel.importers.machine_share import parts_folder
+from slr_accel.importers.machine_parts import parts_folder
 
 DESCRIPTION = """\
-Joins what `slr-accel prepare NAME --out OUT --shard i/n` has left in OUT.parts on every machine.
-The corpus is the same as one made without --shard. The parts stay; remove them afterwards.
+Joins the parts that `slr-accel prepare NAME --out OUT --shard i/n` has made in OUT.parts. The
+corpus is the same as one made without --shard. Remove the parts afterwards.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None of its own: --out names the parts, too."""
+    """Adds none: --out names the parts, too."""
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
@@ -28,7 +27,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 
 
 def list_parts(out: Path) -> Listing:
-    """The sequences of all parts of `out`, in their order.
+    """Lists the sequences of all parts of `out`, in their order.
 
     Raises:
         ValueError: a part is missing, or parts were made from different sources.
@@ -43,8 +42,13 @@ def list_parts(out: Path) -> Listing:
         importer=first.source["importer"],
         layout=first.layout,
         frames_per_second=first.frames_per_second,
-        items=[_item(part, row) for part in parts for row in range(len(part.rows))],
-        source=_source(parts),
+        items=[
+            Item(part.rows.id(row), f"{part.folder.name}:{row}", partial(part.sequence, row))
+            for part in parts
+            for row in range(len(part.rows))
+        ],
+        source={key: value for key, value in first.source.items() if key != "part"}
+        | {"skipped": [text for part in parts for text in part.info.source["skipped"]]},
         checksums={name: digest for part in parts for name, digest in _checksums(part).items()},
         root=folder,
         dtype=first.source["part"]["dtype"],
@@ -65,15 +69,6 @@ def _check(parts: list[Corpus], folder: Path) -> None:
             f"{folder}: {len(found)} of {count} parts are here; "
             f"missing: {', '.join(f'--shard {index}/{count}' for index in missing)}"
         )
-
-
-def _item(part: Corpus, row: int) -> Item:
-    return Item(part.rows.id(row), f"{part.folder.name}:{row}", partial(part.sequence, row))
-
-
-def _source(parts: list[Corpus]) -> dict[str, Any]:
-    source = {key: value for key, value in parts[0].info.source.items() if key != "part"}
-    return source | {"skipped": [text for part in parts for text in part.info.source["skipped"]]}
 
 
 def _checksums(part: Corpus) -> dict[str, str]:

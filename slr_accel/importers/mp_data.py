@@ -1,4 +1,4 @@
-"""`slr-accel prepare mp_data`: folders with an array a frame become a corpus of single signs."""
+"""`slr-accel prepare mp_data`: makes a corpus of single signs from one array file a frame."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
+from slr_accel.importers.absence import nonzero_presence
 from slr_accel.importers.arrays import as_float32, load_numbers
 from slr_accel.importers.block_order import in_order, reordered
-from slr_accel.importers.frame_rate import check_fps
+from slr_accel.importers.dev_split import add_dev_share, assign_splits
 from slr_accel.importers.holistic_arrays import BLOCK_ORDER
-from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.presence import nonzero_presence
-from slr_accel.importers.splitting import add_dev_share, divide
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 
 DESCRIPTION = """\
-Makes a corpus of single signs from FOLDER/WORD/SEQUENCE/FRAME.npy: an array a frame, with the
+Makes a corpus of single signs from FOLDER/WORD/SEQUENCE/FRAME.npy: one array a frame, with the
 values of MediaPipe Holistic:
 
   1,662  pose 33 x (x, y, z, visibility), face 468 x 3, left hand 21 x 3, right hand 21 x 3
   1,629  the same in the same order without visibility
 
-WORD is the label, WORD/SEQUENCE the id; white space in them becomes -. Frames stand in the order of
-their numbers; where a number is missing stands a frame in which nothing is present. A block of
-zeros is absent. Signers are not known.
+WORD is the label, WORD/SEQUENCE the id; white space in them becomes -. Frames are sorted by number;
+a missing number becomes a frame in which nothing is present. A block of zeros is absent. Signers
+are unknown.
 """
 LAYOUTS = {layout.columns: layout for layout in (mediapipe_holistic(True), mediapipe_holistic())}
 
@@ -46,10 +45,10 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 
 
 def list_mp_data(folder: Path, *, fps: float | None = None, dev_share: float = 0.2) -> Listing:
-    """The sequences of all words.
+    """Lists the sequences of all words.
 
     Raises:
-        ValueError: the folder is none, or its arrays have a width that is not Holistic's.
+        ValueError: the folder does not exist, or its arrays are not those of Holistic.
     """
     check_fps(fps)
     if not folder.is_dir():
@@ -63,7 +62,7 @@ def list_mp_data(folder: Path, *, fps: float | None = None, dev_share: float = 0
     layout = _find_layout([path for frames in frames_of.values() for path in frames.values()])
     labels = {sequence: _one_word(sequence.parent.name) for sequence in frames_of}
     ids = {sequence: f"{labels[sequence]}/{_one_word(sequence.name)}" for sequence in frames_of}
-    split_of = divide({ids[s]: [labels[s]] for s in frames_of}, dev_share)
+    split_of = assign_splits({ids[s]: [labels[s]] for s in frames_of}, dev_share)
     items = []
     for sequence, frames in frames_of.items():
         id = ids[sequence]
@@ -82,7 +81,7 @@ def list_mp_data(folder: Path, *, fps: float | None = None, dev_share: float = 0
 
 
 def _folders(folder: Path) -> list[Path]:
-    """In the order of their names, 2 before 10; hidden ones are left out."""
+    """Subfolders in the order of their names, 2 before 10, without hidden ones."""
     found = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     return sorted(found, key=lambda path: (len(path.name) if path.name.isdigit() else 0, path.name))
 
@@ -95,7 +94,7 @@ def _sequences(word: Path, problems: Problems) -> list[Path]:
 
 
 def _frames(sequence: Path, problems: Problems) -> dict[int, Path]:
-    """{number: array}, in the order of the numbers."""
+    """{frame number: array file}, in the order of the numbers."""
     frames: dict[int, Path] = {}
     for path in sorted(sequence.glob("[!.]*.npy")):
         if not path.stem.isdecimal():
@@ -112,7 +111,7 @@ def _one_word(name: str) -> str:
 
 
 def _find_layout(paths: list[Path]) -> Layout:
-    """That of the first array which has one; reading tells what is wrong with the others."""
+    """The layout of the first array that has one; reading reports what is wrong with others."""
     odd = ""
     for path in paths:
         with suppress(ValueError):
@@ -130,25 +129,21 @@ def _find_layout(paths: list[Path]) -> Layout:
 
 
 def _gaps(frames_of: dict[Path, dict[int, Path]]) -> list[str]:
-    """A note where numbers are missing between a sequence's first and last frame."""
-    with_gaps = {
-        sequence: _span(frames) - len(frames)
-        for sequence, frames in frames_of.items()
-        if _span(frames) > len(frames)
-    }
+    """Notes missing numbers between the first and the last frame of a sequence."""
+    missing = {s: _span(frames) - len(frames) for s, frames in frames_of.items()}
+    with_gaps = [sequence for sequence, gaps in missing.items() if gaps]
     if not with_gaps:
         return []
-    sequence = next(iter(with_gaps))
-    frames = frames_of[sequence]
+    frames = frames_of[with_gaps[0]]
     first = next(number for number in count(min(frames)) if number not in frames)
     return [
-        f"{sum(with_gaps.values())} frames are missing in {len(with_gaps)} of {len(frames_of)} "
-        f"sequences, the first is {sequence / str(first)}.npy; nothing is present in them"
+        f"{sum(missing.values())} frames are missing in {len(with_gaps)} of {len(frames_of)} "
+        f"sequences, the first is {with_gaps[0] / str(first)}.npy; nothing is present in them"
     ]
 
 
 def _span(frames: dict[int, Path]) -> int:
-    """How many frames there are from the first number to the last."""
+    """The number of frames from the first number to the last."""
     return max(frames) - min(frames) + 1 if frames else 0
 
 

@@ -1,65 +1,74 @@
-"""What the importers of RWTH-PHOENIX-Weather share: annotations of a release, landmarks beside."""
+"""Reads releases of RWTH-PHOENIX-Weather: their annotations, with landmarks beside them."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.annotations import Annotation, read_annotations
+from slr_accel.importers.absence import mark_absent
+from slr_accel.importers.annotations import read_annotations
 from slr_accel.importers.arrays import only_array, read_array, read_samples
 from slr_accel.importers.block_order import in_order
 from slr_accel.importers.feature_files import FeatureFiles
-from slr_accel.importers.holistic_arrays import (
-    BLOCK_ORDER,
-    LAYOUT,
-    Arrangement,
-    find_arrangement,
-)
+from slr_accel.importers.holistic_arrays import LAYOUT, USUAL_ORDER, Arrangement, find_arrangement
+from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.presence import take_presence
-from slr_accel.layouts.layout import MISSING_MARKERS, Layout
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.layout_form import MISSING_MARKERS
 
 SPLITS = ("train", "dev", "test")
 ANNOTATIONS = Path("annotations", "manual")
 FRAMES_PER_SECOND = 25.0
 
 FEATURES_HELP = """\
-Landmarks are arrays [frames, values] in FEATURES/SPLIT/ID.npy or .npz, of MediaPipe Holistic: 1629
-base values (33 pose, 468 face, 21 + 21 hand points, each x, y, z), or 6516, four groups of them, of
-which the positions are kept: training computes the others. An .npz holds one array, or one named
-`features`. The order of the blocks is checked: hands must be where the pose has its wrists.
+Landmarks are arrays [frames, values] of MediaPipe Holistic in FEATURES/SPLIT/ID.npy or .npz: 1629
+base values (33 pose, 468 face, 21 + 21 hand points, each x, y, z), or 6516, four groups of 1629, of
+which the positions are stored: training computes the others. An .npz holds one array, or one named
+`features`. The order of the blocks is checked: hands must be at the wrists of the pose.
 """
 
 
 @dataclass(frozen=True)
 class Release:
-    """What is known of a release: where its files are, what they hold."""
+    """A release, or a part of one that is used by itself."""
 
     importer: str
-    files: Mapping[str, Path]
-    """{split: annotation file}"""
+    folder: str
+    """The folder in the release that holds annotations/manual."""
+    file_name: str
+    """The annotation files' names, with {split}."""
+    sequences: Mapping[str, int]
+    """{split: how many annotations the release has}"""
     columns: Mapping[str, str]
     """The files' names for id, signer, labels and text."""
-    sequences: Mapping[str, int]
-    """{split: annotations in the release}"""
-    broken: Mapping[str, str]
+    broken: Mapping[str, str] = field(default_factory=dict)
     """{id: why this sequence is left out}"""
-    source: Mapping[str, str]
-    """What else to record: which part of the release it is."""
+    source: Mapping[str, str] = field(default_factory=dict)
+    """What else the provenance records: which part of the release it is."""
+
+    def files(self, root: Path) -> dict[str, Path] | None:
+        """{split: annotation file} in `root` or its folder; None where none of them exists."""
+        for parent in (root, root / self.folder):
+            names = {split: self.file_name.format(split=split) for split in SPLITS}
+            files = {split: parent / ANNOTATIONS / name for split, name in names.items()}
+            if any(path.is_file() for path in files.values()):
+                return files
+        return None
 
 
 def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--release", required=True, type=Path, help="folder of the release")
     parser.add_argument("--features", required=True, type=Path, help="folder of arrays")
     parser.add_argument(
         "--block_order",
-        default=",".join(BLOCK_ORDER),
-        help=f"order of the blocks in the arrays' columns [{','.join(BLOCK_ORDER)}]",
+        default=USUAL_ORDER,
+        help=f"order of the blocks in the arrays' columns [{USUAL_ORDER}]",
     )
     parser.add_argument(
         "--missing",
@@ -69,44 +78,41 @@ def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def annotation_files(release: Path, folder: str, file_name: str) -> dict[str, Path] | None:
-    """{split: annotation file} in `release` or its folder; None where none of them is there."""
-    for root in (release, release / folder):
-        files = {split: root / ANNOTATIONS / file_name.format(split=split) for split in SPLITS}
-        if any(path.is_file() for path in files.values()):
-            return files
-    return None
-
-
-def no_annotations(release: Path, looked_for: list[tuple[str, str]]) -> str:
-    """Says that `annotation_files` has found none for these folders and file names."""
-    names = [
-        f"{Path(folder) / ANNOTATIONS / name.format(split='train')}" for folder, name in looked_for
-    ]
-    return (
-        f"{release}: holds no annotations; give the folder with {' or '.join(names)} in it, or "
-        f"the one with {ANNOTATIONS}"
-    )
-
-
-def list_release(release: Release, features: Path, block_order: str, missing: str) -> Listing:
-    """The annotated sequences of a release, with their landmarks.
+def list_release(
+    releases: list[Release], root: Path, features: Path, block_order: str, missing: str
+) -> Listing:
+    """Lists the annotated sequences of the first of some releases that `root` holds.
 
     Args:
+        features: folder of the landmarks.
         block_order: the four blocks in the order of the arrays' columns, with commas between.
         missing: how every block marks absence: zeros, nan or none.
 
     Raises:
         ValueError: the annotations or arrays cannot be read at all, or not as declared.
     """
+    for release in releases:
+        files = release.files(root)
+        if files:
+            return _list(release, files, features, block_order, missing)
+    names = [Path(r.folder, ANNOTATIONS, r.file_name.format(split="train")) for r in releases]
+    raise ValueError(
+        f"{root}: holds no annotations; give the folder with {' or '.join(map(str, names))} in it, "
+        f"or the one with {ANNOTATIONS}"
+    )
+
+
+def _list(
+    release: Release, files: dict[str, Path], features: Path, block_order: str, missing: str
+) -> Listing:
     declared = in_order(LAYOUT, block_order.split(","))
     problems, notes = Problems(), []
-    annotations: list[Annotation] = []
+    annotations: list[IndexRow] = []
     for split in SPLITS:
-        rows = read_annotations(release.files[split], split, release.columns, problems)
+        rows = read_annotations(files[split], split, release.columns, problems)
         if rows and len(rows) != release.sequences[split]:
             notes.append(
-                f"{release.files[split]}: {len(rows):,} annotations; the release has "
+                f"{files[split]}: {len(rows):,} annotations; the release has "
                 f"{release.sequences[split]:,}"
             )
         annotations += rows
@@ -125,7 +131,15 @@ def list_release(release: Release, features: Path, block_order: str, missing: st
         importer=release.importer,
         layout=LAYOUT,
         frames_per_second=FRAMES_PER_SECOND,
-        items=[_item(row, arrays, arrangement, markers) for row in sound],
+        items=[
+            Item(
+                row.id,
+                row.where,
+                partial(_read, row, arrays, arrangement, markers),
+                tuple(filter(None, [arrays.find(row)])),
+            )
+            for row in sound
+        ],
         source={
             **release.source,
             "missing": markers,
@@ -133,15 +147,15 @@ def list_release(release: Release, features: Path, block_order: str, missing: st
         },
         notes=notes,
         problems=problems,
-        files=tuple(release.files.values()),
+        files=tuple(files.values()),
         root=features,
     )
 
 
 def _look_into(
-    annotations: list[Annotation], arrays: FeatureFiles, declared: Layout, problems: Problems
+    annotations: list[IndexRow], arrays: FeatureFiles, declared: Layout, problems: Problems
 ) -> Arrangement | None:
-    """How the arrays are laid out, found on some of them; None where none can be read."""
+    """Finds out on some arrays how they are laid out; None where none can be read."""
     paths = [path for row in annotations if (path := arrays.find(row))]
     samples = read_samples(_read_array, paths)
     if not samples:
@@ -149,9 +163,8 @@ def _look_into(
     try:
         return find_arrangement(samples, declared)
     except ValueError as error:
-        # Without it no array can be read.
         problems.add(str(arrays.folder), str(error))
-        problems.raise_if_any()
+        problems.raise_if_any()  # no array can be read
         return None
 
 
@@ -159,29 +172,14 @@ def _read_array(path: Path) -> np.ndarray:
     return read_array(path.parent, only_array(path))
 
 
-def _item(
-    row: Annotation,
-    arrays: FeatureFiles,
-    arrangement: Arrangement | None,
-    missing: Mapping[str, str],
-) -> Item:
-    path = arrays.find(row)
-    if path is None:
-        return Item(row.id, row.where, partial(_refuse, arrays.missing(row)))
-    return Item(row.id, row.where, partial(_read, row, path, arrangement, missing), (path,))
-
-
-def _refuse(message: str) -> Sequence:
-    raise ValueError(message)
-
-
 def _read(
-    row: Annotation, path: Path, arrangement: Arrangement | None, missing: Mapping[str, str]
+    row: IndexRow, arrays: FeatureFiles, arrangement: Arrangement | None, missing: Mapping[str, str]
 ) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
+    path = arrays.find(row)
+    if path is None:
+        raise ValueError(arrays.missing(row))
     array = _read_array(path)
-    if arrangement is None:
-        raise ValueError(f"{path}: could not be read before; it changed meanwhile, start again")
+    assert arrangement is not None, "it is None where no array can be read"
     features = arrangement.base_values(array, str(path))
-    presence = take_presence(features, LAYOUT, missing)
-    return Sequence(row.id, row.split, row.signer, features, presence, row.labels, text=row.text)
+    return row.sequence(features, mark_absent(features, LAYOUT, missing))

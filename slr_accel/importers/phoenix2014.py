@@ -1,4 +1,4 @@
-"""`slr-accel prepare phoenix2014`: the RWTH-PHOENIX-Weather 2014 release with landmarks.
+"""`slr-accel prepare phoenix2014`: reads RWTH-PHOENIX-Weather 2014 with landmarks.
 
 The release asks to cite Koller, Forster, Ney: Continuous sign language recognition: towards large
 vocabulary statistical recognition systems handling multiple signers (CVIU 141, 2015), and Koller,
@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slr_accel.importers.holistic_arrays import BLOCK_ORDER
+from slr_accel.importers.holistic_arrays import USUAL_ORDER
 from slr_accel.importers.listing import Listing
 from slr_accel.importers.phoenix import (
     FEATURES_HELP,
+    SPLITS,
     Release,
     add_feature_arguments,
-    annotation_files,
     list_release,
-    no_annotations,
 )
 
 DESCRIPTION = f"""\
@@ -26,31 +25,34 @@ RWTH-PHOENIX-Weather 2014 with landmarks. RELEASE is the folder phoenix2014-rele
 two in it, with annotations/manual/train.corpus.csv (or train.SI5.corpus.csv), dev and test.
 
 {FEATURES_HELP}
-Glosses are kept as annotated; how they are cleaned is a setting of training.
+Glosses are stored as annotated; a setting of training cleans them.
 """
 
-PARTITIONS = {
-    "multisigner": (
-        "phoenix-2014-multisigner",
-        "{split}.corpus.csv",
-        {"train": 5672, "dev": 540, "test": 629},
-    ),
-    "si5": (
-        "phoenix-2014-signerindependent-SI5",
-        "{split}.SI5.corpus.csv",
-        {"train": 4376, "dev": 111, "test": 180},
-    ),
-}
-"""{name: folder in the release, annotation files, how many annotations they have}"""
 COLUMNS = {"id": "id", "signer": "signer", "labels": "annotation"}
 BROKEN = {
-    "13April_2011_Wednesday_tagesschau_default-14": "this recording is known to be "
-    "broken; published work leaves it out, too"
+    "13April_2011_Wednesday_tagesschau_default-14": "this recording is known to be broken; "
+    "published work leaves it out, too"
+}
+PARTS = {
+    "multisigner": ("phoenix-2014-multisigner", "{split}.corpus.csv", (5672, 540, 629)),
+    "si5": ("phoenix-2014-signerindependent-SI5", "{split}.SI5.corpus.csv", (4376, 111, 180)),
+}
+"""{partition: its folder, its files, how many annotations train, dev and test have}"""
+PARTITIONS = {
+    name: Release(
+        importer="phoenix2014",
+        folder=folder,
+        file_name=file_name,
+        sequences=dict(zip(SPLITS, counts, strict=True)),
+        columns=COLUMNS,
+        broken=BROKEN,
+        source={"partition": name},
+    )
+    for name, (folder, file_name, counts) in PARTS.items()
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--release", required=True, type=Path, help="folder of the release")
     parser.add_argument(
         "--partition",
         choices=PARTITIONS,
@@ -62,33 +64,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def list_sequences(args: argparse.Namespace) -> Listing:
     return list_phoenix2014(
-        args.release,
-        args.features,
-        partition=args.partition,
-        block_order=args.block_order,
-        missing=args.missing,
+        args.release, args.features, args.partition, args.block_order, args.missing
     )
 
 
 def list_phoenix2014(
     release: Path,
     features: Path,
-    *,
     partition: str | None = None,
-    block_order: str = ",".join(BLOCK_ORDER),
+    block_order: str = USUAL_ORDER,
     missing: str = "zeros",
 ) -> Listing:
-    """The sequences of a partition; see `phoenix.list_release`.
+    """Lists the sequences of a partition; for the other arguments see `phoenix.list_release`.
 
     Args:
         release: folder of the release, or of one of its partitions.
-        partition: `multisigner` or `si5`; None takes the first of them that is there.
+        partition: `multisigner` or `si5`; None takes the first of them that exists.
     """
-    wanted = [partition] if partition else list(PARTITIONS)
-    for name in wanted:
-        folder, file_name, sequences = PARTITIONS[name]
-        files = annotation_files(release, folder, file_name)
-        if files:
-            found = Release("phoenix2014", files, COLUMNS, sequences, BROKEN, {"partition": name})
-            return list_release(found, features, block_order, missing)
-    raise ValueError(no_annotations(release, [PARTITIONS[name][:2] for name in wanted]))
+    found = [PARTITIONS[partition]] if partition else list(PARTITIONS.values())
+    return list_release(found, release, features, block_order, missing)

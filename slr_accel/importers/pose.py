@@ -1,4 +1,4 @@
-"""`slr-accel prepare pose`: .pose files, named by an index or in a folder, become a corpus."""
+"""`slr-accel prepare pose`: makes a corpus of .pose files in an index or a folder."""
 
 from __future__ import annotations
 
@@ -11,29 +11,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
-from slr_accel.importers.index import IndexRow, note_unread, one_rate, parse_row
+from slr_accel.corpus.sequence import Sequence
+from slr_accel.importers.dev_split import add_dev_share, assign_splits
+from slr_accel.importers.index import IndexRow, note_unread, one_rate, parse_row, unlabelled_row
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.pose_files import (
-    LAYOUT,
-    Header,
-    pose_format,
-    read_header,
-    read_pose,
-)
-from slr_accel.importers.splitting import add_dev_share, divide
+from slr_accel.importers.pose_files import LAYOUT, Header, pose_format, read_header, read_pose
 
 ROUNDING = 1e-6
-"""Frames; so that 1160 ms at 25 fps are frame 29."""
+"""In frames; with it 1160 ms at 25 fps are frame 29."""
 COLUMNS = ("path", "glosses", "id", "split", "start", "end", "signer", "text")
 READ = (*COLUMNS, "labels", "words")
-"""With the other names of `glosses` and `text`."""
+"""Includes the other names of `glosses` and `text`."""
 DESCRIPTION = """\
 Makes a corpus from .pose files (github.com/sign-language-processing/pose) of MediaPipe Holistic,
 named by a csv with these columns:
 
-  path        of the .pose file, from the csv; the only column that must be there
+  path        of the .pose file, relative to the csv; the only required column
   glosses     labels, with spaces between (or `labels`)
   id          [the path without .pose]
   split       [train or dev, as --dev_share says]
@@ -43,10 +37,10 @@ named by a csv with these columns:
 or all .pose files below a folder, without labels, as the split `test`: `slr-accel predict RUN
 --split test` transcribes them.
 
-x and y are divided by the width and height in the file; z stays, which pose-format leaves in widths
-as MediaPipe has it. The pose keeps its confidence, and is present where any of its points has some;
-hands and face are where all have. Of the 478 points of a refined face the last 10, the irises, are
-left out. POSE_WORLD_LANDMARKS is not used. All files must have one frame rate: --only picks rows.
+x and y are divided by the width and height in the file; z is in widths already. The pose keeps its
+confidence, and is present where any of its points has a confidence above 0; hands and face are
+present where all points have. Of the 478 points of a refined face the last 10, the irises, are left
+out. POSE_WORLD_LANDMARKS is not used. All files must have one frame rate: --only selects rows.
 """
 
 
@@ -55,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--index", type=Path, help="csv (or jsonl) file")
     source.add_argument("--folder", type=Path, help="holds .pose files, without labels")
     parser.add_argument(
-        "--only", metavar="COLUMN=VALUE", help="just rows of the index with this value [all]"
+        "--only", metavar="COLUMN=VALUE", help="use only rows of the index with this value [all]"
     )
     add_dev_share(parser)
 
@@ -69,11 +63,11 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 
 
 def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -> Listing:
-    """The sequences of an index.
+    """Lists the sequences of an index.
 
     Args:
-        only: COLUMN=VALUE, which a row must have to be taken.
-        dev_share: of the rows that have no split, how many are for validation.
+        only: COLUMN=VALUE, which selects rows.
+        dev_share: share of the rows without a split that are for validation.
 
     Raises:
         ValueError: the index cannot be read at all, or pose-format is not installed.
@@ -97,7 +91,7 @@ def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -
             unsplit[row.id] = row.labels
         rows.append(row)
         cuts.append(cut)
-    split_of = divide(unsplit, dev_share)
+    split_of = assign_splits(unsplit, dev_share)
     rows = [replace(row, split=split_of.get(row.id, row.split)) for row in rows]
     if not rows:
         problems.raise_if_any()
@@ -109,7 +103,7 @@ def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -
 
 
 def list_pose_folder(folder: Path) -> Listing:
-    """Every .pose file below a folder, as the unlabelled split `test`.
+    """Lists every .pose file below a folder, as the unlabelled split `test`.
 
     Raises:
         ValueError: there is none, or pose-format is not installed.
@@ -119,25 +113,14 @@ def list_pose_folder(folder: Path) -> Listing:
     if not paths:
         raise ValueError(f"{folder}: no such folder, or no .pose files in it")
     rows = [
-        IndexRow(
-            where=str(folder / path),
-            id="_".join(path.with_suffix("").as_posix().split()),
-            split="test",
-            signer=UNKNOWN_SIGNER,
-            medium="features",
-            parts=(str(path),),
-            labels=[],
-            segments=[],
-            text=None,
-            fps=None,
-        )
+        unlabelled_row(folder / path, path.with_suffix("").as_posix(), str(path), "features")
         for path in paths
     ]
     return _listing(folder, rows, [(0, 0)] * len(rows), Problems())
 
 
 def _chosen(index: Path, only: str | None, problems: Problems) -> list[tuple[str, dict[str, Any]]]:
-    """The rows of the index that are asked for."""
+    """The rows of the index that `only` selects."""
     rows = read_fields(index, COLUMNS[:1], COLUMNS, problems)
     if only is None:
         return rows
@@ -149,7 +132,7 @@ def _chosen(index: Path, only: str | None, problems: Problems) -> list[tuple[str
 
 
 def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
-    """The columns of this importer's index, by the names that all indexes share."""
+    """Renames the columns of this importer's index to those of all indexes."""
     return {
         "id": Path(fields["path"]).with_suffix("").as_posix(),
         "split": "train",
@@ -164,12 +147,10 @@ def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(where: str, fields: dict[str, Any], problems: Problems) -> tuple[float, float] | None:
     """(start, end) of a row, in milliseconds."""
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         start, end = float(fields.get("start") or 0), float(fields.get("end") or 0)
         if 0 <= start < math.inf and (end == 0 or start < end < math.inf):
             return start, end
-    except (TypeError, ValueError, OverflowError):
-        pass
     problems.add(where, "`start` and `end` are milliseconds, 0 <= start < end; end 0 is the end")
     return None
 
@@ -183,7 +164,7 @@ def _listing(
 ) -> Listing:
     headers: dict[str, Header] = {}
     for row in rows:
-        # What is wrong with a file is told when it is read: it may be skipped.
+        # Reading the file reports what is wrong with it: it may be skipped.
         with suppress(ValueError):
             headers[row.where] = read_header(folder / row.parts[0])
     known = [replace(row, fps=headers[row.where].fps) for row in rows if row.where in headers]
@@ -216,13 +197,4 @@ def _read(path: Path, row: IndexRow, cut: tuple[float, float]) -> Sequence:
             f"no frame of {path.name} lies from `start` to `end`: it has {len(features)} frames, "
             f"{1000 / fps:.0f} ms each"
         )
-    return Sequence(
-        row.id,
-        row.split,
-        row.signer,
-        features[frames],
-        presence[frames],
-        row.labels,
-        row.segments,
-        row.text,
-    )
+    return row.sequence(features[frames], presence[frames])

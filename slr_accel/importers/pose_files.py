@@ -1,4 +1,4 @@
-"""One .pose file of MediaPipe Holistic -> base values and presence, by the names in its header."""
+"""Reads base values and presence from .pose files of MediaPipe Holistic, by names in the header."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from slr_accel.importers.frame_rate import MAX_FPS
+from slr_accel.importers.listing import MAX_FPS
 from slr_accel.layouts.face_mesh import REFINED_FACE_POINTS
 from slr_accel.layouts.layout import Block
 from slr_accel.layouts.named_layouts import mediapipe_holistic
@@ -22,17 +22,17 @@ COMPONENTS = {
     "face": "FACE_LANDMARKS",
 }
 LARGEST_CONFIDENCE = 2.0
-"""Resampled files overshoot 0 and 1 a little; coordinates in the place of confidences, far."""
+"""Resampling goes a little beyond 0 and 1; coordinates read as confidences go far beyond."""
 
 
 class Header(NamedTuple):
     fps: float
     is_refined: bool
-    """The face has the irises, too."""
+    """Whether the face includes the irises."""
 
 
 def pose_format() -> Any:
-    """The library. ValueError says how to install it."""
+    """Imports the library. Raises ValueError that says how to install it."""
     try:
         return import_module("pose_format")
     except ImportError:
@@ -42,7 +42,7 @@ def pose_format() -> Any:
 
 
 def read_header(path: Path) -> Header:
-    """What must be known of a file before it is read. ValueError says what is wrong with it."""
+    """Reads what the listing needs. Raises ValueError that says what is wrong with the file."""
     pose = _open(path, only_header=True)
     faces = [c for c in pose.header.components if c.name == COMPONENTS["face"]]
     return Header(
@@ -51,7 +51,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_pose(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """A file's only person.
+    """Reads the only person of a file.
 
     Returns:
         [T, D] float32 in the columns of LAYOUT, [T, blocks] bool presence, frames per second.
@@ -74,7 +74,7 @@ def read_pose(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
             f"its header gives {size.width} x {size.height} pixels for the frame, which x and y "
             "are divided by; write the video's size to it"
         )
-    # Points without confidence are 0 from here.
+    # Points without confidence become 0.
     points = pose.body.data.filled(0)[:, 0] / np.array([size.width, size.height, 1], np.float32)
     confidence = pose.body.confidence[:, 0]
     if not (np.abs(confidence) <= LARGEST_CONFIDENCE).all():
@@ -101,8 +101,8 @@ def _open(path: Path, only_header: bool = False) -> Any:
             with path.open("rb") as file:
                 return library.Pose.read(file, library.pose_body.EmptyPoseBody)
         return library.Pose.read(path.read_bytes())
-    # The library meets damaged bytes with whatever exception comes (struct.error, TypeError,
-    # EOFError, UnicodeDecodeError, ...). To a user all of them mean the same.
+    # Damaged bytes raise many exceptions (struct.error, TypeError, EOFError, UnicodeDecodeError,
+    # ...), which mean the same to a user.
     except Exception as error:
         raise ValueError(
             f"{path}: not readable as a .pose file; it is damaged or cut off ({error})"
@@ -117,7 +117,7 @@ def _checked_rate(pose: Any) -> float:
 
 
 def _columns(header: Any, block: Block) -> list[int]:
-    """Where the file has the points of a block, in the block's order."""
+    """The places, in the file, of a block's points in the block's order."""
     wanted_component = COMPONENTS[block.name]
     # The face's points are named by their numbers.
     numbers = [str(number) for number in range(len(block.points))]

@@ -1,4 +1,4 @@
-"""Which sentences are to be composed: read from a file, or sampled."""
+"""Reads the sentences to compose from a file, or samples them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ COLUMNS = ("id", "split", "labels", "signer")
 @dataclass(frozen=True)
 class Sentence:
     where: str
-    """FILE:LINE, or its id where it was sampled."""
+    """FILE:LINE, or the id of a sampled sentence."""
     id: str
     split: str
     labels: list[str]
     signer: str | None = None
-    """None: whoever has clips of all its signs."""
+    """None: any signer who has clips of all its signs."""
 
 
 def read_sentences(path: Path, problems: Problems) -> list[Sentence]:
-    """The sentences of a jsonl, csv or txt file; what is wrong with a line goes to `problems`.
+    """Reads a jsonl, csv or txt file; what is wrong with a line goes to `problems`.
 
     Raises:
         ValueError: this is no such file.
@@ -51,7 +51,7 @@ def read_sentences(path: Path, problems: Problems) -> list[Sentence]:
 
 
 def _read_text(path: Path) -> list[tuple[str, dict[str, str]]]:
-    """Lines of ID SPLIT LABEL LABEL ..."""
+    """Reads lines of ID SPLIT LABEL LABEL ..."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -70,10 +70,10 @@ def _read_text(path: Path) -> list[tuple[str, dict[str, str]]]:
 def sample_sentences(
     clips: dict[str, SignClips], split: str, count: int, signs: tuple[int, int], seed: int
 ) -> Iterator[Sentence]:
-    """Sentences of signs that the split and train have, each drawn evenly.
+    """Samples sentences, uniformly, from the signs that both the split and train have.
 
-    Where known signers have as many different signs as the longest sentence, each sentence is drawn
-    for one of them, from their signs. More sentences leave the first ones as they were.
+    Where known signers have as many different signs as the longest sentence, each sentence is
+    sampled for one of them. With a larger `count` the first sentences stay the same.
 
     Args:
         signs: fewest and most in a sentence.
@@ -81,7 +81,7 @@ def sample_sentences(
     Raises:
         ValueError: the split has no such signs.
     """
-    # A sign that train lacks could not be recognised, so it is not asked for.
+    # A sign that train lacks could not be recognised.
     known = set(clips["train" if "train" in clips else split].of_all)
     labels = sorted(known & clips[split].of_all.keys())
     if not labels:

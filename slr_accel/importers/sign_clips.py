@@ -1,4 +1,4 @@
-"""The single signs of a corpus: which clips there are of each, by split and signer."""
+"""Finds the clips of single signs in a corpus, by split, signer and label."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class SignClips:
     """The clips of a split."""
 
     of_all: dict[str, list[SignClip]] = field(default_factory=dict)
-    """By label."""
+    """{label: clips}"""
     of_signer: dict[str, dict[str, list[SignClip]]] = field(default_factory=dict)
-    """By signer, where that is known, and label."""
+    """{known signer: {label: clips}}"""
 
     def add(self, label: str, signer: str, clip: SignClip) -> None:
         self.of_all.setdefault(label, []).append(clip)
@@ -36,17 +36,17 @@ class SignClips:
             self.of_signer.setdefault(signer, {}).setdefault(label, []).append(clip)
 
     def missing(self, labels: Iterable[str], signer: str | None) -> list[str]:
-        """Those of the labels without a clip (of this signer)."""
+        """The labels that have no clip (of this signer)."""
         known = self.of_all if signer is None else self.of_signer.get(signer, {})
         return sorted(set(labels) - known.keys())
 
     def choose(
         self, labels: list[str], signer: str | None, random: np.random.Generator
     ) -> tuple[str, list[SignClip]]:
-        """A clip of each label, none of which is missing, and whose they are.
+        """Draws a clip of each label, none of which is missing; returns the signer and the clips.
 
-        Without `signer` all are of one known signer who has clips of every label, if there is any;
-        else they are of all signers, known or not, and the signer is `unknown`.
+        Without `signer` all are of one known signer who has clips of every label. Where there is no
+        such signer they are of any, and the signer is `unknown`.
         """
         fit = [s for s, own in self.of_signer.items() if set(labels) <= own.keys()]
         if signer is None:
@@ -56,7 +56,7 @@ class SignClips:
 
 
 def find_sign_clips(corpus: Corpus, problems: Problems) -> dict[str, SignClips]:
-    """The clips of each split: a segment is one, and so is a sequence with one label.
+    """{split: clips}: a segment is a clip, and so is a sequence with one label.
 
     Sequences without labels have none; several labels without segments are a problem.
     """
@@ -67,7 +67,7 @@ def find_sign_clips(corpus: Corpus, problems: Problems) -> dict[str, SignClips]:
         if not segments and len(labels) > 1:
             problems.add(
                 f"{corpus.folder}: {corpus.rows.id(row)}",
-                f"has {len(labels)} labels and no segments that tell its signs apart",
+                f"has {len(labels)} labels and no segments that say where its signs are",
             )
             continue
         whole = [Segment(0, int(corpus.rows.frames[row]), label) for label in labels]

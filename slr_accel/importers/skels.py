@@ -1,4 +1,4 @@
-"""`slr-accel prepare skels`: skeletons as lines of text become a corpus."""
+"""`slr-accel prepare skels`: makes a corpus of skeletons in text files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
+from slr_accel.importers.absence import nonzero_presence
 from slr_accel.importers.arrays import as_float32
-from slr_accel.importers.frame_rate import check_fps
-from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.presence import nonzero_presence
+from slr_accel.importers.index import IndexRow
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.named_layouts import openpose_upper_body
 
 DESCRIPTION = """\
@@ -25,9 +25,9 @@ Makes a corpus from skeletons in text files, as Progressive Transformers has PHO
   SPLIT.gloss  labels, with spaces between; sequences have none where this file is absent
   SPLIT.text   translations, where this file is there
 
-Line N of each is of one sequence. Points are OpenPose's: 8 of the upper body, 21 of the left hand,
-21 of the right hand, named as OpenPose names them. In the PHOENIX files the right shoulder has the
-larger x, as in a mirror. A block of zeros is absent. Signers are not known.
+Line N of each belongs to one sequence. Points are OpenPose's, with its names: 8 of the upper body,
+21 of the left hand, 21 of the right hand. In the PHOENIX files the right shoulder has the larger x,
+as in a mirror. A block of zeros is absent. Signers are unknown.
 """
 LAYOUT = openpose_upper_body()
 PHOENIX_RATE = 25.0
@@ -45,7 +45,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 
 
 def list_skels(folder: Path, *, fps: float = PHOENIX_RATE) -> Listing:
-    """The sequences of all splits in a folder; their frames are read one line at a time.
+    """Lists the sequences of all splits in a folder; frames are read one line at a time.
 
     Raises:
         ValueError: the folder has no .skels files.
@@ -61,10 +61,10 @@ def list_skels(folder: Path, *, fps: float = PHOENIX_RATE) -> Listing:
         frames_per_second=fps,
         items=[item for path in skeletons for item in _items(path, problems)],
         files=tuple(
-            path.with_suffix(suffix)
+            file
             for path in skeletons
-            for suffix in (".skels", ".files", ".gloss", ".text")
-            if path.with_suffix(suffix).is_file()
+            for file in map(path.with_suffix, (".skels", ".files", ".gloss", ".text"))
+            if file.is_file()
         ),
         root=folder,
         problems=problems,
@@ -72,7 +72,7 @@ def list_skels(folder: Path, *, fps: float = PHOENIX_RATE) -> Listing:
 
 
 def _items(skeletons: Path, problems: Problems) -> list[Item]:
-    """The sequences of one split; none where its files do not fit together."""
+    """Lists the sequences of one split; none where its files do not fit together."""
     split = skeletons.stem
     before = len(problems.messages)
     if not SPLIT_NAME.fullmatch(split):
@@ -92,13 +92,14 @@ def _items(skeletons: Path, problems: Problems) -> list[Item]:
             problems.add(f"{skeletons.with_suffix('.files')}:{number + 1}", "has no name")
         labels = glosses[number].split() if glosses else []
         text = texts[number].strip() if texts else None
-        read = partial(_read, skeletons, place, id, split, labels, text)
-        items.append(Item(id, f"{skeletons}:{number + 1}", read))
+        where = f"{skeletons}:{number + 1}"
+        row = IndexRow(where, id, split, UNKNOWN_SIGNER, labels, text=text)
+        items.append(Item(id, where, partial(_read, skeletons, place, row)))
     return items
 
 
 def _line_places(path: Path) -> list[tuple[int, int]]:
-    """(first byte, number of bytes) of every line: the text of a corpus may not fit in memory."""
+    """(first byte, number of bytes) of every line: the whole text may not fit in memory."""
     places, start = [], 0
     with path.open("rb") as file:
         for line in file:
@@ -113,7 +114,7 @@ def _lines_beside(skeletons: Path, suffix: str, count: int, problems: Problems) 
     if not path.is_file():
         return None
     try:
-        # Not splitlines(), which also breaks lines at characters that texts may hold.
+        # splitlines() would break lines at other characters, too.
         lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         problems.add(str(path), f"not UTF-8 text ({error}); save it as UTF-8")
@@ -121,20 +122,13 @@ def _lines_beside(skeletons: Path, suffix: str, count: int, problems: Problems) 
     if len(lines) != count:
         problems.add(
             str(path),
-            f"has {len(lines)} lines, but {skeletons.name} has {count}; line N of both must be of "
-            "one sequence",
+            f"has {len(lines)} lines, but {skeletons.name} has {count}; line N of both must "
+            "belong to one sequence",
         )
     return lines
 
 
-def _read(
-    skeletons: Path,
-    place: tuple[int, int],
-    id: str,
-    split: str,
-    labels: list[str],
-    text: str | None,
-) -> Sequence:
+def _read(skeletons: Path, place: tuple[int, int], row: IndexRow) -> Sequence:
     """One sequence. ValueError says what is wrong with its line."""
     start, length = place
     with skeletons.open("rb") as file:
@@ -159,5 +153,4 @@ def _read(
             f"the counter, the last of a frame's {width} values, does not rise from frame "
             f"{falls[0]} to {falls[0] + 1}; frames are missing, or of several sequences"
         )
-    presence = nonzero_presence(features, LAYOUT)
-    return Sequence(id, split, UNKNOWN_SIGNER, features, presence, labels, text=text)
+    return row.sequence(features, nonzero_presence(features, LAYOUT))

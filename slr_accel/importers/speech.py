@@ -1,4 +1,4 @@
-"""`slr-accel prepare speech`: recordings and their transcripts become a corpus of log-mel."""
+"""`slr-accel prepare speech`: makes a corpus of log-mel from recordings and transcripts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ one sequence a line:
   {"id": "s1", "split": "train", "audio": "s1.wav", "labels": "hello world"}
 
 audio     FILE.wav or FILE.flac (ogg and mp3 work, too), or a list of them, joined in time. Paths
-          start at the index. Of several channels the mean is taken. A file that is cut off is
-          refused, but ogg does not say how long it should be.
-features  instead of audio: ready-made ones, as `prepare manifest` reads them (MFCC, ...)
-labels    the words of the transcript, kept as they are: upper and lower case differ
+          are relative to the index. Several channels are averaged. A truncated file is refused,
+          except ogg, which does not announce its length.
+features  instead of audio: arrays, as `prepare manifest` reads them (MFCC, ...)
+labels    the words of the transcript, unchanged: upper and lower case differ
 split     train and dev are what training uses; others (test) are for evaluate and predict
 also      signer (speaker), text, segments ([[start_frame, end_frame, word], ...])
 
 A .csv with these column names works too (a list of files with `;` between). The bins reach up to
-half the sample rate, so a corpus has one: --sample_rate makes one of several.
+half the sample rate, so a corpus has one sample rate: --sample_rate resamples to it.
 """
 LIBRARIES = ("kaldi-native-fbank", "soundfile", "soxr")
 
@@ -42,10 +42,10 @@ LIBRARIES = ("kaldi-native-fbank", "soundfile", "soxr")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", required=True, type=Path, help="jsonl or csv file")
     parser.add_argument(
-        "--sample_rate", type=int, help="samples a second: resample all files to it [no resampling]"
+        "--sample_rate", type=int, help="samples a second to resample all files to [no resampling]"
     )
     parser.add_argument(
-        "--fps", type=float, help="frames per second of ready-made features, where rows do not say"
+        "--fps", type=float, help="frames per second of `features`, for rows that do not say"
     )
 
 
@@ -58,13 +58,13 @@ class _Source:
     folder: Path
     sample_rate: int
     first: str
-    """The file that the rate is that of; empty where all are resampled to it."""
+    """The file whose sample rate it is; empty where all files are resampled to it."""
 
 
 def list_speech(
     index: Path, *, sample_rate: int | None = None, fps: float | None = None
 ) -> Listing:
-    """The sequences of an index of sound files, or of ready-made features.
+    """Lists the sequences of an index of sound files, or of ready-made features.
 
     Args:
         sample_rate: resample all files to it; None takes that of the first file, which all others
@@ -77,7 +77,7 @@ def list_speech(
     problems = Problems()
     rows = read_index(index, problems, media=("audio", "features"))
     if all(row.medium == "features" for row in rows):
-        problems.raise_if_any()  # `list_manifest` would take a row of both
+        problems.raise_if_any()  # `list_manifest` would accept a row with both
         if sample_rate is not None:
             raise ValueError("--sample_rate is for `audio`, and this index names `features`")
         return replace(list_manifest(index, fps=fps), importer="speech")
@@ -119,7 +119,7 @@ def _find_source(folder: Path, rows: list[IndexRow], sample_rate: int | None) ->
     if sample_rate is not None:
         return _Source(folder, sample_rate, "")
     for part in (part for row in rows if row.medium == "audio" for part in row.parts):
-        # What is wrong with the ones before is told, with its line, when all are checked.
+        # Checking all files reports what is wrong with the ones before.
         with suppress(ValueError):
             return _Source(folder, read_audio(folder / part)[1], part)
     return _Source(folder, 16_000, "")
@@ -131,13 +131,10 @@ def _item(row: IndexRow, source: _Source) -> Item:
 
 
 def _read(row: IndexRow, source: _Source) -> Sequence:
-    """One sequence: its files are joined as sound, so that no frame ends at a seam."""
+    """One sequence: its files are joined as sound, so that frames span their limits."""
     samples = np.concatenate([_read_part(part, source) for part in row.parts])
     features = log_mel(samples, source.sample_rate)
-    presence = np.ones((len(features), 1), bool)
-    return Sequence(
-        row.id, row.split, row.signer, features, presence, row.labels, row.segments, row.text
-    )
+    return row.sequence(features, np.ones((len(features), 1), bool))
 
 
 def _read_part(name: str, source: _Source) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`slr-accel prepare synthetic`: the procedural signer's sentences become a corpus."""
+"""`slr-accel prepare synthetic`: makes a corpus of sentences by procedural signers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DESCRIPTION = """\
 A procedural signer over the MediaPipe Holistic layout: for tests and a first run.
 
 Without --like it signs sentences of a small grammar of its own. With `--like phoenix2014` it signs
-the real sentences of PHOENIX-2014 in their real lengths, by signers of the real names, each with a
-body and style of its own: a corpus of that size and shape, for measuring speed and trying settings.
+the sentences of PHOENIX-2014 in their real lengths, by signers of the real names, each with a body
+and style of its own: a corpus of that size, for measuring speed and trying settings.
 INDEX is a .jsonl file with one sequence a line; `si5` is the split in the signer-independent part,
 or null:
 
@@ -32,7 +32,7 @@ or null:
 """
 OWN_SENTENCES = {"num_train": 400, "num_dev": 60, "num_test": 60, "num_signers": 6}
 PARTITIONS = {"si5": "si5", "multisigner": "split"}
-"""The field of the index that tells a sequence's split."""
+"""{partition: the field of the index with a sequence's split}"""
 INDEX_FIELDS = ("id", "split", "signer", "num_frames", "raw", "si5")
 
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, default in OWN_SENTENCES.items():
         parser.add_argument(f"--{name}", type=int, help=f"{helps[name]} [{default}]".strip())
-    parser.add_argument("--seed", type=int, default=1, help="[1]")
+    parser.add_argument("--seed", type=int, default=1, help="chooses sentences and signers [1]")
     parser.add_argument("--like", choices=("phoenix2014",), help="sign the sentences of --index")
     parser.add_argument("--index", type=Path, help="jsonl or csv file of --like")
     parser.add_argument(
@@ -72,31 +72,26 @@ def list_sequences(args: argparse.Namespace) -> Listing:
 def list_synthetic(
     num_train: int, num_dev: int, num_test: int, num_signers: int = 6, seed: int = 1
 ) -> Listing:
-    """The same arguments give the same corpus.
+    """Lists sentences of the grammar; the same arguments give the same corpus.
 
     Raises:
         ValueError: the grammar does not have that many sentences.
     """
     performed = performances(num_train, num_dev, num_test, seed=seed, num_signers=num_signers)
-    source = {
-        "num_train": num_train,
-        "num_dev": num_dev,
-        "num_test": num_test,
-        "num_signers": num_signers,
-        "seed": seed,
-    }
+    counts = {"num_train": num_train, "num_dev": num_dev, "num_test": num_test}
+    source = {**counts, "num_signers": num_signers, "seed": seed}
     return _listing([Item(p.id, p.id, p.sequence) for p in performed], source)
 
 
 def list_like_phoenix2014(index: Path, partition: str = "si5", seed: int = 1) -> Listing:
-    """PHOENIX-2014's sentences with its raw glosses, lengths and signers' names.
+    """Lists PHOENIX-2014's sentences with its raw glosses, lengths and signers' names.
 
     Args:
         index: rows with the fields of `INDEX_FIELDS`.
         partition: `si5` or `multisigner`.
 
     Raises:
-        ValueError: this is no such index; what is wrong with rows is in the listing's problems.
+        ValueError: this is no such index; problems of rows are in the listing.
     """
     if seed < 0:
         raise ValueError(f"--seed is {seed}; give 0 or more")

@@ -1,4 +1,4 @@
-"""`slr-accel prepare video`: videos and folders of frames become a corpus of landmarks."""
+"""`slr-accel prepare video`: makes a corpus of landmarks from videos and folders of frames."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from urllib.parse import quote
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
-from slr_accel.importers.frame_rate import check_fps
-from slr_accel.importers.index import IndexRow, read_index
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.corpus.sequence import Segment, Sequence
+from slr_accel.importers.index import IndexRow, read_index, unlabelled_row
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.progress import Progress
@@ -35,27 +34,27 @@ from slr_accel.video.workers import run_jobs
 
 DEFAULT_FPS = 25.0
 ROUNDING = 1e-6
-"""Frames by which a time in binary may miss the frame it stands for."""
+"""In frames: the rounding error of a time."""
 LONGEST_NAME = 150
-"""Bytes of an id that go into a file's name, of which file systems take 255."""
+"""Bytes of an id in a file's name; file systems allow 255 in all."""
 DESCRIPTION = """\
 Finds the landmarks of MediaPipe Holistic in videos. INDEX is a .jsonl or .csv file:
 
   id,split,signer,video,labels
   s1,train,anna,clips/s1.mp4,HELLO WORLD
 
-video     a video file, or a folder of numbered pictures (png, jpg); paths start at the index
+video     a video file, or a folder of numbered pictures (png, jpg); paths are relative to the index
 labels    glosses with spaces between; needed in the split `train`
 split     train and dev are what training uses; others (test) are for evaluate and predict
 also      signer, text, segments ([[start_frame, end_frame, gloss], ...], frames of the video),
           fps (of a folder of pictures, where it is not --fps)
 
---videos FOLDER takes every video and folder of pictures in FOLDER instead, without labels, as the
+--videos FOLDER reads every video and folder of pictures in FOLDER instead, without labels, as the
 split `test`: for predict.
 
-The landmarks of each video are kept in OUT.landmarks. After a crash the same command goes on with
-what is missing; with another --fps or other labels nothing is extracted again. Remove that folder
-when the corpus is as you want it. OUT.preview.png shows the landmarks on some frames: look at it.
+The landmarks of each video are kept in OUT.landmarks: after a crash the same command continues, and
+with another --fps or other labels nothing is extracted again. Remove that folder when the corpus is
+as you want it. OUT.preview.png shows the landmarks on some frames: look at it.
 """
 
 
@@ -72,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirrored",
         action="store_true",
-        help="the videos are mirrored, as some front cameras save them: turn them back",
+        help="the videos are mirrored, as from some front cameras: mirror them back",
     )
     parser.add_argument(
         "--no_confidence",
@@ -102,7 +101,7 @@ class _Video:
     row: IndexRow
     extraction: Extraction
     time_unit: float
-    """Seconds in one unit of its frames' times."""
+    """Seconds in a unit of its frames' times."""
 
 
 def list_video(
@@ -116,14 +115,14 @@ def list_video(
     confidence: bool = True,
     workers: int | None = None,
 ) -> Listing:
-    """The sequences of an index, or of a folder of videos.
+    """Lists the sequences of an index, or of a folder of videos.
 
     Args:
         work: folder where the landmarks of each video are kept.
         fps: frames per second of the corpus.
         mirrored: the videos show the scene as a mirror does.
         confidence: pose points have their confidence as a fourth axis.
-        workers: processes; None starts as many as this one may use CPU cores.
+        workers: processes; None starts one for each CPU core that this one may use.
 
     Raises:
         ValueError: the index or the folder cannot be read at all, or an option makes no sense.
@@ -163,20 +162,10 @@ def _rows_of_folder(folder: Path) -> list[IndexRow]:
         raise ValueError(
             f"{folder}: holds neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders of pictures"
         )
+    names = [path.name if path.is_dir() else path.stem for path in paths]
     return [
-        IndexRow(
-            where=str(path),
-            id="_".join((path.name if path.is_dir() else path.stem).split()),
-            split="test",
-            signer=UNKNOWN_SIGNER,
-            medium="video",
-            parts=(path.name,),
-            labels=[],
-            segments=[],
-            text=None,
-            fps=None,
-        )
-        for path in paths
+        unlabelled_row(path, name, path.name, "video")
+        for path, name in zip(paths, names, strict=True)
     ]
 
 
@@ -187,9 +176,8 @@ def _is_source(path: Path) -> bool:
 
 
 def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def _find(
@@ -206,7 +194,7 @@ def _find(
 
 
 def _file_name(name: str) -> str:
-    """Of an id, which may hold characters that a file's name may not, and more of them."""
+    """The name of an id's file: an id may hold other characters than a name, and more."""
     quoted = quote(name, safe="", errors="surrogatepass")
     if len(quoted) <= LONGEST_NAME:
         return quoted
@@ -227,7 +215,7 @@ def _fetch(
     items: list[Item],
     track: Progress,
 ) -> None:
-    """Makes the landmarks of these items; what is wrong with a video goes to `failures`."""
+    """Extracts the landmarks of these items; what is wrong with a video goes to `failures`."""
     extractions = [listed[item.id].extraction for item in items]
     for extraction in extractions:
         extraction.file.parent.mkdir(parents=True, exist_ok=True)
@@ -252,22 +240,17 @@ def _read(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -
     seconds = landmarks.times * video.time_unit
     count = math.floor((seconds[-1] - seconds[0]) * fps + ROUNDING) + 1
     resampled = replace(landmarks, times=seconds).at(seconds[0] + np.arange(count) / fps)
-    return Sequence(
-        row.id,
-        row.split,
-        row.signer,
+    return row.sequence(
         resampled.features[:, columns_of(layout)],
         resampled.presence,
-        row.labels,
         _resampled_segments(row.segments, seconds, fps, count),
-        row.text,
     )
 
 
 def _resampled_segments(
     segments: list[Segment], seconds: np.ndarray, fps: float, count: int
 ) -> list[Segment]:
-    """Segments in frames of the video become segments in the `count` frames of the corpus."""
+    """Converts segments from frames of the video to the `count` frames of the corpus."""
     beyond = [segment for segment in segments if segment.end > len(seconds)]
     if beyond:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which findings the features of a corpus give rise to, seen in one pass over all of them."""
+"""Checks the features of a corpus, from the figures of one pass over all of them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.findings import Finding
-from slr_accel.inspection.content_pass import Content
+from slr_accel.inspection.content import Content
 from slr_accel.inspection.row_checks import MAX_EXAMPLES, counted, examples, ids_of
 
 UNMARKED_SHARE = 0.01
 BROKEN_SHARE = 0.9
 FAR_VALUES = 100
-"""Times a block's usual size. The largest values of real sequences differ by a factor of 2."""
+"""A sequence's largest value is suspicious at this multiple of the usual one; real ones reach 2."""
 MIN_VOTES = 5
-"""Decided hands that it takes to call a sequence's hands swapped."""
+"""Clear cases needed to call the hands of a sequence swapped."""
 
 
 def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
-    """What reading the features shows."""
+    """Yields what is wrong with values, hands, segments and blocks."""
     if content.non_finite:
         total = sum(content.non_finite.values())
         yield Finding(
             "error",
             "non_finite",
             f"{total} values are NaN or infinite, in {counted(content.non_finite, 'sequence')}: "
-            f"{ids_of(corpus, list(content.non_finite))}. Repair the source and prepare anew.",
+            f"{ids_of(corpus, list(content.non_finite))}.",
+            "Repair the source and prepare anew.",
         )
     yield from _same_content(corpus, content)
     yield from _broken(corpus, content)
@@ -62,15 +63,16 @@ def _same_content(corpus: Corpus, content: Content) -> Iterator[Finding]:
         yield Finding(
             "error",
             "split_overlap",
-            f"{counted(across, 'recording')} in more than one split: {examples(across)}. Keep each "
-            "in one split: a score on what was trained on means nothing.",
+            f"{counted(across, 'recording')} in more than one split: {examples(across)}.",
+            "Keep each in one split: a score on what was trained on means nothing.",
         )
     if within:
         yield Finding(
             "note",
             "repeated_content",
             f"{counted(within, 'recording')} more than once in a split: {examples(within)}. "
-            "They count more than others in training and scores; remove them if not meant.",
+            "They count more than others in training and scores.",
+            "Remove them unless they are wanted.",
         )
 
 
@@ -82,8 +84,8 @@ def _broken(corpus: Corpus, content: Content) -> Iterator[Finding]:
             "warning",
             "broken_sequence",
             f"{counted(broken, 'sequence')} empty or without any change in {BROKEN_SHARE:.0%} of "
-            f"the frames or more: {ids_of(corpus, broken)}. There is nothing in them to recognise; "
-            "look at their source, and leave them out.",
+            f"the frames or more: {ids_of(corpus, broken)}. There is nothing in them to recognise.",
+            "Look at their source, and leave them out.",
         )
 
 
@@ -101,7 +103,8 @@ def _swapped_hands(corpus: Corpus, content: Content) -> Iterator[Finding]:
         "warning",
         "swapped_hands",
         f"The left hand lies at the pose's right wrist, or the right hand at its left one, in "
-        f"{where}: {ids_of(corpus, swapped)}. {advice}, and prepare the corpus anew.",
+        f"{where}: {ids_of(corpus, swapped)}.",
+        f"{advice}, and prepare the corpus anew.",
     )
 
 
@@ -112,8 +115,9 @@ def _stray_segments(corpus: Corpus, content: Content) -> Iterator[Finding]:
             "note",
             "stray_segments",
             f"{counted(stray, 'sequence')} whose segments do not follow the labels, one for each, "
-            f"in order and without overlap: {ids_of(corpus, stray)}. --crop_probability leaves "
-            "them whole; correct labels or segments, and prepare the corpus anew.",
+            f"in order and without overlap: {ids_of(corpus, stray)}. They are never cropped "
+            "(--crop_probability).",
+            "Correct labels or segments, and prepare the corpus anew.",
         )
 
 
@@ -128,8 +132,8 @@ def _far_values(corpus: Corpus, content: Content) -> Iterator[Finding]:
                 "warning",
                 "far_values",
                 f"{counted(far, 'sequence')} with values up to {np.nanmax(largest):.3g} in block "
-                f"{block.name}, where {usual:.3g} is usual: {ids_of(corpus, far)}. Look at their "
-                "source: another unit, or a mark of what is missing?",
+                f"{block.name}, where {usual:.3g} is usual: {ids_of(corpus, far)}.",
+                "Look at their source: are they in another unit, or do they mark missing points?",
             )
 
 
@@ -143,7 +147,7 @@ def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "absent_block",
-                f"Block {block.name} is absent from every frame: nothing can be learned from it. "
+                f"Block {block.name} is absent from every frame: nothing can be learned from it.",
                 "Check whether the source has it, and how it marks absence (--missing, where the "
                 "importer has it), or leave the block out.",
             )
@@ -152,7 +156,8 @@ def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
                 "warning",
                 "constant_block",
                 f"Block {block.name} has the same values in every frame: nothing can be learned "
-                "from it. Check the source, or leave the block out.",
+                "from it.",
+                "Check the source, or leave the block out.",
             )
         else:
             names = [
@@ -164,7 +169,8 @@ def _blocks(corpus: Corpus, content: Content) -> Iterator[Finding]:
                     "warning",
                     "unmarked_absence",
                     f"All values of block {block.name} are 0 in {zero / present:.0%} of the frames "
-                    "that count as detected. If zeros mark absence, prepare with --missing zeros, "
+                    "that count as detected.",
+                    "If zeros mark absence, prepare with --missing zeros, "
                     "where the importer has it.",
                 )
     if still:

@@ -1,4 +1,4 @@
-"""What is in a corpus, in figures, and what is wrong with it, in findings."""
+"""Describes a corpus in figures, and what is wrong with it in findings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from slr_accel.corpus.format import Shard, sha256
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
-from slr_accel.findings import SEVERITIES, Finding
+from slr_accel.findings import Finding, worst_first
+from slr_accel.inspection.content import Content, read_content
 from slr_accel.inspection.content_checks import content_findings
-from slr_accel.inspection.content_pass import Content, survey
 from slr_accel.inspection.row_checks import OUTPUT_STRIDES, row_findings
 from slr_accel.loading.plan import alignable, required_output_length
 from slr_accel.progress import Progress
@@ -31,18 +31,17 @@ def inspect_corpus(
         track: wraps an iterable to show progress.
 
     Returns:
-        `ok` (no finding is an error), `findings` ({severity, code, message}), `splits` (figures by
-        split), `presence` (share of frames by block), `histograms`, and what corpus.json says.
+        `ok` (no finding is an error), `findings` ({severity, code, message, cure}), `splits`
+        (figures by split), `presence` (share of frames by block), `histograms`, and what
+        corpus.json says.
     """
     required = required_lengths(corpus)
     findings = list(row_findings(corpus, required, signer_independent))
     damaged: dict[int, str] = {}
     rows = _rows_of_sound_shards(corpus, damaged)
-    content = survey(corpus, track(rows, "reading", len(corpus.rows)))
-    for number, reason in damaged.items():
-        findings.insert(0, _damaged_shard(corpus.info.shards[number], reason))
-    findings += content_findings(corpus, content)
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    content = read_content(corpus, track(rows, "reading", len(corpus.rows)))
+    damage = [_damaged_shard(corpus.info.shards[n], reason) for n, reason in damaged.items()]
+    findings = [*damage[::-1], *findings, *content_findings(corpus, content)]
     return {
         "ok": all(finding.severity != "error" for finding in findings),
         "corpus": corpus.address,
@@ -60,7 +59,7 @@ def inspect_corpus(
             "frames": histogram(corpus.rows.frames),
             "labels": histogram(np.diff(corpus.rows.label_offsets)),
         },
-        "findings": [vars(finding) for finding in findings],
+        "findings": [finding.to_json() for finding in worst_first(findings)],
     }
 
 
@@ -74,7 +73,7 @@ def required_lengths(corpus: Corpus) -> np.ndarray:
 
 
 def _rows_of_sound_shards(corpus: Corpus, damaged: dict[int, str]) -> Iterator[int]:
-    """Rows shard by shard, as a remote corpus is read best; notes why others cannot be trusted."""
+    """Yields rows shard by shard, as a remote corpus is read best; notes damaged shards."""
     for number in range(len(corpus.info.shards)):
         reason = _damage(corpus, number)
         if reason:
@@ -101,8 +100,8 @@ def _damaged_shard(shard: Shard, reason: str) -> Finding:
     return Finding(
         "error",
         "damaged_shard",
-        f"{shard.file} ({shard.sequences} sequences): {reason}. Copy it again, or prepare the "
-        "corpus anew; its sequences were not looked at.",
+        f"{shard.file} ({shard.sequences} sequences): {reason}. Its sequences were not checked.",
+        "Copy it again, or prepare the corpus anew.",
     )
 
 
@@ -153,20 +152,15 @@ def histogram(values: np.ndarray, bins: int = 10) -> list[dict[str, int]]:
         return []
     low, high = int(values.min()), int(values.max())
     width = -(-(high - low + 1) // bins)
-    return list(_bins(values, low, high, width))
-
-
-def _bins(values: np.ndarray, low: int, high: int, width: int) -> Iterator[dict[str, int]]:
-    for start in range(low, high + 1, width):
-        inside = (values >= start) & (values < start + width)
-        yield {"from": start, "to": min(start + width - 1, high), "count": int(inside.sum())}
+    counts = np.bincount((values - low) // width)
+    return [
+        {"from": start, "to": min(start + width - 1, high), "count": int(count)}
+        for start, count in zip(range(low, high + 1, width), counts, strict=True)
+    ]
 
 
 def _presence(corpus: Corpus, content: Content) -> dict[str, float | None]:
-    names = [block.name for block in corpus.layout.blocks]
-    if not content.frames:
-        return dict.fromkeys(names)
     return {
-        name: float(frames / content.frames)
-        for name, frames in zip(names, content.present_frames, strict=True)
+        name: float(frames / content.frames) if content.frames else None
+        for name, frames in zip(corpus.layout.slices, content.present_frames, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Which findings the row table gives rise to: what is wrong, where, and what to do about it."""
+"""Checks the row table and corpus.json of a corpus, without reading its features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
-from slr_accel.corpus.split_names import as_written, how_to_validate
+from slr_accel.corpus.split_names import hint_at_case, how_to_validate
 from slr_accel.findings import Finding
 from slr_accel.layouts.face_mesh import FACE_POINTS, REFINED_FACE_POINTS, explain_refined
 from slr_accel.loading.plan import alignable
@@ -22,7 +22,7 @@ OUTPUT_STRIDES = (1, 2, 4)
 def row_findings(
     corpus: Corpus, required: np.ndarray, signer_independent: bool
 ) -> Iterator[Finding]:
-    """What corpus.json and the row table show.
+    """Yields what is wrong with rows, splits, signers and labels.
 
     Args:
         required: [N] output steps CTC needs for each row.
@@ -48,8 +48,9 @@ def row_findings(
         yield Finding(
             "note",
             "no_frame_rate",
-            "The frame rate is unknown, so hours are unknown and motion counts per frame instead "
-            "of per second; prepare with --fps to mix it with corpora of other rates.",
+            "The frame rate is unknown: hours are unknown, and velocity is measured per frame "
+            "instead of per second.",
+            "Prepare with --fps to use it together with corpora of other rates.",
         )
 
 
@@ -62,14 +63,14 @@ def _splits(names: list[str]) -> Iterator[Finding]:
             "warning",
             "no_train_split",
             f"{found}: without a split `train` this corpus can be evaluated on, but not trained "
-            f"on{as_written('train', names)}.",
+            f"on{hint_at_case('train', names)}.",
         )
     elif "dev" not in names:
         yield Finding(
             "warning",
             "no_dev_split",
-            f"{found}, but training validates on `dev`{as_written('dev', names)}. To train on this "
-            f"corpus, {how_to_validate('dev', names)}.",
+            f"{found}, but training validates on `dev`{hint_at_case('dev', names)}.",
+            f"To train on this corpus, {how_to_validate('dev', names)}.",
         )
 
 
@@ -79,8 +80,9 @@ def _refined_face(corpus: Corpus) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "refined_face",
-            f"{explain_refined('Block face has')}, unless they are meant. Models and corpora of "
-            f"its usual {len(FACE_POINTS)} do not fit this one.",
+            f"Block face has {REFINED_FACE_POINTS} points. Models and corpora of the usual "
+            f"{len(FACE_POINTS)} do not fit this one.",
+            f"{explain_refined('These are')}, unless they are wanted.",
         )
 
 
@@ -91,7 +93,7 @@ def _duplicate_ids(corpus: Corpus) -> Iterator[Finding]:
         yield Finding(
             "error",
             "duplicate_id",
-            f"{counted(twice, 'id')} stand for more than one sequence: {examples(twice)}. "
+            f"{counted(twice, 'id')} stand for more than one sequence: {examples(twice)}.",
             "Give every sequence an id of its own and prepare the corpus anew.",
         )
 
@@ -103,28 +105,29 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "error",
             "no_frames",
-            f"{counted(empty, 'sequence')} without a frame: {ids_of(corpus, empty)}. "
+            f"{counted(empty, 'sequence')} without a frame: {ids_of(corpus, empty)}.",
             "Remove them from the source and prepare the corpus anew.",
         )
     without: dict[str, list[int]] = defaultdict(list)
     for row in np.flatnonzero(required == 0).tolist():
         without[corpus.rows.split(row)].append(row)
     for split, unlabelled in without.items():
+        found = f"of {split} without labels: {ids_of(corpus, unlabelled)}."
         if split == "train":
             yield Finding(
                 "error",
                 "no_labels",
-                f"{counted(unlabelled, 'train sequence')} without labels: "
-                f"{ids_of(corpus, unlabelled)}. Label them, or move them to another split.",
+                f"{counted(unlabelled, 'sequence')} {found}",
+                "Label them, or move them to another split.",
             )
         else:
-            meant = len(unlabelled) == len(corpus.rows.of_split(split)) and split != "dev"
+            is_whole = len(unlabelled) == len(corpus.rows.of_split(split))
             yield Finding(
-                "note" if meant else "warning",
+                "note" if is_whole and split != "dev" else "warning",
                 "unlabelled",
-                f"{counted(unlabelled, 'sequence')} of {split} without labels: "
-                f"{ids_of(corpus, unlabelled)}. `predict` transcribes the split; to train with it "
-                "as validation, or to score on it, label them or move them to another.",
+                f"{counted(unlabelled, 'sequence')} {found}",
+                "`predict` transcribes the split; to validate or to score on it, label them or "
+                "move them to another.",
             )
     fits, _ = alignable(frames, required, 1)
     too_short = np.flatnonzero(~fits & (frames > 0))
@@ -135,12 +138,13 @@ def _impossible_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
             "unalignable",
             f"{counted(too_short, 'sequence')} shorter than their labels, which CTC cannot align "
             f"at any stride: {ids_of(corpus, too_short)}. {corpus.rows.id(row)} has {frames[row]} "
-            f"frames and needs {required[row]}. Check whether frames and labels belong together.",
+            f"frames and needs {required[row]}.",
+            "Check whether frames and labels belong together.",
         )
 
 
 def _short_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
-    """What a stride is too much for, of what can be aligned at all."""
+    """Yields, by stride, the rows that CTC cannot align at it, but at stride 1."""
     frames = corpus.rows.frames
     possible, _ = alignable(frames, required, 1)
     for stride in OUTPUT_STRIDES[1:]:
@@ -151,8 +155,9 @@ def _short_rows(corpus: Corpus, required: np.ndarray) -> Iterator[Finding]:
                 "warning",
                 f"unalignable_stride_{stride}",
                 f"{counted(short, 'sequence')} too short for CTC at --output_stride {stride}: "
-                f"{ids_of(corpus, short)}. Training leaves them out, and scores count what is "
-                "missed; a smaller stride keeps them.",
+                f"{ids_of(corpus, short)}. Training leaves them out; in scores their missed labels "
+                "count as errors.",
+                "Use a smaller stride to keep them.",
             )
 
 
@@ -168,15 +173,15 @@ def _shared_signers(corpus: Corpus, signer_independent: bool) -> Iterator[Findin
         if len(splits) > 1
     ]
     if shared:
-        advice = (
-            "Move each to one split."
-            if signer_independent
-            else "Scores say little about unseen signers; --signer_independent makes this an error."
-        )
         yield Finding(
             "error" if signer_independent else "note",
             "signer_overlap",
-            f"{counted(shared, 'signer')} in more than one split: {examples(shared)}. {advice}",
+            f"{counted(shared, 'signer')} in more than one split: {examples(shared)}. Scores say "
+            "little about unseen signers.",
+            "Move each to one split."
+            if signer_independent
+            else "Where that matters, move each to one split; --signer_independent makes this an "
+            "error.",
         )
 
 
@@ -186,34 +191,38 @@ def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:
     for split in corpus.rows.split_names:
         of_split = corpus.rows.labels_of_split(split)
         unseen = of_split[~np.isin(of_split, known)]
+        if not len(unseen):
+            continue
         names = [corpus.info.labels[i] for i in np.unique(unseen)]
         alike = [name for name in names if normalize("NFC", name) in composed]
         form = (
-            f" {examples(alike)}: train has the same in another Unicode form, as file names of a "
+            f"{examples(alike)}: train has the same in another Unicode form, as file names of a "
             "Mac are; write all in one (NFC)."
             if alike
             else ""
         )
-        if len(unseen) and len(unseen) == len(of_split):
+        if len(unseen) == len(of_split):
             yield Finding(
                 "warning",
                 "unseen_labels",
                 f"None of the labels of {split} occurs in train: {examples(names)}. Each will "
-                "count as an error: check whether both are written the same way (upper and lower "
-                f"case, spelling), and whether train has a sequence of each.{form}",
+                "count as an error.",
+                "Check whether both are written the same way (upper and lower case, spelling), and "
+                f"whether train has a sequence of each. {form}".strip(),
             )
-        elif len(unseen):
+        else:
             yield Finding(
                 "note",
                 "unseen_labels",
                 f"{counted(names, 'label')} of {split} never occur in train: {examples(names)}. "
                 f"They are {len(unseen)} of {len(of_split)} tokens "
-                f"({len(unseen) / len(of_split):.1%}), and each will count as an error.{form}",
+                f"({len(unseen) / len(of_split):.1%}), and each will count as an error.",
+                form,
             )
 
 
 def _alike_labels(corpus: Corpus) -> Iterator[Finding]:
-    """Labels that are one to the eye, or but for upper and lower case."""
+    """Yields labels that look the same, or differ in upper and lower case alone."""
     of_look: dict[str, list[str]] = defaultdict(list)
     for label in corpus.info.labels:
         visible = "".join(c for c in normalize("NFC", label) if category(c) != "Cf")
@@ -226,8 +235,8 @@ def _alike_labels(corpus: Corpus) -> Iterator[Finding]:
             "warning" if unseen else "note",
             "alike_labels",
             f"{counted(alike, 'label')} written in more than one way: {examples(shown)}. Each way "
-            "is learned and scored as a gloss of its own; write them alike (in Unicode's form NFC) "
-            "where the same is meant.",
+            "is learned and scored as a gloss of its own.",
+            "Write them alike (in Unicode's form NFC) where the same is meant.",
         )
 
 

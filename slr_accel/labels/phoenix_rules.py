@@ -1,7 +1,7 @@
-"""What the field's scripts make of PHOENIX glosses before they are compared.
+"""Cleans PHOENIX glosses by the rules of the official evaluation scripts.
 
 The rules are those of `evaluation/` in the releases of RWTH-PHOENIX-Weather 2014 and 2014T (Koller,
-Forster and Ney, CVIU 2015; Camgoz et al., CVPR 2018). There they run over lines of a file; here a
+Forster and Ney, CVIU 2015; Camgoz et al., CVPR 2018). There they apply to lines of a file; here a
 line is the words of a sentence, or, as in a CTM file, a single word.
 """
 
@@ -11,7 +11,7 @@ import re
 from itertools import groupby
 
 Rule = tuple[str, str]
-"""A pattern and what takes its place, everywhere in the line."""
+"""A pattern and its replacement, everywhere in the line."""
 
 _WIE_AUSSEHEN: Rule = (r"WIE AUSSEHEN", "WIE-AUSSEHEN")
 # One pass cannot join a letter to both neighbours, so the scripts take several.
@@ -49,11 +49,11 @@ _FILTERED_973 = ("__", "loc-", "cl-", "lh-", "rh-", "IX", "WG", "$GEST", "PLUSPL
 
 
 def clean_2014(words: list[str]) -> list[str]:
-    """A PHOENIX-2014 sentence as annotated -> its glosses as the references have them.
+    """Cleans an annotated PHOENIX-2014 sentence to the glosses of the references.
 
-    A mark that goes leaves a gap: `LOCH __LEFTHAND__ LOCH` becomes `LOCH LOCH`. So what is clean
-    must not be cleaned again, which would leave one LOCH. In a single word nothing can be joined or
-    merged: it becomes what the scripts make of a line of a CTM file.
+    A removed mark leaves a gap: `LOCH __LEFTHAND__ LOCH` becomes `LOCH LOCH`. Cleaning that again
+    would merge the two. A single word is cleaned as a line of a CTM file, where there is nothing to
+    join or merge.
     """
     # The line begins with a space, since in the scripts' files a sentence follows other fields.
     line = _apply(_RULES_2014, " " + " ".join(words))
@@ -61,11 +61,11 @@ def clean_2014(words: list[str]) -> list[str]:
 
 
 def clean_2014t(words: list[str]) -> list[str]:
-    """A PHOENIX-2014T sentence as annotated -> its glosses as they are compared.
+    """Cleans an annotated PHOENIX-2014T sentence to the glosses that are compared.
 
-    Unlike in 2014, what goes leaves no gap, all equal neighbours become one, and only what begins
-    or ends a word is stripped. Cleaning twice is cleaning once, but for odd words (`cl-loc-X`) and
-    some spellings with NN.
+    Unlike in 2014, a removed word leaves no gap, equal neighbours become one, and only prefixes and
+    suffixes of words are stripped. Cleaning again changes nothing, except odd words (`cl-loc-X`)
+    and some spellings with NN.
     """
     kept = (_apply(_WORD_2014T, word) for word in words if not _DROPPED_2014T.fullmatch(word))
     line = _apply((_WIE_AUSSEHEN, *_SPELLING), " " + " ".join(filter(None, kept)))
@@ -73,7 +73,7 @@ def clean_2014t(words: list[str]) -> list[str]:
 
 
 def filter_973(words: list[str]) -> list[str]:
-    """The words that the list of 972 glosses keeps, unchanged.
+    """Keeps, unchanged, the words of the published list of 972 glosses.
 
     With the blank these are 973 outputs: the train split of the signer-independent PHOENIX-2014
     without marks, classifiers, pointing, `loc-` and single letters.

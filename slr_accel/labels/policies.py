@@ -1,25 +1,25 @@
-"""What a run makes of the labels as annotated: its label policy.
+"""Applies a run's label policy to the labels as annotated.
 
-A policy has two sides. Training needs tokens, one CTC output each; scoring compares words. They
-differ where a policy trains on less than is scored, or spells words in characters.
+Training needs tokens, one CTC output each; scoring compares words. The two differ where a policy
+trains on fewer words than it scores, or spells words in characters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 from slr_accel.labels.phoenix_rules import clean_2014, clean_2014t, filter_973
 
 LabelPolicy = Literal["raw", "phoenix2014", "phoenix2014t", "filtered973", "characters"]
 LABEL_POLICIES: tuple[str, ...] = get_args(LabelPolicy)
+CLEANING = {"phoenix2014": clean_2014, "phoenix2014t": clean_2014t}
 WORD_SEPARATOR = "|"
-"""Between the words of a sentence in characters, as in wav2letter and wav2vec 2.0: it can be seen
-in a vocabulary, a log and a CTM file, where a space cannot."""
+"""Separates words that are spelled in characters, as in wav2letter and wav2vec 2.0. Unlike a space,
+it is visible in a vocabulary, a log and a CTM file."""
 
 
 class Span(NamedTuple):
-    """A word, and which tokens [start, end) spell it."""
+    """A word, and the tokens [start, end) that spell it."""
 
     word: str
     start: int
@@ -33,7 +33,7 @@ def check_policy(policy: str) -> None:
 
 
 def train_labels(policy: str, words: list[str]) -> list[str]:
-    """The tokens a sequence is trained on, from its labels as annotated.
+    """The tokens that a sequence is trained on, from its labels as annotated.
 
     - `raw`: the labels themselves.
     - `phoenix2014`, `phoenix2014t`: cleaned by the rules of the corpus.
@@ -50,23 +50,19 @@ def train_labels(policy: str, words: list[str]) -> list[str]:
                 "label policy characters; rename it when preparing the corpus"
             )
         return spelled(policy, words)
-    rules: dict[str, Callable[[list[str]], list[str]]] = {
-        "phoenix2014": clean_2014,
-        "phoenix2014t": clean_2014t,
-        "filtered973": filter_973,
-    }
+    rules = {**CLEANING, "filtered973": filter_973}
     return rules[policy](words) if policy in rules else words
 
 
 def reference_labels(policy: str, sentences: list[list[str]]) -> list[list[str]]:
     """The words that the sentences of a split are scored on, from their labels as annotated.
 
-    What a policy filters is scored all the same: `filtered973` is held to cleaned references. A
-    split whose every word is clean already, as PHOENIX' own dev and test references are, stays as
-    it is: cleaned again, five of its sentences would lose true repeats and spelled letters.
+    Words that a policy leaves out in training are scored: `filtered973` has cleaned references. A
+    split of clean words, as PHOENIX' own dev and test references are, stays unchanged: cleaning it
+    again would remove true repeats and spelled letters from five sentences.
     """
     check_policy(policy)
-    rules = {"phoenix2014": clean_2014, "filtered973": clean_2014, "phoenix2014t": clean_2014t}
+    rules = {**CLEANING, "filtered973": clean_2014}
     if policy not in rules:
         return sentences
     clean = rules[policy]
@@ -81,12 +77,12 @@ def spelled(policy: str, words: list[str]) -> list[str]:
 
 
 def separator(policy: str) -> list[str]:
-    """The tokens between two sentences that are joined to one."""
+    """The tokens between two sentences that are joined."""
     return [WORD_SEPARATOR] if policy == "characters" else []
 
 
 def word_spans(policy: str, tokens: list[str]) -> list[Span]:
-    """The words that tokens spell. Separators that separate nothing are passed over."""
+    """The words that tokens spell. Separators without words between them are ignored."""
     if policy != "characters":
         return [Span(token, i, i + 1) for i, token in enumerate(tokens)]
     spans, start = [], 0

@@ -1,4 +1,4 @@
-"""Which output stands for which label: made from the train split, kept with the run."""
+"""Maps labels to model outputs: the vocabulary of a run, made from its train split."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
 
 from slr_accel.files import write_whole
-from slr_accel.labels.policies import check_policy, separator
+from slr_accel.labels.policies import LabelPolicy, separator
 
 BLANK = 0
 
@@ -34,7 +37,7 @@ class Vocabulary:
         return token in self._ids
 
     def encode(self, labels: Iterable[str]) -> list[int]:
-        """Ids of labels that are all known (KeyError else: only train labels are encoded)."""
+        """Ids of train labels. Raises KeyError for an unknown label."""
         return [self._ids[label] for label in labels]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
@@ -46,29 +49,28 @@ class Vocabulary:
 
     @staticmethod
     def load(path: Path) -> Vocabulary:
-        """Raises ValueError naming the file where it is no vocabulary."""
+        """Raises ValueError that names the file where it is no vocabulary."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            tokens, blank = data["tokens"], data["blank"]
-            policy = data["label_policy"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            form = _Form.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path}: not a vocabulary ({error})") from None
-        texts = isinstance(tokens, list) and all(isinstance(t, str) for t in tokens)
-        if blank != BLANK or not texts or len(set(tokens)) < len(tokens):
-            raise ValueError(
-                f"{path}: tokens must be a list of texts, each once, and blank must be {BLANK}"
-            )
-        try:
-            check_policy(policy)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        return Vocabulary(tuple(tokens), policy)
+        if len(set(form.tokens)) < len(form.tokens):
+            raise ValueError(f"{path}: not a vocabulary (it has a token twice)")
+        return Vocabulary(form.tokens, form.label_policy)
+
+
+class _Form(BaseModel):
+    """The content of a vocabulary's file."""
+
+    blank: Literal[0]
+    label_policy: LabelPolicy
+    tokens: tuple[str, ...]
 
 
 def build_vocabulary(train_labels: Iterable[list[str]], label_policy: str) -> Vocabulary:
-    """The vocabulary of a run, from the train split's labels after the policy.
+    """Makes the vocabulary of a run from the train split's labels after the policy.
 
-    What separates words is always in it: sentences of one word each may be joined in training.
+    The separator of words is always in it: sentences of one word may be joined in training.
 
     Raises:
         ValueError: there are no labels.

@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh of 468 points: their names, contours, and which mirror each other.
+"""Describes MediaPipe's face mesh of 468 points: names, contours and mirror images.
 
 The contours are the FACEMESH_* lists of MediaPipe 0.10.21, each written along its line
 (python/solutions/face_mesh_connections.py). Left and right are the person's own.
@@ -7,9 +7,9 @@ The contours are the FACEMESH_* lists of MediaPipe 0.10.21, each written along i
 from __future__ import annotations
 
 REFINED_FACE_POINTS = 478
-"""With refine_face_landmarks: the mesh, and the irises after it."""
+"""Points of a refined face (refine_face_landmarks): the mesh, then the irises."""
 FACE_POINTS = tuple("nose" if i == 1 else f"point_{i}" for i in range(468))
-"""By MediaPipe's numbers; only the tip of the nose has a name."""
+"""In MediaPipe's order; only the tip of the nose has a name."""
 IRIS_POINTS = REFINED_FACE_POINTS - len(FACE_POINTS)
 
 _OUTER_LIPS = (
@@ -48,7 +48,7 @@ _MIDDLE = (
 
 
 def explain_refined(subject: str) -> str:
-    """What to do about a face with the irises: a sentence that begins with who has one."""
+    """Words for a message: the cure for refined landmarks, which `subject` has."""
     return (
         f"{subject} {REFINED_FACE_POINTS} points, MediaPipe's refined landmarks "
         f"(refine_face_landmarks): leave out the last {IRIS_POINTS} points of the face, the irises"
@@ -56,8 +56,8 @@ def explain_refined(subject: str) -> str:
 
 
 def _mirrored() -> dict[str, str]:
-    # MediaPipe's canonical_face_model.obj (modules/face_geometry/data) is symmetric: beside those
-    # in the middle, first come the points of the right side, then the left's in the same order.
+    # MediaPipe's canonical_face_model.obj (modules/face_geometry/data) is symmetric: apart from the
+    # middle, the points of the right side come first, then those of the left in the same order.
     sides = [name for i, name in enumerate(FACE_POINTS) if i not in _MIDDLE]
     half = len(sides) // 2
     other = dict(zip(sides, sides[half:] + sides[:half], strict=True))
@@ -65,4 +65,4 @@ def _mirrored() -> dict[str, str]:
 
 
 MIRRORED = _mirrored()
-"""The point that each becomes in a mirror."""
+"""{point: its mirror image}"""

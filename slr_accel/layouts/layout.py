@@ -1,22 +1,22 @@
-"""What the columns of a sequence mean: named blocks of points, each point with its axes.
+"""Describes what the columns of a sequence mean: named blocks of points, each with its axes.
 
-Columns run block by block, point by point, axis by axis. Nothing else in the project knows a column
-number: code asks the layout for a block or a point by its name.
+Columns run block by block, point by point, axis by axis. No other code knows a column number: it
+asks the layout for a block or a point by name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 from slr_accel.files import is_unicode
 from slr_accel.layouts.face_mesh import FACE_POINTS, IRIS_POINTS, explain_refined
-from slr_accel.layouts.layout_form import form_problems
+from slr_accel.layouts.layout_form import LayoutForm, read_form
 
 COORDINATES = ("x", "y", "z")
 AXES = (*COORDINATES, "confidence", "value")
-MISSING_MARKERS = ("zeros", "nan", "none")
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Block:
 
     @property
     def is_planar(self) -> bool:
-        """Its points have x and y."""
+        """Whether its points have x and y."""
         return {"x", "y"} <= set(self.axes)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a corpus in column order, and what positions are measured from.
+    """The blocks of a corpus in column order, and the points that positions are measured from.
 
     `origin` names the points whose mean is the centre of the body; `scale` names two points whose
-    distance is the unit of length. Both may be empty: then only train statistics normalise.
+    distance is the unit of length. Both may be empty: then train statistics alone normalise.
     """
 
     blocks: tuple[Block, ...]
@@ -76,15 +76,13 @@ class Layout:
             raise ValueError("this layout cannot be used: " + "; ".join(problems))
 
     def _reference_problems(self, field: str, reference: str) -> list[str]:
-        block = reference.partition(".")[0]
-        known = {b.name: b for b in self.blocks}
+        named = f"{field} names {reference!r}, "
         if not self.has_point(reference):
-            return [f"{field} names {reference!r}, which is not a BLOCK.POINT of this layout"]
-        if field == "scale" and not known[block].is_planar:
-            return [f"scale names {reference!r}, whose block has not both x and y"]
-        if not known[block].coordinates:
-            return [f"{field} names {reference!r}, whose block has no x, y or z"]
-        return []
+            return [named + "which is not a BLOCK.POINT of this layout"]
+        block = self.block(reference.partition(".")[0])
+        if field == "scale" and not block.is_planar:
+            return [named + "whose block has not both x and y"]
+        return [] if block.coordinates else [named + "whose block has no x, y or z"]
 
     @property
     def columns(self) -> int:
@@ -94,11 +92,8 @@ class Layout:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """The columns of each block, by name."""
-        result, start = {}, 0
-        for block in self.blocks:
-            result[block.name] = slice(start, start + block.columns)
-            start += block.columns
-        return result
+        edges = accumulate((block.columns for block in self.blocks), initial=0)
+        return {b.name: slice(*edge) for b, edge in zip(self.blocks, pairwise(edges), strict=True)}
 
     def block(self, name: str) -> Block:
         return next(block for block in self.blocks if block.name == name)
@@ -123,7 +118,7 @@ class Layout:
         )
 
     def hint_at_refined_face(self, columns: int) -> str:
-        """Why `columns` is no number of this layout's, where the face's irises explain it."""
+        """Words for a message where refined face landmarks explain that an array has `columns`."""
         for block in self.blocks:
             refined = columns - self.columns == IRIS_POINTS * len(block.axes)
             if block.points == FACE_POINTS and refined:
@@ -132,13 +127,13 @@ class Layout:
 
     @property
     def origin_axes(self) -> tuple[str, ...]:
-        """Those of x and y in which there is an origin."""
+        """The axes, x and y at most, that all points of the origin have."""
         blocks = [self.block(reference.partition(".")[0]) for reference in self.origin]
         return tuple(a for a in ("x", "y") if blocks and all(a in block.axes for block in blocks))
 
     @property
     def signature(self) -> str:
-        """Short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
+        """A short readable form, e.g. `pose 33xyz, left_hand 21xyz` or `features 13`."""
         return ", ".join(
             f"{b.name} {len(b.points)}"
             + "".join({"confidence": "c", "value": ""}.get(axis, axis) for axis in b.axes)
@@ -160,44 +155,35 @@ class Layout:
     @staticmethod
     def from_json(data: Any) -> Layout:
         """Raises ValueError that says which key is wrong, and of which block."""
-        problems = form_problems(data)
-        if problems:
-            raise ValueError("this layout cannot be used: " + "; ".join(problems))
+        return Layout.from_form(read_form(data))
+
+    @staticmethod
+    def from_form(form: LayoutForm) -> Layout:
         layout = Layout(
-            tuple(Block(b["name"], _names(b["points"]), _names(b["axes"])) for b in data["blocks"]),
-            origin=_names(data.get("origin") or []),
-            scale=_names(data.get("scale") or []),
-            units=str(data.get("units", "unknown")),
+            tuple(Block(b.name, tuple(b.points), tuple(b.axes)) for b in form.blocks),
+            origin=tuple(form.origin or ()),
+            scale=tuple(form.scale or ()),
+            units=form.units,
         )
-        declared = data.get("columns", layout.columns)
-        if declared != layout.columns:
+        if form.columns not in (None, layout.columns):
             raise ValueError(
-                f"the layout declares {declared} columns, but its blocks have {layout.columns}"
+                f"the layout declares {form.columns} columns, but its blocks have {layout.columns}"
             )
         return layout
 
 
-def _names(value: list[Any]) -> tuple[str, ...]:
-    return tuple(map(str, value))
-
-
 def _block_problems(block: Block) -> list[str]:
-    problems = []
-    names = [name for name in (block.name, *block.points) if not is_unicode(name)]
-    if names:
-        problems.append(f"block {block.name!r} has names that are not UTF-8 text: {names}")
-    if not block.name or "." in block.name:
-        problems.append(f"block {block.name!r} needs a name without a dot")
-    if not block.points:
-        problems.append(f"block {block.name!r} has no points")
-    if len(set(block.points)) < len(block.points):
-        problems.append(f"block {block.name!r} names a point twice")
-    if not block.axes or len(set(block.axes)) < len(block.axes):
-        problems.append(f"block {block.name!r} needs axes, each once")
+    foreign = [name for name in (block.name, *block.points) if not is_unicode(name)]
     unknown = [axis for axis in block.axes if axis not in AXES]
-    if unknown:
-        problems.append(f"block {block.name!r} has unknown axes {unknown}; known: {list(AXES)}")
-    return problems
+    problems = {
+        f"has names that are not UTF-8 text: {foreign}": foreign,
+        "needs a name without a dot": not block.name or "." in block.name,
+        "has no points": not block.points,
+        "names a point twice": len(set(block.points)) < len(block.points),
+        "needs axes, each once": not block.axes or len(set(block.axes)) < len(block.axes),
+        f"has unknown axes {unknown}; known: {list(AXES)}": unknown,
+    }
+    return [f"block {block.name!r} {problem}" for problem, holds in problems.items() if holds]
 
 
 def generic_layout(columns: int) -> Layout:

@@ -1,69 +1,90 @@
-"""Whether what JSON holds has the form of a layout: which keys there are, and of which kind."""
+"""Reads a layout from JSON: its keys and the kinds of their values, with all problems at once."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from reprlib import repr as shortened
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-FORM = "a layout is an object with `blocks`, a list of {name, points, axes}"
-BLOCK_KEYS = ("name", "points", "axes", "missing")
-KEYS = ("blocks", "origin", "scale", "units", "columns", "frame_size")
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MissingMarker = Literal["zeros", "nan", "none"]
+"""How a frame marks that a block was not detected."""
+MISSING_MARKERS = get_args(MissingMarker)
+Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+KINDS = {
+    "blocks": "a list of {name, points, axes}",
+    "name": "a text",
+    **dict.fromkeys(("points", "axes", "origin", "scale"), "a list of names"),
+    "missing": ", ".join(MISSING_MARKERS),
+    "units": "a text",
+    "columns": "their number",
+    "frame_size": "[width, height] in pixels",
+}
+"""{key: what its value is, for messages}"""
 LIKENESS = 0.75
-"""`axis` is meant for axes, and `mising` for missing; `frame_rate` is somebody's own."""
+"""`axis` stands for axes, and `mising` for missing; `frame_rate` is a key of the user's own."""
 
 
-def form_problems(data: Any) -> list[str]:
-    """What is wrong with the form of a layout, block by block; [] where nothing is."""
+class BlockForm(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    name: Annotated[str, Field(strict=True)]
+    points: list[str]
+    axes: list[str]
+    missing: MissingMarker = "none"
+
+
+class LayoutForm(BaseModel):
+    """A layout as JSON has it. Other keys are ignored, unless they look like a misspelling."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    blocks: list[BlockForm]
+    origin: list[str] | None = None
+    scale: list[str] | None = None
+    units: str = "unknown"
+    columns: int | None = None
+    frame_size: tuple[Size, Size] | None = None
+
+
+def read_form(data: Any) -> LayoutForm:
+    """Raises ValueError that names every wrong key, and its block."""
     if not isinstance(data, dict):
-        return [f"it is {_kind(data)}; {FORM}"]
-    problems = [_ask(key, meant) for meant, key in _misspelt(data, KEYS).items()]
-    problems += [
-        f"`{key}` is {shortened(data[key])}; give a list of names"
-        for key in ("origin", "scale")
-        if not isinstance(data.get(key) or [], list)
+        kind = KINDS["blocks"]
+        raise ValueError(f"a layout is an object with `blocks`, {kind}, not {shortened(data)}")
+    problems = _misspelt(data, LayoutForm, "")
+    blocks = data["blocks"] if isinstance(data.get("blocks"), list) else []
+    names = [f"block {number}" for number in range(1, len(blocks) + 1)]
+    for number, block in enumerate(blocks):
+        if isinstance(block, dict):
+            if isinstance(block.get("name"), str):
+                names[number] = f"block {block['name']!r}"
+            problems += _misspelt(block, BlockForm, f" of {names[number]}")
+    try:
+        form = LayoutForm.model_validate(data)
+    except ValidationError as error:
+        for e in error.errors():
+            place, key = "the layout", e["loc"][0]
+            if key == "blocks" and len(e["loc"]) > 1:
+                place, key = names[int(e["loc"][1])], (*e["loc"], "", "")[2]
+            value = shortened(data[key] if key == "frame_size" else e["input"])
+            if not key:
+                problems.append(f"{place} is {value}; give {{name, points, axes}}")
+            elif e["type"] == "missing":
+                problems.append(f"{place} has no `{key}`; give {KINDS[str(key)]}")
+            else:
+                problems.append(f"`{key}` of {place} is {value}; give {KINDS[str(key)]}")
+    if problems:
+        raise ValueError("this layout cannot be used: " + "; ".join(dict.fromkeys(problems)))
+    return form
+
+
+def _misspelt(data: dict[str, Any], form: type[BaseModel], where: str) -> list[str]:
+    missing = [key for key in form.model_fields if key not in data]
+    return [
+        f"unknown key {key!r}{where} (did you mean {near[0]}?)"
+        for key in data
+        if key not in form.model_fields
+        and (near := difflib.get_close_matches(key.lower(), missing, 1, LIKENESS))
     ]
-    if not isinstance(data.get("blocks"), list):
-        found = f"`blocks` is {_kind(data['blocks'])}" if "blocks" in data else "it has no `blocks`"
-        return [*problems, f"{found}; {FORM}"]
-    for number, block in enumerate(data["blocks"], 1):
-        name = block.get("name") if isinstance(block, dict) else None
-        place = f"block {name!r}" if isinstance(name, str) else f"block {number}"
-        problems += [f"{place}{text}" for text in _block_problems(block)]
-    return problems
-
-
-def _block_problems(block: Any) -> Iterator[str]:
-    """Each goes on from the block's name."""
-    if not isinstance(block, dict):
-        yield f" is {shortened(block)}, not {{name, points, axes}}"
-        return
-    misspelt = _misspelt(block, BLOCK_KEYS)
-    yield from (f": {_ask(key, meant)}" for meant, key in misspelt.items())
-    for key in ("name", "points", "axes"):
-        if key in misspelt:
-            continue
-        if key not in block:
-            yield f" has no `{key}`"
-        elif key == "name" and not isinstance(block[key], str):
-            yield f": `name` is {shortened(block[key])}; give a text"
-        elif key != "name" and not isinstance(block[key], list):
-            # A text is a sequence of letters, which would pass for names.
-            yield f": `{key}` is {shortened(block[key])}; give a list of names"
-
-
-def _misspelt(data: dict[str, Any], known: tuple[str, ...]) -> dict[str, str]:
-    """{known key that is not there: the one that must be meant for it}"""
-    unknown = [key for key in data if key not in known]
-    near = {key: difflib.get_close_matches(key.lower(), known, 1, LIKENESS) for key in unknown}
-    return {found[0]: key for key, found in near.items() if found and found[0] not in data}
-
-
-def _ask(key: str, meant: str) -> str:
-    return f"unknown key {key!r} (did you mean {meant}?)"
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "a text", dict: "an object", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""What blocks, points and columns become in a mirror: left and right change places."""
+"""Finds the mirror images of blocks, points and columns: left and right change places."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def other_side(name: str) -> str:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where the values of a mirrored sequence come from."""
+    """The sources of a mirrored sequence's values."""
 
     blocks: list[int]
-    """By block, the one whose presence it takes."""
+    """For each block, the block whose presence it takes."""
     columns: list[int]
-    """By column, the one whose value it takes."""
+    """For each column, the column whose value it takes."""
     x_columns: list[int]
-    """Columns whose value is then mirrored about the middle of the body."""
+    """Columns whose values are then mirrored about the middle of the body."""
 
 
 def mirror_of(layout: Layout) -> Mirror:
-    """Raises ValueError naming all that has no mirror image."""
+    """Raises ValueError that names everything without a mirror image."""
     problems = []
     if "x" not in layout.origin_axes:
         problems.append("the layout names no origin with an x to mirror about")
@@ -68,7 +68,7 @@ def mirror_of(layout: Layout) -> Mirror:
 
 
 def _mirrored_points(block: Block, partner: Block) -> list[str] | None:
-    """The point of `partner` that each becomes; None where they are numbered."""
+    """The mirror image in `partner` of each point; None where points are numbered."""
     if block.points == FACE_POINTS:
         return [MIRRORED[point] for point in block.points]
     if block is partner and any(_NUMBERED.fullmatch(point) for point in block.points):
@@ -77,7 +77,7 @@ def _mirrored_points(block: Block, partner: Block) -> list[str] | None:
 
 
 def _other_conventions(layout: Layout) -> list[str]:
-    """Pairs that an l and an r tell apart (LShoulder, lh): as they are, they would stay."""
+    """Refuses pairs such as LShoulder and RShoulder, which would not change places."""
     problems = []
     points = {f"block {block.name!r}": block.points for block in layout.blocks}
     for where, names in {"the layout": layout.slices, **points}.items():
@@ -103,7 +103,7 @@ def _by_letter(name: str) -> list[str]:
 
 
 def _without_sides(layout: Layout) -> list[str]:
-    """A hand by itself or the middle of a body is mirrored in its place; several blocks are not."""
+    """Refuses several blocks without sides; a single hand, or a trunk, is mirrored in its place."""
     if len(layout.blocks) == 1 or any(map(_names_sides, layout.blocks)):
         return []
     return ["no block or point is named left or right, so that nothing would change places"]

@@ -1,17 +1,16 @@
-"""Layouts that are known by name, and those that come in a `layout.json`."""
+"""Makes the layouts that are known by name, and reads those in a `layout.json`."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from slr_accel.layouts.face_mesh import FACE_POINTS
-from slr_accel.layouts.layout import COORDINATES, MISSING_MARKERS, Block, Layout
+from slr_accel.layouts.layout import COORDINATES, Block, Layout
+from slr_accel.layouts.layout_form import MissingMarker, read_form
 
 HAND_POINTS = (
     "wrist",
@@ -27,7 +26,7 @@ HAND_POINTS = (
         for joint in joints
     ),
 )
-"""Of MediaPipe's hands, in its order: the wrist, then each finger from its root to its tip."""
+"""Points of MediaPipe's hands, in its order: the wrist, then each finger from root to tip."""
 POSE_POINTS = (
     *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
     *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
@@ -98,29 +97,26 @@ NAMED_LAYOUTS: dict[str, Callable[[], Layout]] = {
 
 @dataclass(frozen=True)
 class LayoutFile:
-    """A `layout.json`: the layout and how each block of the source marks absence."""
+    """A `layout.json`: the layout, and how each block of the source marks absence."""
 
     layout: Layout
-    missing: dict[str, str]
+    missing: dict[str, MissingMarker]
     frame_size: tuple[float, float] | None
     """Width and height in pixels, where the file gives them: coordinates are divided by it."""
 
 
 def read_layout(name_or_file: str) -> LayoutFile:
-    """A layout by its name or from a `layout.json`. Raises ValueError with the way out."""
+    """Finds a layout by its name, or reads a `layout.json`. Raises ValueError with the cure."""
     if name_or_file in NAMED_LAYOUTS:
-        layout = NAMED_LAYOUTS[name_or_file]()
-        return LayoutFile(layout, {}, None)
+        return LayoutFile(NAMED_LAYOUTS[name_or_file](), {}, None)
     path = Path(name_or_file)
     if not path.is_file():
         names = ", ".join(NAMED_LAYOUTS)
         raise ValueError(f"{name_or_file}: neither a known layout ({names}) nor a file")
     try:
         # utf-8-sig: editors on Windows begin a file with a byte order mark.
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-        layout = Layout.from_json(data)
-        missing = {b["name"]: str(b["missing"]) for b in data["blocks"] if "missing" in b}
-        frame_size = _frame_size(data.get("frame_size"))
+        form = read_form(json.loads(path.read_text(encoding="utf-8-sig")))
+        layout = Layout.from_form(form)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -131,23 +127,4 @@ def read_layout(name_or_file: str) -> LayoutFile:
         raise ValueError(f"{path}: {error}") from None
     except RecursionError:
         raise ValueError(f"{path}: is too deeply nested for a layout") from None
-    bad = [
-        f"`missing` of block {name!r} is {marker!r}"
-        for name, marker in missing.items()
-        if marker not in MISSING_MARKERS
-    ]
-    if bad:
-        raise ValueError(f"{path}: {', '.join(bad)}; it can be {', '.join(MISSING_MARKERS)}")
-    return LayoutFile(layout, missing, frame_size)
-
-
-def _frame_size(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        width, height = map(float, value)
-    except (TypeError, ValueError, OverflowError):
-        width = height = 0.0
-    if not (0 < width < math.inf and 0 < height < math.inf):
-        raise ValueError(f"frame_size is {value!r}; give [width, height] in pixels")
-    return width, height
+    return LayoutFile(layout, {b.name: b.missing for b in form.blocks}, form.frame_size)

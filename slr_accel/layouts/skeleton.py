@@ -1,4 +1,4 @@
-"""Which points of a body are joined, by name: the edges of the graphs that models compute on."""
+"""Lists the bones of body and hands: the edges of the graphs that models compute on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CHAINS = (
     "index_mcp middle_mcp ring_mcp pinky_mcp",
     "middle_mcp middle_pip middle_dip middle_tip",
     "ring_mcp ring_pip ring_dip ring_tip",
-    # MediaPipe draws the mouth and the head loose; here they hang together with the shoulders.
+    # MediaPipe leaves mouth and head unconnected; here they are joined to the shoulders.
     "mouth_left nose mouth_right mouth_left",
     "left_shoulder nose right_shoulder left_shoulder",
     "left_hip right_hip",

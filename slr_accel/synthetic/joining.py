@@ -1,4 +1,4 @@
-"""How recorded signs become one sequence: bodies at one place and size, and ways between signs."""
+"""Joins recorded signs to one sequence: bodies at one place and size, with transitions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from slr_accel.layouts.layout import Layout
 
 TRANSITION_SPEED = 3.0
-"""Shoulder widths a second, the mean of a transition: about 1.1 m/s, a little faster than signs."""
+"""Mean speed in shoulder widths a second: about 1.1 m/s, a little faster than signs."""
 LONGEST_TRANSITION = 2.0
-"""Seconds: where a tracker's spike ends a clip, no hand went that far."""
+"""In seconds: an outlier of a tracker at a clip's end must not make a long one."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,13 @@ class _Body:
 class Joiner:
     """Joins clips of one layout.
 
-    Where the layout names origin and scale points, each clip is shifted and scaled as a whole, so
-    that all bodies stand where they do on average, at their average size. Between two clips comes a
-    transition as long as the wrist that goes farthest needs at `TRANSITION_SPEED`, and no longer
-    than `LONGEST_TRANSITION`, every value moving by minimum jerk (Flash and Hogan, 1985). A block
-    is present in it where it is present on both sides, and absent otherwise.
+    Where the layout names origin and scale points, each clip is shifted and scaled as a whole to
+    the average place and size of all bodies. A transition is as long as the wrist that moves
+    farthest needs at `TRANSITION_SPEED`, at most `LONGEST_TRANSITION`; every value moves by
+    minimum jerk (Flash and Hogan, 1985). A block is present in it if it is present on both sides.
 
-    Without these points (`has_body` is False) there is no common unit of length: clips are joined
-    as they are. So are those of a sentence in none of which the body was seen.
+    Without these points (`has_body` is False), or where no clip of a sentence shows the body, there
+    is no common unit of length: clips are joined without transitions.
     """
 
     def __init__(self, layout: Layout, frames_per_second: float) -> None:
@@ -64,7 +63,7 @@ class Joiner:
         self._reaching = _reaching_points(layout)
 
     def join(self, clips: list[Clip]) -> tuple[Clip, list[tuple[int, int]]]:
-        """One clip of all, and the frames [start, end) of each in it."""
+        """Joins clips to one; returns it, and the frames [start, end) of each in it."""
         bodies = [self._body(clip) for clip in clips]
         seen = [body for body in bodies if body]
         if not seen:
@@ -83,7 +82,7 @@ class Joiner:
         return _concatenated(pieces), _spans(pieces, range(0, len(pieces), 2))
 
     def _body(self, clip: Clip) -> _Body | None:
-        """None where the layout has none, or it was never seen."""
+        """The body of a clip; None where the layout has none, or it was never seen."""
         if not self.has_body:
             return None
         frames = clip.features[clip.presence[:, self._body_blocks].all(axis=1)]
@@ -104,13 +103,13 @@ class Joiner:
         for axis, here, there in zip("xy", body.origin, common.origin, strict=True):
             columns = self._axes == axis
             features[:, columns] = (features[:, columns] - here) * factor + there
-        # Depth is measured from a point of the body already.
+        # Depth is relative to a point of the body already.
         features[:, self._axes == "z"] *= factor
         features[~clip.presence[:, self._column_blocks]] = 0
         return Clip(features, clip.presence)
 
     def _transition(self, before: Clip, after: Clip, unit: float) -> Clip:
-        """What comes between the last frame of one clip and the first of the next."""
+        """The frames between the last one of a clip and the first one of the next."""
         start, end = before.features[-1], after.features[0]
         present = before.presence[-1] & after.presence[0]
         ways = [
@@ -127,7 +126,8 @@ class Joiner:
 
 
 def minimum_jerk(phase: np.ndarray) -> np.ndarray:
-    """How far a reaching hand is after this share of the time (Flash and Hogan, 1985)."""
+    """The share of its way that a reaching hand has gone at this share of the time, 0 to 1
+    (minimum jerk; Flash and Hogan, 1985)."""
     return phase**3 * (10 - 15 * phase + 6 * phase**2)
 
 

@@ -1,7 +1,7 @@
-"""What a person signing would look like to MediaPipe Holistic: a corpus for tests and a first run.
+"""Generates signing as MediaPipe Holistic would see it: a corpus for tests and a first run.
 
-A sentence is a track of hand places and shapes (`synthetic_signs`), moved by a signer's body, seen
-by a camera, and lost here and there by a detector. Everything follows from the seed.
+A sentence is a track of hand places and shapes (`signs`), moved by a signer's body, seen by a
+camera, and sometimes missed by a detector. The seed determines everything.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ import numpy as np
 
 from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.synthetic.joining import minimum_jerk
-from slr_accel.synthetic.signer import (
-    FRAMES_PER_SECOND,
-    LAYOUT,
-    Signer,
-    body_points,
-    make_signers,
-)
+from slr_accel.synthetic.signer import FRAMES_PER_SECOND, LAYOUT, Signer, body_points, make_signers
 from slr_accel.synthetic.signs import (
     HAND_PARAMETERS,
     PATH_STEPS,
@@ -30,8 +24,8 @@ from slr_accel.synthetic.signs import (
 
 WIDTH_OVER_HEIGHT = 4 / 3
 EDGE = 0.03
-"""The detector's guess for a point outside the frame, or so close to its edge: there, with noise
-that does not reach beyond. So all values are inside the frame, as float16 needs it."""
+"""Points beyond the frame, or closer to its edge than this, are detected here: the noise must not
+leave the frame, so that float16 is precise enough."""
 SPLITS = ("train", "dev", "test")
 MOST_FRAMES = 90_000
 """An hour."""
@@ -39,16 +33,16 @@ MOST_FRAMES = 90_000
 
 @dataclass(frozen=True)
 class Performance:
-    """A sentence that a signer is to sign: everything but the signing."""
+    """A sentence that is to be signed."""
 
     id: str
     split: str
     glosses: list[str]
     signers: tuple[Signer, ...]
-    """One of them signs it, drawn by the seed."""
+    """One of them, drawn by the seed, signs it."""
     seed: tuple[int, ...]
     num_frames: int | None = None
-    """None: as long as the signer takes."""
+    """None: as many as the signer needs."""
 
     def __post_init__(self) -> None:
         if self.num_frames is not None and self.num_frames > MOST_FRAMES:
@@ -57,7 +51,7 @@ class Performance:
             )
 
     def sequence(self) -> Sequence:
-        """The same whenever it is called."""
+        """Signs it; the result is the same at every call."""
         rng = np.random.default_rng(self.seed)
         signer = self.signers[rng.integers(len(self.signers))]
         features, presence, segments = perform(
@@ -71,10 +65,10 @@ class Performance:
 def performances(
     num_train: int, num_dev: int, num_test: int, *, seed: int, num_signers: int = 6
 ) -> list[Performance]:
-    """Sentences of the splits train, dev and test; none comes twice, in one split or two.
+    """Draws different sentences for the splits train, dev and test.
 
     All glosses of dev and test occur in train. Raises ValueError where the grammar has too few
-    sentences for the numbers asked.
+    sentences.
     """
     if num_train < 1 or min(num_dev, num_test) < 0 or num_signers < 1 or seed < 0:
         raise ValueError(
@@ -93,12 +87,12 @@ def performances(
 def perform(
     glosses: list[str], signer: Signer, rng: np.random.Generator, *, num_frames: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[Segment]]:
-    """One sentence from rest to rest; without `num_frames` as long as the signer takes.
+    """Signs a sentence from rest to rest; without `num_frames` as long as the signer needs.
 
-    A gloss outside the lexicon has a sign of its own that depends on nothing but its name.
+    A gloss outside the lexicon has a sign of its own that depends on its name alone.
 
     Returns features [T, 1629] float32 in the columns of `mediapipe_holistic`, fractions of the
-    frame; presence [T, blocks] bool; and one segment a gloss, without the way from sign to sign.
+    frame; presence [T, blocks] bool; and one segment a gloss, without transitions.
     """
     if not glosses:
         raise ValueError("a sentence needs at least one gloss")
@@ -110,7 +104,7 @@ def perform(
         )
     signs = [sign_for(gloss) for gloss in glosses]
     knots = _knots(signs, signer, rng, num_frames)
-    edges = np.ceil(knots - 0.5).astype(int)  # a frame belongs to the piece that holds its middle
+    edges = np.ceil(knots - 0.5).astype(int)  # a frame belongs to the piece with its middle
     strokes = zip(edges[2:-2:2].tolist(), edges[3:-1:2].tolist(), glosses, strict=True)
     track = _track(signs, knots, signer, rng)
     blocks = body_points(track, signer, rng)
@@ -119,7 +113,7 @@ def perform(
 
 
 def fewest_frames(num_glosses: int) -> int:
-    """In which so many signs can be told apart: four frames for each, and for coming and going."""
+    """The fewest frames in which signs can be told apart: four each, and four for the rests."""
     return 4 * num_glosses + 4
 
 
@@ -180,9 +174,9 @@ def _sign_keys(sign: Sign, signer: Signer, rng: np.random.Generator) -> np.ndarr
 def _film(
     blocks: dict[str, np.ndarray], signer: Signer, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the detector makes of it: features [T, 1629] and presence [T, blocks]."""
+    """The output of the detector: features [T, 1629] and presence [T, blocks]."""
     num_frames = len(blocks["pose"])
-    # float32 from here on: noise for every point is where the time goes.
+    # In float32: noise for every point takes most of the time.
     zoom = np.float32(signer.shoulder_width) * np.array([1, WIDTH_OVER_HEIGHT, 1], np.float32)
     spread = np.float32(signer.noise) * zoom * np.array([1, 1, 3], np.float32)
     middle = np.array([*signer.center, 0.0], np.float32)
@@ -209,7 +203,7 @@ def _film(
 def _hand_detected(
     points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.Generator
 ) -> np.ndarray:
-    """[T]: whether most of the hand is in the frame, and is not blurred by movement."""
+    """[T] bool: whether the hand is in the frame, and not blurred by movement."""
     middle = seen[..., :2].mean(axis=1)
     in_frame = ((middle > 0) & (middle < 1)).all(axis=1)
     speed = np.linalg.norm(np.gradient(points.mean(axis=1), axis=0), axis=1) * FRAMES_PER_SECOND
@@ -217,6 +211,6 @@ def _hand_detected(
 
 
 def _lost_runs(num_frames: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """[T]: frames in losses of four frames that begin at this rate."""
+    """[T] bool: frames in losses of four frames, which begin at this rate."""
     starts = rng.random(num_frames) < rate
     return np.convolve(starts, np.ones(4))[:num_frames] > 0

@@ -1,4 +1,4 @@
-"""Who signs, and how the body follows the hands: a signer's measures, arms, head and face."""
+"""Describes signers, and moves arms, head and face with the hands."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from slr_accel.synthetic.signs import hand_points, rotation
 FRAMES_PER_SECOND = 25.0
 LAYOUT = mediapipe_holistic()
 SHOULDER_WIDTHS = (0.245, 0.29)
-"""Narrowest and widest, as fractions of the frame's width. Wide enough for float16: it errs by less
-than 1/1000 of them for all that is inside the frame."""
+"""Narrowest and widest, as fractions of the frame's width: inside the frame float16 is precise to
+1/1000 of them."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """A person before a camera. Lengths are in shoulder widths where nothing else is said."""
+    """A person before a camera. Lengths are in shoulder widths unless stated otherwise."""
 
     name: str
     shoulder_width: float
@@ -30,16 +30,16 @@ class Signer:
     hand: float
     """Size of the hands, relative to the average."""
     head_height: float
-    """Of the head's centre above the shoulders."""
+    """Height of the head's centre above the shoulders."""
     rest: tuple[float, float, float]
-    """Where a resting wrist hangs: outwards, down, away from the camera."""
+    """Place of a resting wrist: outwards, down, away from the camera."""
     left_handed: bool
     frames_per_gloss: float
-    """Of a simple sign with its way there, in frames of 1/25 s."""
+    """Duration of a simple sign with its transition, in frames of 1/25 s."""
     amplitude: float
     """Size of movements, relative to the average."""
     variation: float
-    """How far performances of one sign differ, in time, place and size: 0.1 is a tenth."""
+    """Variation of a sign in time, place and size: 0.1 is a tenth."""
     sway: float
     """Movement of body and head."""
     noise: float
@@ -49,17 +49,17 @@ class Signer:
 
 
 def make_signers(num_signers: int, seed: int) -> list[Signer]:
-    """Signers who differ in body, place in the frame, speed, and style; every fifth left-handed."""
+    """Makes signers of different body, place, speed and style; every fifth is left-handed."""
     return [
-        # Left-handers are not drawn: a corpus of four signers or more should have one for certain.
-        # numpy takes [seed, 0] and [seed, 0, 0] for the same seed: the 1 keeps these streams apart.
+        # Left-handers are not random: a corpus of four signers or more must have one. To numpy
+        # [seed, 0] and [seed, 0, 0] are the same seed: the 1 keeps these streams apart.
         _draw_signer(f"signer{n:02d}", n % 5 == 3, np.random.default_rng([seed, 1, n]))
         for n in range(num_signers)
     ]
 
 
 def signer_named(name: str) -> Signer:
-    """The signer of this name, who depends on nothing but it; one in ten is left-handed."""
+    """The signer of this name, which determines everything; one in ten is left-handed."""
     rng = np.random.default_rng([*name.encode("utf-8")])
     return _draw_signer(name, rng.random() < 0.1, rng)
 

@@ -1,8 +1,8 @@
-"""Which signs and sentences the synthetic signer knows: hand shapes, places, movements, grammar.
+"""Defines the synthetic signs and sentences: hand shapes, places, movements, grammar.
 
 Positions are in the signer's own space: x to the outside of the signing hand, y down, z away from
 the camera; 0 is midway between the shoulders and 1 is the shoulder width. Both hands use the same
-numbers, so a mirrored sign, and a left-hander, need no second description.
+numbers, so mirrored signs and left-handers need no other description.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REST_HAND = (0.3, 0.3, 0.3, 0.3, 0.3, 0.1, 2.6, 1.2, 0.0)
 
 @dataclass(frozen=True)
 class Sign:
-    """One sign. A sign read backwards is another sign made of the same frames."""
+    """A sign. Backwards it is another sign with the same frames."""
 
     place: np.ndarray
     """[3] position of the wrist, in shoulder widths."""
@@ -62,9 +62,9 @@ class Sign:
     hand: np.ndarray
     """[PATH_STEPS, HAND_PARAMETERS] shape and orientation of the hand along the path."""
     other: float = 0.0
-    """What the other hand does with the path: 1 mirrors it, -1 alternates, 0 rests."""
+    """How the other hand moves: 1 mirrors the path, -1 alternates, 0 rests."""
     duration: float = 1.0
-    """Frames it takes, relative to a simple sign."""
+    """Duration, relative to a simple sign."""
 
 
 Vector = tuple[float, float, float]
@@ -161,11 +161,11 @@ BACKWARDS = {
     "CLOSE": "OPEN",
     "SELL": "BUY",
 }
-"""Glosses whose sign is another's backwards: no single frame tells the two apart."""
+"""{gloss: the gloss whose sign it is backwards}: no single frame tells the two apart."""
 LEXICON = _FORWARD_SIGNS | {a: backwards(_FORWARD_SIGNS[b]) for a, b in BACKWARDS.items()}
 
-# A sentence takes one choice of each slot; the two glosses of a backwards pair stand in one slot,
-# so that neither the frames nor the grammar tells them apart.
+# A sentence has one choice of each slot. The two glosses of a backwards pair share a slot, so that
+# neither single frames nor the grammar tells them apart.
 GRAMMAR: tuple[tuple[str | None, ...], ...] = (
     (None, "YESTERDAY", "TODAY", "TOMORROW"),
     (None, "HOME", "SCHOOL", "CITY"),
@@ -178,12 +178,12 @@ GRAMMAR: tuple[tuple[str | None, ...], ...] = (
 
 
 def sign_for(gloss: str) -> Sign:
-    """The sign of a gloss. One outside the lexicon gets a sign of its own, drawn from its name."""
+    """The sign of a gloss; one outside the lexicon has a random sign, with its name as seed."""
     return LEXICON[gloss] if gloss in LEXICON else _sign_from_name(gloss)
 
 
 def _sign_from_name(gloss: str) -> Sign:
-    # Continuous places and directions, so that thousands of names do not fall on the same sign.
+    # With continuous places and directions thousands of names get different signs.
     digest = hashlib.sha256(gloss.encode("utf-8")).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
     shapes, turns = list(SHAPES.values()), list(TURNS.values())
@@ -265,7 +265,7 @@ def rotation(turn: np.ndarray) -> np.ndarray:
 def split_sentences(
     num_train: int, num_dev: int, num_test: int, rng: np.random.Generator
 ) -> list[list[list[str]]]:
-    """The sentences of each split, as lists of glosses."""
+    """Draws the sentences of each split, as lists of glosses."""
     sizes = [len(slot) for slot in GRAMMAR]
     numbers = rng.permutation(int(np.prod(sizes)))
     if num_train + num_dev + num_test > len(numbers):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.sequence import follow
-from slr_accel.corpus.split_names import as_written, how_to_validate
+from slr_accel.corpus.sequence import fit_labels
+from slr_accel.corpus.split_names import hint_at_case, how_to_validate
 from slr_accel.labels.policies import separator, train_labels
 from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
@@ -73,7 +73,7 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
     if wanted not in names:
         raise ValueError(
             f"{corpus.address} has no split {wanted!r} to validate on; it has: {', '.join(names)}"
-            f"{as_written(wanted, names)}; {how_to_validate(wanted, names)}"
+            f"{hint_at_case(wanted, names)}; {how_to_validate(wanted, names)}"
         )
     rows = evaluation_rows(corpus, wanted)
     _check_lengths(settings, corpus, np.concatenate([train, rows]))
@@ -177,7 +177,7 @@ def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[in
     if num_targets != len(corpus.labels(row)):
         return None
     segments = corpus.segments(row)
-    if not follow(segments, corpus.labels(row)):
+    if not fit_labels(segments, corpus.labels(row)):
         return None
     return [(segment.start, segment.end) for segment in segments]
 

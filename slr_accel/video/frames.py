@@ -1,4 +1,4 @@
-"""Videos and folders of pictures as frames: upright RGB images with their times."""
+"""Reads videos and folders of pictures as frames: upright RGB images with their times."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 MISSING_SECONDS = 0.25
-"""So much earlier than announced a video may end: its last frame's length is not always known."""
+"""A video may end this much earlier than announced: its last frame's length may be unknown."""
 
 
 class Frame(NamedTuple):
     time: float
-    """Of a video: seconds. Of a folder of pictures, which have no times: the frame's number."""
+    """Seconds in a video; in a folder of pictures, which have no times, the frame's number."""
     image: np.ndarray
-    """[H, W, 3] uint8 RGB, as a viewer would show it."""
+    """[H, W, 3] uint8 RGB, upright."""
 
 
 def read_frames(source: Path) -> Iterator[Frame]:
-    """The frames of a video file, or of a folder of pictures, in the order of time.
+    """Yields the frames of a video file, or of a folder of pictures, in the order of time.
 
     Raises:
-        ValueError: says what is wrong with the source; also after frames that were good.
+        ValueError: says what is wrong with the source; also after good frames.
     """
     if source.is_dir():
         yield from _read_pictures(source)
@@ -44,7 +44,7 @@ def read_frames(source: Path) -> Iterator[Frame]:
 
 
 def source_files(source: Path) -> list[Path]:
-    """What a source is read from: its file, or all pictures of the folder; [] where it is none."""
+    """The files of a source: a video, or all pictures of a folder; [] where it is neither."""
     if source.is_dir():
         return sorted(p for p in source.iterdir() if _is_picture(p))
     return [source] if source.is_file() else []
@@ -68,7 +68,7 @@ def _read_video(path: Path) -> Iterator[Frame]:
                 last = frame.time
                 end = last + float((frame.duration or 0) * (frame.time_base or 0))
                 image = frame.to_ndarray(format="rgb24")
-                # Phones store how they were held; np.rot90 turns as FFmpeg counts: left.
+                # Phones store their rotation. np.rot90 and FFmpeg both count to the left.
                 yield Frame(last, np.ascontiguousarray(np.rot90(image, frame.rotation // 90)))
     except av.FFmpegError as error:
         raise ValueError(f"{path}: cannot be decoded ({error.strerror}); is it whole?") from None
@@ -82,27 +82,27 @@ def _read_video(path: Path) -> Iterator[Frame]:
 
 
 class _Announced(NamedTuple):
-    """When a video ends, by what its file says."""
+    """When a video ends, by its header."""
 
     seconds: float
     tolerance: float = MISSING_SECONDS
 
 
 def _announced_end(container: InputContainer) -> _Announced | None:
-    """Where a file says it and FFmpeg reads a part of it.
+    """The announced end, where FFmpeg would read a truncated file without an error.
 
-    A webm or a fragmented mp4 that a browser has recorded says nothing.
+    A webm or a fragmented mp4 recorded by a browser announces none.
     """
     stream = container.streams.video[0]
     if "matroska" in container.format.name:
         own = _seconds(stream.metadata.get("DURATION", ""))
-        # The whole file's is that of its sound, where that is longer.
+        # The duration of the file is that of its sound where that is longer.
         if own is None and container.duration is not None and len(container.streams) == 1:
-            # Web pages add it to what a browser has recorded, by their own clock.
+            # Web pages add it to a browser's recording, by a clock of their own.
             return _Announced(container.duration / 1e6, tolerance=max(1, container.duration / 2e7))
         return None if own is None else _Announced(own)
     if "mp4" in container.format.name and stream.duration and stream.time_base:
-        # The number of its frames would count those that an edit list leaves out.
+        # The number of frames would include those that an edit list leaves out.
         return _Announced(float(((stream.start_time or 0) + stream.duration) * stream.time_base))
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return _Announced(float(stream.frames / stream.average_rate))
@@ -110,7 +110,7 @@ def _announced_end(container: InputContainer) -> _Announced | None:
 
 
 def _seconds(clock: str) -> float | None:
-    """Of `00:01:02.500000000`; None where it is none."""
+    """Seconds of `00:01:02.500000000`; None where it is no such text."""
     parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d*)?)", clock)
     if parts is None:
         return None
@@ -126,7 +126,7 @@ def _read_pictures(folder: Path) -> Iterator[Frame]:
         try:
             with Image.open(path) as picture:
                 image = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        # Pillow meets damaged files with OSError, SyntaxError, ValueError, ...
+        # Damaged files raise OSError, SyntaxError, ValueError, ...
         except Exception as error:
             raise ValueError(f"{path}: not readable as a picture ({error})") from None
         height, width = image.shape[:2]
@@ -144,12 +144,12 @@ def _is_picture(path: Path) -> bool:
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
-    """{number from 0: picture}: by the one number in the names that is not always the same."""
+    """{number from 0: picture}, by the one number in the names that varies."""
     paths = source_files(folder)
     if not paths:
         raise ValueError(f"{folder}: has no frames ({', '.join(PICTURE_SUFFIXES)})")
     names = [re.split(r"(\d+)", path.stem) for path in paths]
-    # Texts stand at the even places, numbers at the odd ones.
+    # Texts are at even places, numbers at odd ones.
     varying = {i for name in names for i, part in enumerate(name) if names[0][i : i + 1] != [part]}
     same_shape = len({len(name) for name in names}) == 1
     if not same_shape or len(varying) > 1 or any(place % 2 == 0 for place in varying):

@@ -1,4 +1,4 @@
-"""MediaPipe Holistic: frames in, landmarks out."""
+"""Finds landmarks in frames with MediaPipe Holistic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slr_accel.video.frames import Frame
 from slr_accel.video.landmarks import STORED_LAYOUT, Extractor, Landmarks
 
 SETTINGS: dict[str, Any] = {
-    # The only one whose weights are in the wheel; 0 and 2 would be downloaded.
+    # The wheel has the weights of this one alone; 0 and 2 would be downloaded.
     "model_complexity": 1,
     "smooth_landmarks": True,
     # Iris points would make 478 of the face's 468.
@@ -46,13 +46,13 @@ def holistic() -> Extractor:
 
 
 def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
-    """The landmarks of one video's frames.
+    """Finds the landmarks of one video's frames.
 
-    Holistic follows a person from frame to frame and smooths over time. It begins anew here, so
-    that the result depends on these frames only.
+    Holistic tracks a person from frame to frame and smooths over time. Each call makes a new one,
+    so that the result depends on these frames only.
 
     Raises:
-        ValueError: what `frames` raises, and where MediaPipe fails.
+        ValueError: `frames` raises it, or MediaPipe fails.
         RunError: MediaPipe cannot be loaded.
     """
     times: list[float] = []
@@ -85,7 +85,7 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
 def _values(found: Any, block: Block) -> np.ndarray | None:
     """A block's values [columns] float32 in its column order; None where it was not found.
 
-    Holistic's left hand is the signer's: it belongs to the left wrist of the pose.
+    Holistic's left hand is the signer's left hand, at the left wrist of the pose.
     """
     landmarks = getattr(found, f"{block.name}_landmarks")
     if landmarks is None:
@@ -97,12 +97,12 @@ def _values(found: Any, block: Block) -> np.ndarray | None:
             f"MediaPipe gives {len(landmarks.landmark)} {block.name} points, not "
             f"{len(block.points)}; install the version that the extra `video` names"
         )
-    return np.array(values, np.float32)  # numbers of Python would take 72 kB a frame
+    return np.array(values, np.float32)  # Python numbers would take 72 kB a frame
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Closes standard error: MediaPipe's C++ warns on it about itself, whatever is set."""
+    """Silences standard error, where MediaPipe's C++ code prints warnings that no option stops."""
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     try:

@@ -1,4 +1,4 @@
-"""The landmarks of one video, and the file that keeps them."""
+"""Extracts the landmarks of a video, and keeps them in a file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ STORED_LAYOUT = mediapipe_holistic(confidence=True)
 @dataclass(frozen=True)
 class Landmarks:
     times: np.ndarray
-    """[T] float64, rising; as `Frame.time`."""
+    """[T] float64, ascending; see `Frame.time`."""
     features: np.ndarray
     """[T, D] float32 in the columns of STORED_LAYOUT; 0 where a block is absent."""
     presence: np.ndarray
     """[T, blocks] bool."""
 
     def at(self, times: np.ndarray) -> Landmarks:
-        """Landmarks at other times, between the first and the last.
+        """Resamples to other times between the first and the last.
 
-        Linear between two frames that have a block; where only one has it, as the nearer frame is.
+        A block is interpolated between two frames that have it; where only one has it, the nearer
+        frame is copied.
         """
         after = np.searchsorted(self.times, times).clip(1, max(len(self.times) - 1, 1))
         before = after - 1
@@ -47,64 +48,54 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class Extractor:
-    """What finds landmarks in frames. It goes to other processes, so it must be picklable."""
+    """Finds landmarks in frames. It is sent to other processes, so it must be picklable."""
 
     landmarks_of: Callable[[Iterable[Frame]], Landmarks]
     options: Mapping[str, str]
-    """What its results depend on: a change makes all landmarks anew."""
+    """The options its results depend on: after a change all landmarks are extracted anew."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Landmarks to be made of one source, and where they are kept."""
+    """A source of landmarks, and the file that keeps them."""
 
     source: Path
     file: Path
     mirrored: bool
 
     def frames(self) -> Iterator[Frame]:
-        """The source's, as the scene was."""
+        """The frames of the source, not mirrored."""
         for time, image in read_frames(self.source):
             yield Frame(time, np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image)
 
 
 def ensure_landmarks(extractor: Extractor, extraction: Extraction) -> None:
-    """Makes the file, unless it is there already, of this source and with these options.
+    """Extracts landmarks, unless the file holds those of this source with these options.
 
     Raises:
         ValueError: says what is wrong with the source.
     """
-    wanted = {
-        **extractor.options,
-        "mirrored": str(extraction.mirrored),
-        "source": _checksum(extraction.source),
-    }
-    if _metadata(extraction.file) == wanted:
-        return
-    _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
+    made_of = {"mirrored": str(extraction.mirrored), "source": _checksum(extraction.source)}
+    wanted = {**extractor.options, **made_of}
+    if _metadata(extraction.file) != wanted:
+        _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
 
 
 def load_landmarks(file: Path) -> Landmarks:
     from safetensors.numpy import load_file
 
-    tensors = load_file(file)
-    return Landmarks(tensors["times"], tensors["features"], tensors["presence"])
+    return Landmarks(**load_file(file))
 
 
 def _save(landmarks: Landmarks, file: Path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save
 
-    tensors = {
-        "times": landmarks.times,
-        "features": landmarks.features,
-        "presence": landmarks.presence,
-    }
     with replaced(file) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(save(dict(vars(landmarks)), metadata))
 
 
 def _metadata(file: Path) -> dict[str, str] | None:
-    """What a file of landmarks was made from; None where there is none that can be read."""
+    """The source and options of a file of landmarks; None where none can be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -124,7 +115,7 @@ def _checksum(source: Path) -> str:
 
 
 def columns_of(layout: Layout) -> list[int]:
-    """Where the columns of `layout`, a part of STORED_LAYOUT, stand in it."""
+    """The columns of `layout`, a part of STORED_LAYOUT, in STORED_LAYOUT."""
     return [
         column
         for block in layout.blocks

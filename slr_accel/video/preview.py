@@ -1,4 +1,4 @@
-"""A contact sheet: what a corpus stores, drawn on the frames it comes from."""
+"""Draws the landmarks of a corpus on some frames of its videos, as one picture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from slr_accel.video.frames import Frame
 
 MAX_SEQUENCES = 4
 PLACES = (0.25, 0.5, 0.75)
-"""Of the pictured frames in a sequence."""
+"""Positions of the pictured frames in a sequence, as fractions of its length."""
 PICTURE_COLUMNS = 640
 PANEL_AREA = 11.0
-"""Square inches of a frame."""
+"""Square inches of a pictured frame."""
 COLORS = {"pose": "#ffe14d", "left_hand": "#33aaff", "right_hand": "#ff5a3c", "face": "#5dff8f"}
 POSE_LINES = (
     ("left_shoulder", "right_shoulder", "right_hip", "left_hip", "left_shoulder"),
@@ -37,13 +37,13 @@ NAMED_POINTS = {
     "left_hand": ("pose.left_shoulder", "left_hand.wrist"),
     "right_hand": ("pose.right_shoulder", "right_hand.wrist"),
 }
-"""Where L and R are written, in the colour of the hand that belongs there."""
+"""Points that are marked L and R, in the colour of the hand on that side."""
 
 
 def draw_preview(
     corpus: Corpus, frames_of: Callable[[str], Iterable[Frame]], picture: Path
 ) -> None:
-    """Writes the picture, a png.
+    """Draws the picture and writes it as png.
 
     Args:
         corpus: of a layout whose blocks and points are MediaPipe Holistic's.
@@ -77,7 +77,7 @@ def draw_preview(
 
 
 def _images(frames: Iterable[Frame], places: list[int], fps: float | None) -> list[np.ndarray]:
-    """The images nearest in time to some frames of the corpus, which begins with the video."""
+    """The images nearest in time to some frames of the corpus, which start with the video."""
     assert fps is not None
     best: list[tuple[float, np.ndarray]] = []
     start = None
@@ -117,16 +117,9 @@ def _draw(panel: Any, corpus: Corpus, row: int, frame: int, image: np.ndarray) -
     for name, references in NAMED_POINTS.items():
         for reference in references:
             if present[corpus.layout.block_index(reference.partition(".")[0])]:
-                panel.annotate(
-                    name[0].upper(),
-                    place(reference),
-                    color="white",
-                    fontsize=6,
-                    weight="bold",
-                    ha="center",
-                    va="center",
-                    bbox={"boxstyle": "circle,pad=0.15", "color": COLORS[name]},
-                )
+                circle = {"boxstyle": "circle,pad=0.15", "color": COLORS[name]}
+                style = {"color": "white", "fontsize": 6, "weight": "bold", "bbox": circle}
+                panel.annotate(name[0].upper(), place(reference), ha="center", va="center", **style)
     panel.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     missing = f" (no {', no '.join(absent)})" if absent else ""
     panel.set_title(f"{corpus.rows.id(row)}, frame {frame}{missing}", fontsize=8)

@@ -1,6 +1,6 @@
-"""Jobs for several processes, where a process that dies costs only the job it worked on.
+"""Runs jobs in several processes; a process that dies loses only its own job.
 
-(concurrent.futures gives up all jobs then, and does not say whose fault it was.)
+concurrent.futures would give up all jobs, without naming the one that failed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class _Worker:
 def run_jobs(
     work: Callable[[Job], None], jobs: Sequence[Job], num_workers: int
 ) -> Iterator[tuple[int, Exception | None]]:
-    """Runs `work` on each job. Yields (job's number, what it raised) as they end, in any order.
+    """Runs `work` on each job. Yields (number of the job, its exception) as jobs end.
 
     Args:
-        work: picklable, as are the jobs and what it raises.
+        work: picklable, as are the jobs and its exceptions.
     """
     waiting = iter(range(len(jobs)))
     workers: list[_Worker] = []
@@ -63,12 +63,12 @@ def run_jobs(
 
 
 def _start(work: Callable[[Job], None], jobs: Sequence[Job], job: int) -> _Worker:
-    # Spawned, not forked: threads of the libraries in use would not survive a fork.
+    # Spawned, not forked: the threads of libraries would not survive a fork.
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
     process.start()
-    # Now the worker alone holds its end: when it dies, ours reads an end of file, and so does it.
+    # Each process holds one end alone: when either dies, the other reads an end of file.
     theirs.close()
     worker = _Worker(process, ours, job)
     _give(worker, jobs, job)
@@ -77,13 +77,13 @@ def _start(work: Callable[[Job], None], jobs: Sequence[Job], job: int) -> _Worke
 
 def _give(worker: _Worker, jobs: Sequence[Job], job: int) -> None:
     worker.job = job
-    # A worker that is dead already is met where its result is read.
+    # Reading its result finds out about a dead worker.
     with suppress(OSError):
         worker.connection.send(jobs[job])
 
 
 def _serve(connection: Connection, work: Callable[[Job], None]) -> None:
-    # Ctrl-C goes to all processes of a terminal; the one that started this one ends it.
+    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
@@ -98,7 +98,7 @@ def _serve(connection: Connection, work: Callable[[Job], None]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Else a job would go on beside that of the next run, and both write its result."""
+    """Ends this process with its parent: its job would compete with that of the next run."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -106,7 +106,7 @@ def _die_with_parent() -> None:
 
 
 def _result(worker: _Worker) -> tuple[Exception | None, bool]:
-    """(what the job raised, whether the worker is alive)"""
+    """(exception of the job, whether the worker is alive)"""
     try:
         return worker.connection.recv(), True
     except (EOFError, OSError):

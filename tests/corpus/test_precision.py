@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_accel.corpus.precision import TOLERANCE, PrecisionSurvey
+from slr_accel.corpus.precision import TOLERANCE, DtypeChooser
 from slr_accel.layouts.layout import Block, Layout, generic_layout
 
 SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
@@ -20,7 +20,7 @@ BODY = Layout(
 
 
 def dtype_of(layout: Layout, *sequences: np.ndarray, presence: np.ndarray | None = None) -> str:
-    survey = PrecisionSurvey(layout)
+    survey = DtypeChooser(layout)
     for features in sequences:
         present = np.ones((len(features), len(layout.blocks)), bool)
         survey.add(features.astype(np.float32), present if presence is None else presence)

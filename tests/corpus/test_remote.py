@@ -164,7 +164,9 @@ def test_an_address_that_its_backend_cannot_use_is_told_by_name(address: str) ->
 
 
 def test_a_server_that_refuses_at_once_is_told_by_name() -> None:
-    with pytest.raises(FetchError, match=r"^ftp://127.0.0.1:1/x: nobody answers there \(Conn"):
+    with pytest.raises(
+        FetchError, match=r"^ftp://127.0.0.1:1/x: the server does not answer \(Conn"
+    ):
         open_corpus("ftp://me:secret@127.0.0.1:1/x")
 
 
@@ -223,7 +225,7 @@ def test_shard_names_must_not_lead_out_of_the_cache(
     info = json.loads((sharded_corpus / "corpus.json").read_text(encoding="utf-8"))
     info["shards"][0]["file"] = "../../x"
     s3.put("crafted/corpus.json", json.dumps(info).encode())
-    with pytest.raises(ValueError, match=r"crafted/corpus.json: damaged .*not a plain name"):
+    with pytest.raises(ValueError, match=r"crafted/corpus.json: damaged .*file is '../../x'"):
         opened(address, tmp_path)
 
 
@@ -291,6 +293,7 @@ def test_a_download_ends_where_more_comes_than_was_announced(
     filesystem = Endless(skip_instance_cache=True)
     source = RemoteFolder("far://corpus", filesystem, "/")
     with pytest.raises(FetchError, match=r"far://corpus/a.arrow: .*more than the 250 bytes came"):
-        source.download(Shard("a.arrow", 1, 250, "0"), tmp_path / "a.arrow")
+        shard = Shard(file="a.arrow", sequences=1, bytes=250, sha256="0")
+        source.download(shard, tmp_path / "a.arrow")
     assert filesystem.given == remote.ATTEMPTS * 300
     assert (tmp_path / "a.arrow").stat().st_size <= 250

@@ -13,7 +13,7 @@ from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.importers.build import build_corpus
 from slr_accel.importers.listing import Item, Listing
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.merge import list_parts
 from slr_accel.layouts.layout import generic_layout
 from slr_accel.progress import untracked
@@ -60,7 +60,7 @@ def test_shares_cover_every_item_once_in_order(count, machines):
     shared = []
     for index in range(machines):
         try:
-            shared += Share(index, machines).of(list(range(count)))
+            shared += Part(index, machines).select(list(range(count)))
         except ValueError:
             assert machines > count  # nothing left for this one, and it says so
     assert shared == list(range(count))
@@ -73,7 +73,7 @@ def test_merged_parts_are_the_corpus_one_machine_makes(tmp_path: Path):
     found.notes.append("one is left out")
     whole = built(found, tmp_path / "whole")
     for index in (2, 0, 1):
-        part = build_corpus(found, tmp_path / "out", share=Share(index, 3), track=untracked)
+        part = build_corpus(found, tmp_path / "out", part=Part(index, 3), track=untracked)
         with pytest.raises(ValueError, match="prepare merge"):
             open_corpus(part.folder)
     merged = built(list_parts(tmp_path / "out"), tmp_path / "out")
@@ -86,7 +86,7 @@ def test_merged_parts_are_the_corpus_one_machine_makes(tmp_path: Path):
 def test_merge_names_the_parts_that_are_missing(tmp_path: Path):
     found = listing(*(sequence(i) for i in range(6)))
     for index in (0, 2):
-        build_corpus(found, tmp_path / "out", share=Share(index, 4), track=untracked)
+        build_corpus(found, tmp_path / "out", part=Part(index, 4), track=untracked)
     with pytest.raises(ValueError, match=r"2 of 4 parts .* --shard 1/4, --shard 3/4"):
         list_parts(tmp_path / "out")
 
@@ -94,7 +94,7 @@ def test_merge_names_the_parts_that_are_missing(tmp_path: Path):
 def test_parts_of_different_sources_are_not_merged(tmp_path: Path):
     for index in (0, 1):
         found = listing(*(sequence(i + index) for i in range(6)))
-        build_corpus(found, tmp_path / "out", share=Share(index, 2), track=untracked)
+        build_corpus(found, tmp_path / "out", part=Part(index, 2), track=untracked)
     with pytest.raises(ValueError, match="different sources"):
         list_parts(tmp_path / "out")
 
@@ -102,7 +102,7 @@ def test_parts_of_different_sources_are_not_merged(tmp_path: Path):
 def test_parts_made_with_different_options_are_not_merged(tmp_path: Path):
     for index in (0, 1):
         found = listing(*(sequence(i) for i in range(6)), source={"seed": index})
-        build_corpus(found, tmp_path / "out", share=Share(index, 2), track=untracked)
+        build_corpus(found, tmp_path / "out", part=Part(index, 2), track=untracked)
     with pytest.raises(ValueError, match="different sources, options"):
         list_parts(tmp_path / "out")
 
@@ -117,7 +117,7 @@ def test_skipped_sequences_of_all_parts_are_listed_in_the_merged_corpus(tmp_path
         build_corpus(
             with_damage(0, 3),
             tmp_path / "out",
-            share=Share(index, 2),
+            part=Part(index, 2),
             allow_skips=True,
             track=untracked,
         )
@@ -134,7 +134,7 @@ def test_a_part_without_anything_readable_is_merged_with_the_others(tmp_path: Pa
         build_corpus(
             with_damage(0, 1),
             tmp_path / "out",
-            share=Share(index, 2),
+            part=Part(index, 2),
             allow_skips=True,
             track=untracked,
         )
@@ -146,7 +146,7 @@ def test_parts_without_anything_readable_are_no_corpus(tmp_path: Path):
         build_corpus(
             with_damage(0, 1, 2, 3),
             tmp_path / "out",
-            share=Share(index, 2),
+            part=Part(index, 2),
             allow_skips=True,
             track=untracked,
         )
@@ -157,7 +157,7 @@ def test_parts_without_anything_readable_are_no_corpus(tmp_path: Path):
 @pytest.mark.parametrize("text", ["3", "3/3", "4/3", "-1/3", "a/b", "1/", "/2", "1/0", "²/3"])
 def test_a_share_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="give i/n"):
-        Share.parse(text)
+        Part.parse(text)
 
 
 # What cannot be read

@@ -16,7 +16,7 @@ from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.importers.build import build_corpus
 from slr_accel.importers.compose import list_listed, list_sampled
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.manifest import list_manifest
 from slr_accel.importers.merge import list_parts
 from slr_accel.layouts.layout import generic_layout
@@ -186,7 +186,7 @@ def test_signs_that_train_lacks_are_not_sampled_for_dev(tmp_path):
 def test_merged_parts_are_the_corpus_one_machine_makes(signs, tmp_path):
     listing = list_sampled(signs, {"train": 9, "dev": 4}, (2, 4))
     for index in (1, 0):
-        build_corpus(listing, tmp_path / "out", share=Share(index, 2), track=untracked)
+        build_corpus(listing, tmp_path / "out", part=Part(index, 2), track=untracked)
     merged = built(list_parts(tmp_path / "out"), tmp_path / "out")
     whole = built(listing, tmp_path / "whole")
     assert merged.info == whole.info

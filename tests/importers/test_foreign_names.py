@@ -12,7 +12,7 @@ from prepare_helpers import built, index_of
 from test_build import listing, sequence
 
 from slr_accel.importers.build import build_corpus
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.manifest import list_manifest
 from slr_accel.importers.merge import list_parts
 from slr_accel.progress import untracked
@@ -47,7 +47,7 @@ def test_its_parts_merge(source, tmp_path):
         build_corpus(
             list_manifest(source),
             tmp_path / "out",
-            share=Share(index, 2),
+            part=Part(index, 2),
             allow_skips=True,
             track=untracked,
         )

@@ -8,7 +8,7 @@ import pytest
 from phoenix_helpers import SIZES, joined, landmarks, with_derived
 
 from slr_accel.importers.block_order import in_order, reordered
-from slr_accel.importers.derived_groups import name_group
+from slr_accel.importers.group_names import name_group
 from slr_accel.importers.holistic_arrays import find_arrangement
 from slr_accel.layouts.layout import Block, Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic

@@ -20,7 +20,7 @@ from phoenix_helpers import (
 from prepare_helpers import built, half_step
 
 from slr_accel.importers.build import build_corpus
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.merge import list_parts
 from slr_accel.importers.phoenix2014 import list_phoenix2014
 from slr_accel.progress import untracked
@@ -178,7 +178,7 @@ def test_merged_shards_are_the_corpus_one_machine_makes(release, features, tmp_p
     whole = built(list_phoenix2014(release, features), tmp_path / "whole")
     for index in range(2):
         listing = list_phoenix2014(release, features)
-        build_corpus(listing, tmp_path / "out", share=Share(index, 2), track=untracked)
+        build_corpus(listing, tmp_path / "out", part=Part(index, 2), track=untracked)
     merged = built(list_parts(tmp_path / "out"), tmp_path / "out")
     for file in (path.name for path in whole.folder.iterdir()):
         assert (merged.folder / file).read_bytes() == (whole.folder / file).read_bytes()

@@ -10,19 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kaldi_reference import kaldi_fbank
-from prepare_helpers import (
-    assert_line_refused,
-    built,
-    index_of,
-    refusal,
-    row_of,
-)
+from prepare_helpers import assert_line_refused, built, index_of, refusal, row_of
 
 from slr_accel.corpus.format import CHECKSUMS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.importers import audio, speech
 from slr_accel.importers.build import build_corpus
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.merge import list_parts
 from slr_accel.importers.speech import list_speech
 from slr_accel.progress import untracked
@@ -206,7 +200,7 @@ def test_merged_parts_are_the_corpus_one_machine_makes(folder):
     found = list_speech(index_of(folder, *(row(i, audio=f"s{i % 3}.wav") for i in range(5))))
     whole = built(found, folder / "whole")
     for index in range(2):
-        build_corpus(found, folder / "out", share=Share(index, 2), track=untracked)
+        build_corpus(found, folder / "out", part=Part(index, 2), track=untracked)
     merged = built(list_parts(folder / "out"), folder / "out")
     assert merged.info == whole.info
     for file in (path.name for path in whole.folder.iterdir()):
@@ -268,7 +262,7 @@ def test_a_bad_recording_is_refused_with_the_line_that_names_it(folder, damage, 
 
 
 @pytest.mark.parametrize("share", [0.6, 0.97])
-@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64", "RF64", "FLAC", "MP3"])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3"])
 def test_a_recording_that_is_cut_off_is_refused_whatever_its_kind(folder, kind, share):
     path = folder / f"a.{kind.lower()}"
     soundfile.write(path, tone(400, seconds=1.0), RATE, format=kind)
@@ -295,13 +289,12 @@ def test_a_whole_mp3_that_does_not_count_its_frames_is_read(folder, rate, bit_ra
     assert len(audio.read_audio(path)[0]) == pytest.approx(len(sound), abs=3000)
 
 
-@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64"])
-def test_a_recording_from_a_pipe_does_not_know_its_size_and_is_read(folder, kind):
-    path = folder / f"a.{kind.lower()}"
-    soundfile.write(path, tone(400), RATE, format=kind)
-    start, width, *_ = audio.SIZES[path.read_bytes()[:4]]
+@pytest.mark.parametrize("size", ["ffffffff", "0000ff7f"])
+def test_a_recording_from_a_pipe_does_not_know_its_size_and_is_read(folder, size):
+    path = folder / "a.wav"
+    soundfile.write(path, tone(400), RATE)
     content = bytearray(path.read_bytes())
-    content[start : start + width] = bytes([0xFF] * width)
+    content[4:8] = bytes.fromhex(size)
     path.write_bytes(content)
     assert len(audio.read_audio(path)[0]) == len(tone(400))
 

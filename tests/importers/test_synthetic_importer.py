@@ -9,7 +9,7 @@ from prepare_helpers import built, index_of
 
 from slr_accel.cli import main
 from slr_accel.importers.build import build_corpus
-from slr_accel.importers.machine_share import Share
+from slr_accel.importers.machine_parts import Part
 from slr_accel.importers.merge import list_parts
 from slr_accel.importers.synthetic import list_like_phoenix2014
 from slr_accel.layouts.named_layouts import mediapipe_holistic
@@ -53,7 +53,7 @@ def test_a_sequence_depends_neither_on_other_rows_nor_on_shares(tmp_path: Path):
     rows = [row(i, si5="train") for i in range(5)]
     whole = list_like_phoenix2014(index_of(tmp_path, *rows))
     for index in (0, 1):
-        build_corpus(whole, tmp_path / "parts", share=Share(index, 2), track=untracked)
+        build_corpus(whole, tmp_path / "parts", part=Part(index, 2), track=untracked)
     merged = built(list_parts(tmp_path / "parts"), tmp_path / "parts")
     whole = built(whole, tmp_path / "whole")
     assert merged.info == whole.info

@@ -436,6 +436,10 @@ def test_json_is_one_object_with_everything_and_nothing_else(tmp_path, capsys):
     assert code == 1
     assert json.loads(printed.out) == json.loads(json.dumps(look(folder)))
     assert printed.err == ""
+    finding = json.loads(printed.out)["findings"][0]
+    assert list(finding) == ["severity", "code", "message", "cure"]
+    assert finding["message"].endswith(f": s2. {finding['cure']}")
+    assert finding["cure"].startswith("Give every sequence an id of its own")
 
 
 def test_the_exit_code_is_0_without_errors_and_1_with(tmp_path, capsys):

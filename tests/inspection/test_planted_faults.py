@@ -53,12 +53,7 @@ def signing() -> list[Sequence]:
 
 def write(folder: Path, sequences: list[Sequence], layout: Layout = HOLISTIC) -> Path:
     write_corpus(
-        folder,
-        sequences,
-        layout=layout,
-        dtype="float32",
-        frames_per_second=25.0,
-        source={},
+        folder, sequences, layout=layout, dtype="float32", frames_per_second=25.0, source={}
     )
     return folder
 

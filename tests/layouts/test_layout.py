@@ -170,7 +170,7 @@ def test_a_layout_file_says_how_absence_is_marked_and_the_size_of_the_frame(tmp_
     path.write_text(json.dumps({**valid(), "frame_size": [640, 480]}))
     found = read_layout(str(path))
     assert found.layout == Layout.from_json(valid())
-    assert found.missing == {"pose": "zeros"}
+    assert found.missing == {"pose": "zeros", "hand": "none"}
     assert found.frame_size == (640.0, 480.0)
 
 
@@ -191,7 +191,7 @@ def test_a_known_layout_goes_by_its_name(name, layout):
     [
         ("{", "not JSON"),
         ('{"blocks": }', "not JSON (Expecting value in line 1, column 12)"),
-        ("[]", "is a list; a layout is an object"),
+        ("[]", "a layout is an object with `blocks`, a list of {name, points, axes}, not []"),
         (b"\xff\xfe".decode("latin-1"), "UTF-8"),
         (json.dumps({**valid(), "frame_size": [640]}), "frame_size"),
         (json.dumps({**valid(), "frame_size": [640, 0]}), "frame_size"),
@@ -201,7 +201,7 @@ def test_a_known_layout_goes_by_its_name(name, layout):
         ("[" * 100_000, "nested"),
         (
             json.dumps(valid()).replace("zeros", "minus_one"),
-            "'pose' is 'minus_one'; it can be zeros, nan, none",
+            "`missing` of block 'pose' is 'minus_one'; give zeros, nan, none",
         ),
     ],
 )

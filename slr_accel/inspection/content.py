@@ -1,4 +1,4 @@
-"""What one pass over the sequences of a corpus finds, for inspection."""
+"""Reads all features of a corpus once and gathers the figures that its checks need."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.sequence import follow
+from slr_accel.corpus.sequence import fit_labels
 from slr_accel.layouts.layout import Layout
 
 
 @dataclass
 class Content:
-    """What one pass over every sequence finds. D columns, B blocks, N rows."""
+    """The figures of a corpus' features. D columns, B blocks, N rows."""
 
     hashes: list[bytes | None]
     """[N] of the features' bytes; None where the shard cannot be read."""
@@ -37,14 +37,14 @@ class Content:
     empty_share: np.ndarray
     """[N] share of a row's frames that are 0 throughout, as where no block was detected."""
     hands_decided: np.ndarray
-    """[N] hands, over all frames, that are clearly nearer to one wrist of the pose."""
+    """[N] hands, counted over all frames, that are clearly nearer to one wrist of the pose."""
     hands_swapped: np.ndarray
-    """[N] those of them that are nearer to the wrist of the other side."""
+    """[N] those among them that are nearer to the wrist of the other side."""
     segments_stray: np.ndarray
-    """[N] whether there are segments, but not one for each label, one after the other."""
+    """[N] whether a row has segments, but not one for each label in order."""
 
 
-def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
+def read_content(corpus: Corpus, rows: Iterable[int]) -> Content:
     """Reads every sequence of `rows` once."""
     blocks, columns, num_rows = len(corpus.layout.blocks), corpus.layout.columns, len(corpus.rows)
     content = Content(
@@ -64,7 +64,9 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
     )
     for row in rows:
         segments = corpus.segments(row)
-        content.segments_stray[row] = bool(segments) and not follow(segments, corpus.labels(row))
+        content.segments_stray[row] = bool(segments) and not fit_labels(
+            segments, corpus.labels(row)
+        )
         features, presence = corpus.features(row), corpus.presence(row)
         if not len(features):
             continue
@@ -88,7 +90,7 @@ def survey(corpus: Corpus, rows: Iterable[int]) -> Content:
 
 
 def _add_block(content: Content, index: int, columns: slice, present: np.ndarray) -> float:
-    """Takes in a row's values where a block is present; returns the size of the largest, or NaN."""
+    """Adds a row's values where a block is present; returns the size of the largest, or NaN."""
     low, high = content.minimum[columns], content.maximum[columns]
     own_low, own_high = present.min(axis=0), present.max(axis=0)
     # fmin and fmax pass over NaN, which has a finding of its own.
@@ -100,7 +102,7 @@ def _add_block(content: Content, index: int, columns: slice, present: np.ndarray
 
 
 def _longest_still(features: np.ndarray) -> int:
-    """Frames in the longest run of equal ones. Absent blocks are 0, so presence shows here too."""
+    """Frames in the longest run of equal ones. Absent blocks are 0, so presence counts too."""
     changes = np.flatnonzero((features[1:] != features[:-1]).any(axis=1)) + 1
     return int(np.diff([0, *changes, len(features)]).max())
 
@@ -108,7 +110,7 @@ def _longest_still(features: np.ndarray) -> int:
 def _count_hands(layout: Layout, features: np.ndarray, presence: np.ndarray) -> tuple[int, int]:
     """(hands clearly nearer to one of the pose's wrists, those nearer to the other side's).
 
-    Clearly is by half of the distance between the wrists. (0, 0) where the layout lacks a wrist.
+    Clearly means by half the distance between the wrists. (0, 0) where the layout lacks a wrist.
     """
     hands = {side: f"{side}_hand.wrist" for side in ("left", "right")}
     wrists = {side: f"pose.{side}_wrist" for side in hands}

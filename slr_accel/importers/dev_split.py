@@ -1,4 +1,4 @@
-"""Which sequences are for validation, where a source does not say."""
+"""Chooses sequences for validation where a source has no splits."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ def add_dev_share(parser: argparse.ArgumentParser) -> None:
         "--dev_share",
         type=float,
         default=0.2,
-        help="share of the sequences that go to dev, spread over the labels, always the same [0.2]",
+        help="share of the sequences of each label that go to dev, always the same ones [0.2]",
     )
 
 
-def divide(labels_of: Mapping[str, Sequence[str]], dev_share: float) -> dict[str, str]:
+def assign_splits(labels_of: Mapping[str, Sequence[str]], dev_share: float) -> dict[str, str]:
     """{id: train or dev}, the same in every run and on every machine.
 
-    Sequences with the same labels share what goes to dev as evenly as possible, each in the order
-    of a hash of its id: a label's first sequences in dev before any label's last.
+    The same share of the sequences of each label goes to dev, as far as possible. A hash of the ids
+    gives their order.
 
     Args:
         labels_of: {id: labels}.
         dev_share: at least 0, below 1.
 
     Raises:
-        ValueError: the share is none.
+        ValueError: the share is out of range.
     """
     if not 0 <= dev_share < 1:
         raise ValueError(f"--dev_share is {dev_share:g}; give a share from 0 to below 1")
@@ -37,6 +37,6 @@ def divide(labels_of: Mapping[str, Sequence[str]], dev_share: float) -> dict[str
     for id in shuffled:
         same_labels[tuple(labels_of[id])].append(id)
     place = {id: n / len(ids) for ids in same_labels.values() for n, id in enumerate(ids, 1)}
-    # A sort keeps the order of equals, which is the hash's.
+    # The sort is stable: equals keep the order of the hash.
     dev = set(sorted(shuffled, key=place.__getitem__)[: round(dev_share * len(shuffled))])
     return {id: "dev" if id in dev else "train" for id in labels_of}

@@ -1,4 +1,4 @@
-"""What a group of columns is made of: positions again, or their differences in time or space."""
+"""Names a group of columns that was computed from positions: velocity, acceleration, a copy, ..."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from slr_accel.importers.block_order import finite
 from slr_accel.layouts.layout import Layout
 
 EXPLAINED = 0.95
-"""Share of a group's variation that a function must explain. An exact one explains all but what
-rounding to float16 has left in small differences."""
-
+"""Share of a group's energy that a function must explain. The right one explains all but the
+rounding of small differences to float16."""
 DIFFERENCES = {
     "velocity (from the frame before)": {-1: -1, 0: 1},
     "velocity (to the frame after)": {0: -1, 1: 1},
@@ -21,13 +20,13 @@ DIFFERENCES = {
     "acceleration (across the frames around)": {-1: 1, 0: -2, 1: 1},
     "acceleration (velocity across, twice)": {-2: 1, 0: -2, 2: 1},
 }
-"""{name: {frames from this one: weight}}, up to a factor such as the frames per second."""
+"""{name: {frame, relative to this one: weight}}, up to a factor such as the frame rate."""
 REACH = 2
-"""How many frames a difference reaches before and after."""
+"""Frames that a difference reaches before and after."""
 
 
 def name_group(group: list[np.ndarray], positions: list[np.ndarray], stored: Layout) -> str | None:
-    """Which function of the positions a group of columns is; None where it is none of the known.
+    """Names the function of the positions that a group of columns is; None where none fits.
 
     Args:
         group, positions: of the same sequences, [T, D] each, in the columns of `stored`; 0 or NaN
@@ -49,7 +48,7 @@ def name_group(group: list[np.ndarray], positions: list[np.ndarray], stored: Lay
 
 
 def _explained(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Share of the found values' energy that a multiple of the expected ones has, 0 to 1."""
+    """The share, 0 to 1, of the found values' energy that a multiple of the expected ones has."""
     product = energy_found = energy_expected = 0.0
     for found, expected in pairs:
         product += float(np.vdot(found, expected))
@@ -62,9 +61,9 @@ def _explained(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
 def _difference(
     part: np.ndarray, base: np.ndarray, weights: dict[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values found and expected of one sequence, where all the frames of the difference have any.
+    """Values found and expected of one sequence, where all frames of the difference have a value.
 
-    Where a block comes or goes, extractors differ in what they write.
+    Extractors differ in what they write where a block appears or disappears.
     """
     frames = np.arange(REACH, max(len(base) - REACH, REACH))
     used = {shift: base[frames + shift] for shift in weights}
@@ -76,7 +75,7 @@ def _difference(
 def _centred(
     part: np.ndarray, base: np.ndarray, stored: Layout, block: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values found and expected of one block, both from the middle of its points."""
+    """Values found and expected of one block, both relative to the mean of its points."""
     columns, axes = stored.slices[block], len(stored.block(block).axes)
     pair = [values[:, columns].reshape(len(values), -1, axes) for values in (part, base)]
     seen = pair[0].any(axis=(1, 2)) & pair[1].any(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""Which share of a listing one of several machines reads, and where its part of the corpus lies."""
+"""Divides a listing among machines, each of which makes a part of the corpus."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
-    """Which share of a listing this machine reads: number `index` of `count`, from 0."""
+class Part:
+    """The part of a corpus that this machine makes: number `index` of `count`, from 0."""
 
     index: int
     count: int
 
     @staticmethod
-    def parse(text: str) -> Share:
-        """From `i/n`. ValueError where it is none."""
+    def parse(text: str) -> Part:
+        """Reads `i/n`. Raises ValueError where it is something else."""
         index, _, count = text.partition("/")
         if index.isdecimal() and count.isdecimal() and int(index) < int(count):
-            return Share(int(index), int(count))
+            return Part(int(index), int(count))
         raise ValueError(f"--shard is {text!r}; give i/n with 0 <= i < n, e.g. 0/4 to 3/4")
 
-    def of(self, items: list[T]) -> list[T]:
-        """Consecutive ones: joined in the order of the parts, they stand as in the listing."""
+    def select(self, items: list[T]) -> list[T]:
+        """Selects consecutive items, so that the parts joined in order are the listing again."""
         count = len(items)
         own = items[count * self.index // self.count : count * (self.index + 1) // self.count]
         if not own:
-            raise ValueError(f"{count} sequences cannot be shared by {self.count} machines")
+            raise ValueError(
+                f"{count} sequences cannot be divided among {self.count} machines; use fewer"
+            )
         return own
 
     def folder(self, out: Path) -> Path:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slr_accel.importers.splitting import divide
+from slr_accel.importers.dev_split import assign_splits
 
 LABELLED = st.dictionaries(st.text(min_size=1), st.lists(st.sampled_from("ABC"), max_size=2))
 
@@ -15,7 +15,7 @@ def numbered(counts: dict[str, int]) -> dict[str, list[str]]:
 
 @given(LABELLED, st.floats(0, 0.99))
 def test_the_share_of_dev_is_what_was_asked_for(labels_of, share):
-    split_of = divide(labels_of, share)
+    split_of = assign_splits(labels_of, share)
     assert split_of.keys() == labels_of.keys()
     assert list(split_of.values()).count("dev") == round(share * len(labels_of))
 
@@ -24,25 +24,28 @@ def test_the_share_of_dev_is_what_was_asked_for(labels_of, share):
 def test_the_order_of_the_source_does_not_matter(labels_of, share, random):
     shuffled = list(labels_of.items())
     random.shuffle(shuffled)
-    assert divide(dict(shuffled), share) == divide(labels_of, share)
+    assert assign_splits(dict(shuffled), share) == assign_splits(labels_of, share)
 
 
 def test_dev_is_spread_over_the_labels():
-    split_of = divide(numbered({"HELLO": 10, "THANKS": 10, "SIGN": 5}), 0.2)
+    split_of = assign_splits(numbered({"HELLO": 10, "THANKS": 10, "SIGN": 5}), 0.2)
     dev = [id.partition("/")[0] for id, split in split_of.items() if split == "dev"]
     assert sorted(dev) == ["HELLO", "HELLO", "SIGN", "THANKS", "THANKS"]
 
 
 def test_the_only_sequence_of_a_label_is_trained_on_while_others_have_more():
-    split_of = divide(numbered({"HELLO": 8, "RARE": 1}), 0.5)
+    split_of = assign_splits(numbered({"HELLO": 8, "RARE": 1}), 0.5)
     assert split_of["RARE/0"] == "train"
 
 
 def test_sequences_that_all_differ_are_divided_too():
-    assert list(divide(numbered({str(n): 1 for n in range(10)}), 0.3).values()).count("dev") == 3
+    assert (
+        list(assign_splits(numbered({str(n): 1 for n in range(10)}), 0.3).values()).count("dev")
+        == 3
+    )
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_share_that_leaves_nothing_to_train_on_is_refused(share):
     with pytest.raises(ValueError, match="--dev_share"):
-        divide(numbered({"HELLO": 3}), share)
+        assign_splits(numbered({"HELLO": 3}), share)

@@ -1,4 +1,4 @@
-"""How a source's marker of absence becomes presence, and its values 0."""
+"""Finds out where blocks are absent, and sets their values to 0 there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from slr_accel.layouts.layout import Layout
 
 
-def take_presence(features: np.ndarray, layout: Layout, missing: Mapping[str, str]) -> np.ndarray:
-    """Finds where blocks are absent, and sets them to 0 there, in `features` itself.
+def mark_absent(features: np.ndarray, layout: Layout, missing: Mapping[str, str]) -> np.ndarray:
+    """Finds where blocks are absent, and sets them to 0 there, in place.
 
     Args:
         features: [T, D] float values in the layout's column order.
@@ -41,6 +41,6 @@ def take_presence(features: np.ndarray, layout: Layout, missing: Mapping[str, st
 
 
 def nonzero_presence(features: np.ndarray, layout: Layout) -> np.ndarray:
-    """[T, blocks] bool: which blocks of [T, D] features are anything but zeros."""
+    """[T, blocks] bool: which blocks of [T, D] features have a value other than 0."""
     present = [(features[:, columns] != 0).any(axis=1) for columns in layout.slices.values()]
     return np.stack(present, axis=1)
