@@ -1,4 +1,4 @@
-"""Reads sound files: wav, flac and whatever else libsndfile knows."""
+"""Reads sound files: wav, flac, ogg and mp3."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+READ = ("WAV", "WAVEX", "FLAC", "OGG", "MP3")
+"""Formats of libsndfile that are read. It reads truncated files of some others silently."""
 LARGEST_SAMPLE = 100
 """Float samples may go a little beyond 1; whole numbers of 16 bits go far beyond."""
 UNKNOWN_SIZE = 0x7FFF0000
@@ -30,10 +32,12 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
     _check_complete(path)
     try:
         with soundfile.SoundFile(path) as sound:
+            if sound.format not in READ:
+                raise ValueError(f"its format is {sound.format}")
             samples = sound.read(dtype="float32", always_2d=True)  # (N, channels)
             rate, frames = sound.samplerate, sound.frames
             is_estimate = sound.format == "MP3" and not _counts_its_frames(path)
-    # TypeError is for .raw, ValueError for flac of unknown length.
+    # TypeError is for .raw, ValueError for other formats and for flac of unknown length.
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
         raise ValueError(

@@ -261,6 +261,14 @@ def test_a_bad_recording_is_refused_with_the_line_that_names_it(folder, damage, 
     assert_line_refused(prepare, index_of(folder, row(0), row(1)), ["index.jsonl:2: s1: ", *words])
 
 
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64"])
+def test_a_format_whose_truncation_would_not_be_seen_is_refused(folder, kind):
+    path = folder / f"a.{kind.lower()}"
+    soundfile.write(path, tone(400, seconds=1.0), RATE, format=kind)
+    with pytest.raises(ValueError, match=f"its format is {kind}.*convert"):
+        audio.read_audio(path)
+
+
 @pytest.mark.parametrize("share", [0.6, 0.97])
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3"])
 def test_a_recording_that_is_cut_off_is_refused_whatever_its_kind(folder, kind, share):
