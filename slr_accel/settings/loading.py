@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from slr_accel.settings.form import FORM
+from slr_accel.settings.form import FORM, MayChange
 
 CACHE_GB = 50.0
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -37,10 +37,10 @@ class LoadingSettings(BaseModel):
     shard_window: PositiveInt | None = None
     """Sequences are shuffled within windows of this many shards, read one after the other, so that
     a remote corpus larger than the disk can be trained on; default: all shards are one window."""
-    cache_dir: str | None = None
+    cache_dir: MayChange[str | None] = None
     """Where shards of a remote corpus are kept; default: ~/.cache/slr_accel, or in
     $XDG_CACHE_HOME."""
-    cache_gb: PositiveFloat = CACHE_GB
+    cache_gb: MayChange[PositiveFloat] = CACHE_GB
     """Most gigabytes of a remote corpus that are kept; two windows must fit, or all shards
     where they are one."""
 

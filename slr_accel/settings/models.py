@@ -13,7 +13,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from slr_accel.settings.form import FORM
+from slr_accel.settings.form import FORM, MayChange
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 MaskShare = Annotated[float, Field(gt=0, le=0.5)]
@@ -74,7 +74,7 @@ class StudentSettings(BaseModel):
     """Share of blocks and spans hidden in each view; none in both."""
     mask_frames: PositiveInt = 24
     """Frames of such a span."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute the convolutions in backward: less memory, more time."""
 
     def problems(self) -> list[str]:
@@ -100,7 +100,7 @@ class StudentReferenceSettings(BaseModel):
     """Input frames an output step."""
     dropout: Dropout = 0.3
     """In the encoders and before the BiLSTM."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute the encoders in backward: less memory, more time."""
 
 
@@ -149,7 +149,7 @@ class TeacherSettings(BaseModel):
     """Share of blocks and spans hidden in each view; none in both."""
     mask_frames: PositiveInt = 24
     """Frames of such a span."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute attention and inception blocks in backward: less memory, more time."""
 
     def problems(self) -> list[str]:
@@ -205,7 +205,7 @@ class CoSignSettings(BaseModel):
     """Share of blocks and spans hidden in each view; none in both."""
     mask_frames: PositiveInt = 24
     """Frames of such a span."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute the graphs in backward: less memory, more time."""
 
     def problems(self) -> list[str]:
@@ -230,7 +230,7 @@ class SpeechSettings(BaseModel):
     """Layers of the BiLSTM."""
     dropout: Dropout = 0.3
     """Before, between and after the LSTM layers."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute the convolutions in backward: less memory, more time."""
 
     def problems(self) -> list[str]:

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from slr_accel.labels.policies import LabelPolicy
-from slr_accel.settings.form import FORM
+from slr_accel.settings.form import FORM, MayChange
 from slr_accel.settings.models import ModelName
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
@@ -28,9 +28,9 @@ def _no_is_a_word(value: Any) -> Any:
 class TrainingSettings(BaseModel):
     model_config = FORM
 
-    data_dir: str = ""
+    data_dir: MayChange[str] = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
-    output_dir: str = ""
+    output_dir: MayChange[str] = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
@@ -43,9 +43,9 @@ class TrainingSettings(BaseModel):
     """Start from the weights of this run, model folder or hf://OWNER/NAME; the head is rebuilt for
     another vocabulary."""
 
-    epochs: PositiveInt = 60
+    epochs: MayChange[PositiveInt] = 60
     """Passes over the train split."""
-    max_steps: PositiveInt | None = None
+    max_steps: MayChange[PositiveInt | None] = None
     """Stop after this many optimizer steps, for a trial."""
     learning_rate: PositiveFloat = 1e-3
     """Peak, reached after warm-up."""
@@ -70,13 +70,13 @@ class TrainingSettings(BaseModel):
     blank_margin: NonNegativeFloat = 0.0
     """Nats that blank is ahead by in the loss, and not in recognition: fewer glosses are left out.
     The loss shown contains it. 0 is off."""
-    accumulation_steps: PositiveInt | None = None
+    accumulation_steps: MayChange[PositiveInt | None] = None
     """Micro-batches a process adds up per optimizer step; default 1."""
-    micro_batches_per_step: PositiveInt | None = None
+    micro_batches_per_step: MayChange[PositiveInt | None] = None
     """Micro-batches of all processes together per optimizer step, fixed for the run; recipes set
     this, so that the result does not depend on the number of processes."""
-    mixed_precision: Annotated[
-        Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
+    mixed_precision: MayChange[
+        Annotated[Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)]
     ] = None
     """Default: what `accelerate launch` was told, else no."""
     compile: bool = False
@@ -85,7 +85,7 @@ class TrainingSettings(BaseModel):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay a step; 0 is off. The
     raw weights are scored beside it, so that a validation takes twice as long."""
-    average_best: Annotated[int, Field(ge=2)] | None = None
+    average_best: MayChange[Annotated[int, Field(ge=2)] | None] = None
     """At the end, average the weights of this many best checkpoints, which stay; the average
     becomes the best where its WER is no worse."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
@@ -95,28 +95,28 @@ class TrainingSettings(BaseModel):
     """Split that validation scores."""
     eval_steps: PositiveInt | None = None
     """Validate every n optimizer steps; default: after every epoch."""
-    early_stopping_patience: PositiveInt | None = None
+    early_stopping_patience: MayChange[PositiveInt | None] = None
     """Stop after this many validations without a better WER."""
-    save_steps: PositiveInt | None = None
+    save_steps: MayChange[PositiveInt | None] = None
     """Save every n optimizer steps, besides after every validation."""
-    keep_last: PositiveInt = 2
+    keep_last: MayChange[PositiveInt] = 2
     """Last checkpoints kept; the best one stays, too."""
-    keep_every: PositiveInt | None = None
+    keep_every: MayChange[PositiveInt | None] = None
     """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
-    save_total_gb: PositiveFloat | None = None
+    save_total_gb: MayChange[PositiveFloat | None] = None
     """Most gigabytes (10^9 bytes) of checkpoints, averages left out: the oldest go first, never the
     last or best."""
-    async_save: bool = False
+    async_save: MayChange[bool] = False
     """Write checkpoints in a thread while training goes on; costs their size in memory."""
-    log_steps: PositiveInt = 10
+    log_steps: MayChange[PositiveInt] = 10
     """A line of metrics every n optimizer steps."""
-    profile: PositiveInt | None = None
+    profile: MayChange[PositiveInt | None] = None
     """Record this many steps, after the first few, with torch.profiler into RUN/profile."""
-    wandb_mode: Literal["disabled", "offline", "online"] | None = None
+    wandb_mode: MayChange[Literal["disabled", "offline", "online"] | None] = None
     """Default: what WANDB_MODE says, else online with a key, else disabled; never asks."""
-    wandb_project: str = "slr_accel"
+    wandb_project: MayChange[str] = "slr_accel"
     """Project at wandb."""
-    wandb_group: str | None = None
+    wandb_group: MayChange[str | None] = None
     """Group at wandb, for runs that belong together, e.g. a teacher and its students."""
 
     def problems(self) -> list[str]:

@@ -141,7 +141,7 @@ def test_a_run_is_trained_by_one_command_at_a_time(train: TrainCommand, tmp_path
     process = train.start(tmp_path / "run", epochs=200)
     wait_for(lambda: lines(tmp_path / "run") >= 1, process)
     output = train.run(tmp_path / "run", epochs=200, expect=2)
-    assert "is being trained by another process" in output
+    assert "another process is training this run" in output
     kill(process)
 
 
