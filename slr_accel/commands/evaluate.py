@@ -1,4 +1,4 @@
-"""`slr-accel evaluate RUN`: WER of a trained model on a split, with a report to look at."""
+"""Implements `slr-accel evaluate RUN`: scores a trained model on a split, and writes a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
-from slr_accel.runs.opened import OpenedRun, warn
+from slr_accel.commands.transcripts import (
+    source_of,
+    transcribe,
+    warn,
+    write_result,
+    write_word_times,
+)
+from slr_accel.runs.opened import OpenedRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +25,18 @@ def run(args: argparse.Namespace) -> int:
     return with_run(args, _evaluate)
 
 
-def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None:
+def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Stops) -> None:
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
-    from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.references import evaluation_rows, references
     from slr_accel.scoring.report import ScoredSequence, print_summary, result, write_html
     from slr_accel.scoring.wer import score
     from slr_accel.scoring.words import recognised_texts
     from slr_accel.terminal import Terminal
 
-    corpus, vocabulary = opened.corpus, opened.vocabulary
-    rows = evaluation_rows(corpus, args.split)
-    transcript = opened.transcribe(rows, stops)
+    corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
+    rows = evaluation_rows(corpus, split)
+    transcript = transcribe(opened, rows, stops)
     if not opened.is_main:
         return
     expected = references(corpus, rows, vocabulary.label_policy)
@@ -43,16 +49,14 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None
     ]
     figures = result(
         sequences,
-        split=args.split,
+        split=split,
         decoder="greedy",
         label_policy=vocabulary.label_policy,
-        **opened.source,
+        **source_of(opened),
         health=transcript.health,
     )
-    folder: Path = opened.output_dir
-    text = opened.write_result(args.split, figures)
-    with replaced(folder / f"{args.split}.ctm") as path:
-        write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
+    text = write_result(folder / f"{split}.json", figures)
+    write_word_times(folder / f"{split}.ctm", opened, rows, transcript.hypotheses)
     with replaced(folder / "report.html") as path:
         write_html(path, figures, sequences)
     if args.json:

@@ -1,4 +1,4 @@
-"""The command line that evaluate and predict share."""
+"""Defines the arguments that evaluate and predict share, and opens the run they name."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from slr_accel.commands.transcripts import make_writable, warn
 from slr_accel.errors import Interrupted
+from slr_accel.models.location import find_model
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.opened import OpenedRun, open_run
+from slr_accel.runs.run_folder import RunFolder
 
 Stops = Callable[[], bool]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
-    """Arguments of a command whose results go to the folder `output` in the run."""
+    """Adds the arguments of a command whose results go to the folder `output` in the run."""
     parser.add_argument(
         "run",
         metavar="RUN",
         help="run folder; or a model folder or hf://OWNER/NAME, with --data_dir and --output_dir",
     )
     parser.add_argument("--data_dir", help="corpus, a folder or an address [the one trained on]")
-    parser.add_argument("--split", default="dev", help="[dev]")
+    parser.add_argument("--split", help="[dev, or the only split of the corpus]")
     parser.add_argument(
         "--checkpoint", default="best", help="best, last, or a checkpoint folder [best]"
     )
@@ -40,7 +43,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
 
 
 def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
-    """Arguments of a command that may read a remote corpus."""
+    """Adds the arguments of a command that may read a remote corpus."""
     parser.add_argument("--cache_dir", help=f"where its shards are kept, if remote [{default}]")
     parser.add_argument(
         "--cache_gb", type=float, help=f"most gigabytes of them that are kept [{default}]"
@@ -48,34 +51,46 @@ def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def with_run(
-    args: argparse.Namespace, work: Callable[[OpenedRun, argparse.Namespace, Stops], None]
+    args: argparse.Namespace,
+    work: Callable[[OpenedRun, Path, argparse.Namespace, Stops], None],
 ) -> int:
-    """Does the work on what the arguments name; returns the exit code.
+    """Opens what the arguments name and calls `work` on it, with the folder for results.
 
-    After a signal the work either ends between two batches, before it wrote anything, or is past
-    them and writes all.
+    After a signal, the work either stops between two batches and writes nothing, or it has read
+    all batches and writes everything.
+
+    Returns:
+        The exit code.
     """
     yield_to_other_programs()
     from slr_accel.processes.preemption import StopRequest
 
+    if not RunFolder(Path(args.run)).exists:
+        given = {"--data_dir": args.data_dir, "--output_dir": args.output_dir}
+        missing = [name for name, value in given.items() if not value]
+        if missing:
+            find_model(args.run)
+            raise ValueError(f"{args.run}: a model without its run; give {' and '.join(missing)}")
     opened_run = open_run(
         args.run,
         split=args.split,
-        output=args.output,
         data_dir=args.data_dir,
         checkpoint=args.checkpoint,
-        output_dir=args.output_dir,
         batch_size=args.batch_size,
         shard_window=args.shard_window,
         cache_dir=args.cache_dir,
         cache_gb=args.cache_gb,
     )
     with StopRequest() as stop, opened_run as opened:
+        folder = args.output_dir or Path(args.run, args.output)
+        make_writable(folder)
+        for text in opened.warnings if opened.is_main else []:
+            warn(text)
         try:
-            work(opened, args, lambda: stop.is_anywhere(opened.accelerator))
+            work(opened, folder, args, lambda: stop.is_anywhere(opened.accelerator))
         except Interrupted:
-            with suppress(OSError):  # the terminal may be what was closed
+            with suppress(OSError):  # the terminal may be closed
                 if opened.is_main:
-                    print(f"{stop.name}: ended, nothing was written", file=sys.stderr)
+                    print(f"{stop.name}: stopped, nothing was written", file=sys.stderr)
             return stop.exit_code
     return 0

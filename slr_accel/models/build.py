@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slr_accel.features.transform import UNKNOWN_RATE, FeatureTransform
+from slr_accel.features.transform import FeatureTransform
 from slr_accel.layouts.layout import Layout
 from slr_accel.models.cosign import CoSign
 from slr_accel.models.recogniser import Recogniser
@@ -63,16 +63,13 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     name = config.get("model_type")
     if name not in MODELS:
         raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
-    max_frames = config.get("max_frames")
+    max_frames = config["max_frames"]
     if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
         raise ValueError(f"max_frames {max_frames!r} is no number of frames")
-    rate = config["frames_per_second"]
-    # Configs without `knows_rate` have the assumed rate also where the corpus did not say.
-    knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
     features = FeatureTransform(
         Layout.from_json(config["layout"]),
         FeatureSettings(**config["features"]),
-        rate if knows_rate else None,
+        config["frames_per_second"] if config["knows_rate"] else None,
     )
     settings = MODELS[name](**config["model"])
     return make_model(name, features, settings, config["num_outputs"], max_frames)

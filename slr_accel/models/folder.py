@@ -13,7 +13,6 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.location import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings.run import read_yaml
 
 
 def save_model(
@@ -40,8 +39,6 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
     path = folder / CONFIG_FILE
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if "max_frames" not in config:
-            config["max_frames"] = _max_frames_of_run(folder)
         model = build_model(config)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a model's config ({error})") from None
@@ -53,16 +50,6 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
         )
     load_weights(model, folder / WEIGHTS_FILE)
     return model, vocabulary
-
-
-def _max_frames_of_run(checkpoint: Path) -> int | None:
-    """Of a checkpoint from before config.json had it: what its run's settings say."""
-    checkpoints = checkpoint.resolve().parent
-    path = checkpoints.parent / "config.yaml"
-    if checkpoints.name != "checkpoints" or not path.is_file():
-        return None
-    settings = read_yaml(path)
-    return settings.get("max_frames") if settings.get("dynamic_truncation") else None
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
