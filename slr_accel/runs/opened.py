@@ -35,9 +35,8 @@ class OpenedRun:
     vocabulary: Vocabulary
     checkpoint: Path
     accelerator: Any
-    batch_size: int
-    batch_frames: int | None
-    shard_window: int | None
+    batches: dict[str, Any]
+    """batch_size, batch_frames and shard_window, as in the plan."""
     warnings: list[str]
     """What may make results worse than expected."""
 
@@ -52,11 +51,9 @@ class OpenedRun:
         advance: Callable[[int], None] = lambda sequences: None,
         stops: Callable[[], bool] = lambda: False,
     ) -> Transcript:
-        """Returns the hypotheses of corpus rows; all processes call it together.
+        """Returns the hypotheses of `rows` of the corpus; all processes call it together.
 
-        Args:
-            rows: row numbers, e.g. `corpus.rows.of_split(split)`.
-            advance, stops: as in scoring.transcribe.
+        `advance` and `stops` are those of scoring.transcribe.
 
         Raises:
             Interrupted: `stops` returned true.
@@ -66,18 +63,16 @@ class OpenedRun:
 
         from slr_accel.scoring.transcribe import transcribe
 
+        options: dict[str, Any] = {"max_frames": self.model.max_frames, **self.batches}
         try:
             return transcribe(
                 self.accelerator,
                 self.model,
                 self.corpus,
                 rows,
-                batch_size=self.batch_size,
-                batch_frames=self.batch_frames,
-                max_frames=self.model.max_frames,
-                shard_window=self.shard_window,
                 advance=advance,
                 stops=stops,
+                **options,
             )
         except OutOfMemoryError:
             raise self._out_of_memory(rows) from None
@@ -86,14 +81,8 @@ class OpenedRun:
         """Says how large the batches of these rows are, and what to set."""
         from slr_accel.loading.plan import evaluation_plan
 
-        frames = self.corpus.rows.frames[rows]
-        plan = evaluation_plan(
-            frames,
-            batch_size=self.batch_size,
-            batch_frames=self.batch_frames,
-            shards=self.corpus.rows.shard[rows],
-            shard_window=self.shard_window,
-        )
+        frames, shards = self.corpus.rows.frames[rows], self.corpus.rows.shard[rows]
+        plan = evaluation_plan(frames, shards=shards, **self.batches)
         read = np.minimum(frames, self.model.max_frames or frames)
         largest = max(plan, key=lambda batch: len(batch) * int(read[batch].max()))
         size = f"{len(largest)} sequence{'s' * (len(largest) > 1)} x {read[largest].max()} frames"
@@ -167,9 +156,10 @@ def open_run(
         )
     model.features.read_at(corpus.info.frames_per_second)
     changed = other_data(run, corpus) if run.exists and not data_dir else None
-    batch_frames = config.get("batch_frames")
-    if batch_frames == "auto":
-        batch_frames = run.environment().get("batch_frames")
+    frames = config.get("batch_frames")
+    if frames == "auto":
+        frames = run.environment().get("batch_frames")
+    batches = {"batch_size": batch_size, "batch_frames": frames, "shard_window": shard_window}
     accelerator = make_accelerator(None)
     try:
         yield OpenedRun(
@@ -179,13 +169,11 @@ def open_run(
             vocabulary=vocabulary,
             checkpoint=found.resolve(),
             accelerator=accelerator,
-            batch_size=batch_size,
-            batch_frames=batch_frames,
-            shard_window=shard_window,
+            batches=batches,
             warnings=[text for text in (_other_rate(model, corpus), changed) if text],
         )
     finally:
-        # A process that exits before gloo's threads are joined is aborted by them.
+        # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
 
 
@@ -224,7 +212,6 @@ def _hint(run: RunFolder) -> str:
 
 
 def _find_model_without_run(source: str, data_dir: str | None, checkpoint: str) -> Path:
-    """Finds a model whose run, which would name its corpus, is not there."""
     found = find_model(source)
     if not data_dir:
         raise ValueError(f"{source}: a model without its run; give --data_dir")

@@ -26,9 +26,9 @@ def models(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, dict[str, Any]]:
-    from slr_accel.commands.models import _of_every_kind
+    from slr_accel.commands.models import _all_kinds
 
-    return {row["model"]: row for row in _of_every_kind()}
+    return {row["model"]: row for row in _all_kinds()}
 
 
 def test_every_model_is_listed_and_below_its_limit(rows: dict[str, dict[str, Any]]) -> None:
