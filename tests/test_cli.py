@@ -17,7 +17,7 @@ from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.layouts.layout import generic_layout
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 
 MOST_LINES = 8
 Refusal = Callable[..., str]

@@ -5,14 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
-from slr_accel.commands.transcripts import (
-    source_of,
-    transcribe,
-    warn,
-    write_result,
-    write_word_times,
-)
 from slr_accel.runs.opened import OpenedRun
 
 
@@ -36,7 +30,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
 
     corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
     rows = evaluation_rows(corpus, split)
-    transcript = transcribe(opened, rows, stops)
+    transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
     expected = references(corpus, rows, vocabulary.label_policy)
@@ -52,11 +46,11 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         split=split,
         decoder="greedy",
         label_policy=vocabulary.label_policy,
-        **source_of(opened),
+        **transcripts.source_of(opened),
         health=transcript.health,
     )
-    text = write_result(folder / f"{split}.json", figures)
-    write_word_times(folder / f"{split}.ctm", opened, rows, transcript.hypotheses)
+    text = transcripts.write_result(folder / f"{split}.json", figures)
+    transcripts.write_word_times(folder / f"{split}.ctm", opened, rows, transcript.hypotheses)
     with replaced(folder / "report.html") as path:
         write_html(path, figures, sequences)
     if args.json:
@@ -64,5 +58,5 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         return
     console = Terminal()
     print_summary(console, figures, sequences)
-    warn(warning(transcript.health, errors=sum(s.counts.errors for s in sequences)))
+    transcripts.warn(warning(transcript.health, errors=sum(s.counts.errors for s in sequences)))
     print(f"\nreport: {folder / 'report.html'}")

@@ -81,9 +81,9 @@ def _all_kinds() -> list[dict[str, Any]]:
 
 def _trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.build import model_name
+    from slr_accel.models.find import find_model
     from slr_accel.models.folder import load_model
-    from slr_accel.models.hub_export import save_pretrained
-    from slr_accel.models.location import find_model
+    from slr_accel.models.pretrained import save_pretrained
     from slr_accel.new_folder import check_new_folder, new_folder
 
     if out is not None:

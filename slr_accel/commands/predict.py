@@ -6,14 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
-from slr_accel.commands.transcripts import (
-    source_of,
-    transcribe,
-    warn,
-    write_result,
-    write_word_times,
-)
 from slr_accel.runs.opened import OpenedRun
 
 NUM_SHOWN = 5
@@ -36,10 +30,10 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
 
     corpus, split = opened.corpus, opened.split
     rows = corpus.rows.of_split(split)
-    transcript = transcribe(opened, rows, stops)
+    transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
-    write_result(folder / f"{split}.json", source_of(opened))
+    transcripts.write_result(folder / f"{split}.json", transcripts.source_of(opened))
     found = []
     for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):
         words = recognised_words(opened.vocabulary, hypothesis)
@@ -53,8 +47,8 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
     path, ctm = folder / f"{split}.jsonl", folder / f"{split}.ctm"
     with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in found)
-    write_word_times(ctm, opened, rows, transcript.hypotheses)
-    warn(warning_without_references(transcript.health))
+    transcripts.write_word_times(ctm, opened, rows, transcript.hypotheses)
+    transcripts.warn(warning_without_references(transcript.health))
     for record in found[:NUM_SHOWN]:
         print(shown_line(str(record["id"]), str(record["hypothesis"])))
     if len(found) > NUM_SHOWN:

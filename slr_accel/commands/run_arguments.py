@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slr_accel.commands.transcripts import make_writable, warn
 from slr_accel.errors import Interrupted
-from slr_accel.models.location import find_model
+from slr_accel.models.find import find_model
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.opened import OpenedRun, open_run
 from slr_accel.runs.run_folder import RunFolder

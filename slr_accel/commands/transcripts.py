@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -40,14 +41,15 @@ def transcribe(opened: OpenedRun, rows: np.ndarray, stops: Callable[[], bool]) -
 
 def make_writable(folder: Path) -> None:
     """Makes the folder for results. Raises ValueError where that is not possible."""
-    why = "no right to write there"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "no right to write there")
     except OSError as error:
-        why = error.strerror or why
-    raise ValueError(f"{folder}: results cannot go there ({why}); give another --output_dir")
+        why = error.strerror
+        raise ValueError(
+            f"{folder}: results cannot go there ({why}); give another --output_dir"
+        ) from None
 
 
 def source_of(opened: OpenedRun) -> dict[str, str]:

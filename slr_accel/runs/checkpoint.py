@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from slr_accel.errors import RunError
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.models.find import WEIGHTS_FILE
 from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
-from slr_accel.models.location import WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
 
 META_FILE = "meta.json"
@@ -197,13 +197,11 @@ def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimi
     parameters = dict(model.named_parameters())
     for key, tensor in load_tensors(path).items():
         name, _, state_name = key.rpartition("/")
-        if name not in parameters:
-            raise ValueError(f"{path}: contains {key!r}, which this model does not have")
-        parameter = parameters[name]
-        if tensor.ndim and tensor.shape != parameter.shape:
+        parameter = parameters.get(name)
+        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
             raise ValueError(
-                f"{path}: {key!r} has the shape {list(tensor.shape)}, its parameter "
-                f"{list(parameter.shape)}"
+                f"{path}: {key!r} has the shape {list(tensor.shape)}, which fits no parameter of "
+                "this model"
             )
         # The fused kernels keep their step count on the device of the parameter.
         optimizer.state[parameter][state_name] = tensor.to(parameter.device)

@@ -6,8 +6,8 @@ import torch
 
 from slr_accel.labels.vocabulary import BLANK, Vocabulary
 from slr_accel.models.build import model_config
+from slr_accel.models.find import find_model
 from slr_accel.models.folder import load_model
-from slr_accel.models.location import find_model
 from slr_accel.models.recogniser import Recogniser
 
 

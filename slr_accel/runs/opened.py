@@ -14,7 +14,7 @@ import numpy as np
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.labels.vocabulary import Vocabulary
-from slr_accel.models.location import find_model
+from slr_accel.models.find import find_model
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def open_run(
 
     # Importing torch takes seconds: mistakes are reported before.
     from slr_accel.models.folder import load_model
-    from slr_accel.processes.joining import make_accelerator
+    from slr_accel.processes.accelerator import make_accelerator
 
     model, vocabulary = load_model(found)
     wanted = model.features.layout

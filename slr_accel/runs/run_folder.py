@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, takes_links, write_whole
-from slr_accel.models.location import VOCABULARY_FILE, find_model
+from slr_accel.models.find import VOCABULARY_FILE, find_model
 from slr_accel.settings.form import may_change
 from slr_accel.settings.run import Settings, defaults_of, read_yaml, setting_fields
 
@@ -254,15 +254,9 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 def _commit() -> str | None:
     """The commit of the source tree; None where slr_accel was installed without one."""
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
+        found = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()

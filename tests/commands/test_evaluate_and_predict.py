@@ -24,7 +24,7 @@ from slr_accel.corpus.writer import write_corpus
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import make_model
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 from slr_accel.models.student import Student
 from slr_accel.runs.opened import open_run
 from slr_accel.runs.run_folder import RunFolder, record_batch_frames

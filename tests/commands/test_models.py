@@ -12,7 +12,7 @@ from models_helpers import LAYOUTS, make
 
 from slr_accel.cli import main
 from slr_accel.labels.vocabulary import Vocabulary
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 from slr_accel.models.size import megabytes, num_parameters
 from slr_accel.settings.models import MODELS
 

@@ -13,7 +13,7 @@ from models_helpers import LAYOUTS, make, random_batch
 
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.processes.joining import make_accelerator
+from slr_accel.processes.accelerator import make_accelerator
 from slr_accel.settings.models import MODELS
 from slr_accel.settings.run import build_settings
 from slr_accel.training.setup import make_optimizer

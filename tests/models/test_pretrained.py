@@ -18,8 +18,8 @@ import yaml
 from models_helpers import LAYOUTS, make, random_batch, run
 
 from slr_accel.labels.vocabulary import Vocabulary
-from slr_accel.models.hub_export import from_pretrained, save_pretrained
-from slr_accel.models.location import MODEL_FILES, find_model
+from slr_accel.models.find import MODEL_FILES, find_model
+from slr_accel.models.pretrained import from_pretrained, save_pretrained
 from slr_accel.settings.models import MODELS
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
@@ -201,7 +201,7 @@ def test_the_hub_is_asked_for_a_models_files_alone(
     address, fetched = hub
     # The address is read once, when huggingface_hub is imported: a process of its own.
     code = (
-        "from slr_accel.models.hub_export import from_pretrained\n"
+        "from slr_accel.models.pretrained import from_pretrained\n"
         "model, vocabulary = from_pretrained('owner/name')\n"
         "print(type(model).__name__, *vocabulary.tokens)"
     )
