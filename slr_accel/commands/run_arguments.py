@@ -34,7 +34,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         "--batch_size",
         type=int,
         default=16,
-        help="most sequences in a batch [16]; the run's batch_frames is a limit too",
+        help="most sequences in a batch [16]; batch_frames of the run is a limit too",
     )
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
     parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
