@@ -4,13 +4,9 @@
 #   ./launch/evaluate.sh runs/boston104 --split dev
 # After SIGUSR1 or SIGTERM it writes nothing and exits with 75.
 set -euo pipefail
-case "${1:-}" in '' | -h | --help)
-    sed -n '2,5s/^# //p' "$0"
-    exit 0
-    ;;
-esac
 # shellcheck source=launch/processes.sh
 . "$(dirname "$0")/processes.sh"
+show_help "${1:---help}"
 find_environment
 split_words "$@"
 launch "${options[@]}" -m slr_accel.cli evaluate "${settings[@]}"

@@ -1,9 +1,17 @@
 # Sourced by the scripts beside it: finds the environment, starts processes, passes signals on.
-# After USR1, TERM or HUP a run saves and ends; what ends so answers 75, and the same command
-# continues it.
+# After USR1, TERM or HUP a run saves and exits with 75; the same command continues it.
 # shellcheck shell=bash disable=SC2034 # options, settings are for who sources this
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# show_help "$@": after -h or --help, prints the comment at the top of the script and exits.
+show_help() {
+    case "${1:-}" in -h | --help)
+        sed -n '2,/^[^#]/s/^# //p' "$0"
+        exit 0
+        ;;
+    esac
+}
 
 # Uses the active environment where it has slr_accel, else .venv of the clone.
 find_environment() {
@@ -28,7 +36,7 @@ split_words() {
         position=$((position + 1))
     done
     gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | grep -c '^GPU' || true)
-    # The driver lists all; this many of them may be used.
+    # The driver lists all GPUs, also those that may not be used.
     if [ "$gpus" -gt 0 ] && [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
         gpus=$(tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES" | grep -c '^[^-]' || true)
     fi
@@ -51,9 +59,9 @@ wait_for() {
 }
 
 # launch WORDS: runs `accelerate launch WORDS` to its end and returns its exit code.
-# Signals go to the processes it started and not to it, which would kill them after 30 seconds. They
-# are repeated, since a process that is still starting ignores them. HUP comes to all when a terminal
-# is closed, behind nohup too, and this script alone answers it.
+# Signals go to the processes it started and not to the launcher, which would kill them after 30
+# seconds. They are repeated, since a process that is still starting ignores them. When a terminal is
+# closed, all processes get HUP, behind nohup too; this script alone handles it.
 launch() {
     local code ended_by='' launcher
     (

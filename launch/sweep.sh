@@ -5,11 +5,6 @@
 # Run it where `wandb login` was done, never under `accelerate launch` or srun with several tasks:
 # each trial starts its processes itself. WANDB_PROJECT names the project [slr_accel].
 set -euo pipefail
-case "${1:-}" in -h | --help)
-    sed -n '2,6s/^# //p' "$0"
-    exit 0
-    ;;
-esac
 if [ -n "${LOCAL_RANK:-}" ]; then
     echo "error: the agent was started by torchrun; start launch/sweep.sh by itself" >&2
     exit 2
@@ -17,6 +12,7 @@ fi
 cd "$(dirname "$0")/.."
 # shellcheck source=launch/processes.sh
 . launch/processes.sh
+show_help "$@"
 find_environment
 
 what=launch/sweep.yaml

@@ -6,13 +6,9 @@
 # After SIGUSR1 or SIGTERM to this script, or when its terminal is closed, the run saves and the script
 # exits with 75, after Ctrl-C with 130; the same command continues. Behind nohup it goes on.
 set -euo pipefail
-case "${1:-}" in '' | -h | --help)
-    sed -n '2,7s/^# //p' "$0"
-    exit 0
-    ;;
-esac
 # shellcheck source=launch/processes.sh
 . "$(dirname "$0")/processes.sh"
+show_help "${1:---help}"
 find_environment
 split_words "$@"
 launch "${options[@]}" -m slr_accel.train "${settings[@]}"

@@ -1,4 +1,4 @@
-"""`slr-accel COMMAND ...`: finds the command and hands it its arguments. Imports nothing heavy."""
+"""Runs `slr-accel COMMAND ...`. Imports nothing slow, so that help and errors are instant."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs one command and exits: 0 good, 1 the answer is no or it failed, 2 wrong use; by a signal
-    75, 129, 130 or 143, and 141 where nobody reads the output."""
+    """Runs one command and exits: 0 good, 1 it failed or the answer is no, 2 wrong use; 75, 129,
+    130 or 143 after a signal, 141 where nobody reads the output."""
     words = sys.argv[1:] if argv is None else argv
     with reported():
         code = _run(words)
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["train"]:
-        # Settings are checked all at once and come from recipes too: train has its own parser.
+        # train has its own parser, since settings also come from recipes and are checked together.
         from slr_accel.train import main as train
 
         return train(words[1:], prog="slr-accel train")
@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
         return 2
     args, unknown = parser.parse_known_args(with_home(words))
     if unknown:
-        # argparse would show the usage of `slr-accel`, which names no option of the command's.
+        # By itself, argparse shows the usage of `slr-accel`, without the options of the command.
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = import_module(f"slr_accel.commands.{args.command}").run(args)
     return result

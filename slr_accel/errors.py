@@ -1,4 +1,4 @@
-"""How users' mistakes are shown: a text without a traceback, and an exit code."""
+"""Shows errors of a command as a text without a traceback, with an exit code."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from pathlib import Path
 from types import FrameType
 
 PAUSE = 5
-"""Seconds after which a process other than the first tells its error."""
+"""Seconds after which a process other than the first reports its error."""
 INTERRUPT_POLL = 0.05
 """Seconds."""
 GONE = (errno.EPIPE, errno.EIO)
-"""What a pipe that nobody reads, and a terminal that was closed, answer."""
+"""Errors of a pipe that nobody reads, and of a terminal that was closed."""
 UNREAD = 128 + 13
-"""Exit code of what ends because nobody reads its output: as of a program that SIGPIPE ends."""
+"""Exit code where nobody reads the output: that of a program which SIGPIPE ends."""
 
 
 class RunError(Exception):
-    """A run that cannot go on; its text says why and what to try."""
+    """A run cannot go on; the text says why and what to try."""
 
 
 class Interrupted(Exception):
-    """Work given up between two batches, by all processes, because one was told to stop."""
+    """All processes stopped between two batches, because one received a signal."""
 
 
 class FetchError(RunError):
-    """A file of a remote corpus that cannot be had."""
+    """A file of a remote corpus cannot be fetched."""
 
 
 class OutOfMemory(RunError):
-    """A batch that the device has no room for."""
+    """A batch does not fit into the memory of the device."""
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """ValueError (wrong use) exits with 2, RunError and OSError with 1, Ctrl-C with 130, SIGTERM
-    with 143, a terminal that is closed with 129."""
-    # Not where one is ignored, as behind nohup, or where somebody has taken it.
+    """Exits with 2 after a ValueError (wrong use), 1 after RunError and OSError, 130 after Ctrl-C,
+    143 after SIGTERM and 129 when the terminal is closed."""
+    # A signal that is ignored, as behind nohup, or handled by others is left alone.
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     taken = {n: h for n, h in before.items() if h in (signal.default_int_handler, signal.SIG_DFL)}
@@ -54,12 +54,12 @@ def reported() -> Iterator[None]:
             signal.signal(number, _interrupt)
         yield
     except ValueError as error:
-        _tell(error)
+        _report(error)
         sys.exit(2)
     except (RunError, OSError) as error:
         if isinstance(error, OSError) and error.errno in GONE and _is_unread():
             sys.exit(UNREAD)
-        _tell(error)
+        _report(error)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -68,14 +68,14 @@ def reported() -> Iterator[None]:
         for number, handler in taken.items():
             signal.signal(number, handler)
         if _is_unread():
-            # Python would tell at its end that the rest cannot be written.
+            # Else Python complains at its end that the rest cannot be written.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends what runs, so that it cleans up; at the end of an import that the signal falls into.
+    """Ends the command by an exception, so that it cleans up; during an import, after the import.
 
-    Those of torch and pandas would swallow it, or be left in halves, with locks that are held.
+    Imports of torch and pandas would swallow the exception, or stop halfway with locks held.
     """
     while frame is not None:
         if "importlib._bootstrap" in frame.f_code.co_filename:
@@ -95,20 +95,15 @@ def _is_unread() -> bool:
     return bool(poll.poll(0))
 
 
-def _tell(error: Exception) -> None:
-    # Of what all processes on a machine meet, the first tells; torchrun ends the others as soon as
-    # it has ended. A process that outlives this pause has met something alone.
+def _report(error: Exception) -> None:
+    # Where all processes of a machine fail alike, the first one reports, and torchrun then ends the
+    # others during their pause. A process that outlives the pause has failed alone.
     if os.environ.get("LOCAL_RANK", "0") != "0":
         time.sleep(PAUSE)
     text = f"error: {error}"
     print(text, file=sys.stderr)
-    _tell_launcher(text)
-
-
-def _tell_launcher(text: str) -> None:
-    """torchrun ends with a traceback of its own; what stands in this file it prints below that."""
-    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if path:
+    # torchrun prints the content of this file below its own traceback.
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
         known = {"py_callstack": text, "timestamp": str(int(time.time()))}
         content = {"message": {"message": text, "extraInfo": known}}
         with suppress(OSError):  # the disk may be what is full

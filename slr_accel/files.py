@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then moved to it."""
+"""Writes files that are never seen half-written, and checks what a file system can do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 GB = 10**9
 """Bytes."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a full disk, a quota and a limit on the size of files answer."""
+"""Errors of a full disk, a quota and a limit on the size of files."""
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Where there is no room to write, and the error does not say for what, it names `path`."""
+    """Adds `path` to errors of a full disk that name no file."""
     try:
         yield
     except OSError as error:
@@ -27,9 +27,9 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yields where to write; at the end that file takes the place of `path`, after an error not.
+    """Yields a path to write to, which replaces `path` at the end, but not after an error.
 
-    Of several processes that write it at once, the last one's stays.
+    Where several processes write at once, the last one wins.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
@@ -41,12 +41,12 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def nearest_existing(path: Path) -> Path:
-    """The path itself, or the closest above it that exists: what it would be made in."""
+    """The path itself, or the closest folder above it that exists."""
     return next(p for p in (path, *path.absolute().parents) if p.exists())
 
 
 def takes_links(folder: Path) -> bool:
-    """Whether its file system has symbolic links: that of a memory card has none, say."""
+    """Whether the file system has symbolic links; that of a memory card has none."""
     probe = folder / f".link.{secrets.token_hex(4)}.tmp"
     try:
         probe.symlink_to(probe.name)
@@ -57,11 +57,11 @@ def takes_links(folder: Path) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes UTF-8 text; a reader sees the old file or the new one."""
+    """Writes UTF-8 text; readers see either the old file or the new one."""
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def is_unicode(text: str) -> bool:
-    """Not so where a file's name is in another encoding, which Python keeps as lone surrogates."""
+    """False for file names in another encoding, which Python keeps as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""A folder that is whole or not there: it is written beside its place, then renamed."""
+"""Writes a new folder that is never seen half-written."""
 
 from __future__ import annotations
 
@@ -15,45 +15,43 @@ from slr_accel.files import is_unicode, naming, nearest_existing
 
 
 def check_new_folder(out: Path) -> None:
-    """ValueError where `out` holds anything: a corpus or a model is never written over."""
+    """Raises ValueError where `out` cannot be made or holds anything: nothing is overwritten."""
     if out.name in ("", ".."):
         raise ValueError(f"{out}: give a folder of its own")
     if not is_unicode(str(out)):
         raise ValueError(f"{out}: its name is not UTF-8 text; choose another --out")
     if out.is_symlink() or out.is_mount():
         raise ValueError(
-            f"{out}: is a link or a mount point, which a folder cannot take the place of; give a "
-            "new one below it"
+            f"{out}: is a link or a mount point, which a folder cannot replace; choose a folder "
+            "below it"
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"{out}: exists already; remove it or choose another --out")
     parent = nearest_existing(out.absolute().parent)
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise ValueError(
-            f"{out}: {parent} is no folder that can be written to; choose another --out"
-        )
+        raise ValueError(f"{out}: {parent} is not a writable folder; choose another --out")
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Yields a folder beside `out` to write to, which at the end becomes `out`.
+    """Yields a folder beside `out` to write to, which becomes `out` at the end.
 
-    After an error it is removed. So is what a killed process has left there.
+    It is removed after an error, as are those that killed processes have left.
 
     Raises:
-        ValueError: `out` came to exist meanwhile.
+        ValueError: another process has made `out` meanwhile.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{out.name}.tmp-{socket.gethostname()}-"
     _remove_left_by_killed(out.parent, prefix)
-    # Containers on one machine may have one name and the same PIDs.
+    # Containers on one machine may share the host name and use the same PIDs.
     folder = out.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}")
     folder.mkdir()
     try:
         with naming(out):
             yield folder
         try:
-            folder.rename(out)  # takes the place of an empty folder, but of nothing else
+            folder.rename(out)  # replaces an empty folder, but nothing else
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
@@ -65,9 +63,9 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _remove_left_by_killed(parent: Path, prefix: str) -> None:
-    """Removes folders named PREFIX + PID-... whose process no longer runs.
+    """Removes folders named PREFIX + PID-... of processes that no longer run.
 
-    The prefix names the machine: a disk may be shared, and of another's processes nobody knows.
+    The prefix names the machine, since the processes of another one are not known.
     """
     for folder in parent.iterdir():
         if not folder.name.startswith(prefix):
@@ -83,5 +81,5 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it is somebody else's
+        pass  # it belongs to another user
     return True

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, now and then a plain line elsewhere."""
+"""Shows the progress of long work: a bar on a terminal, a line every half minute elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINE_SECONDS = 30.0
 
 
 class Progress(Protocol):
-    """Wraps an iterable of `total` items to show how far it is."""
+    """Wraps an iterable of `total` items to show its progress."""
 
     def __call__(self, items: Iterable[T], description: str, total: int, /) -> Iterable[T]: ...
 
@@ -30,7 +30,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterable[T]:
 
 
 def untracked(items: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """As `track`, for processes that keep silent."""
+    """Used in place of `track` where nothing is to be shown."""
     return items
 
 

@@ -1,4 +1,4 @@
-"""Consoles that show texts as they are."""
+"""Writes text to the terminal as it is, and copes with terminals that were closed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from slr_accel.errors import GONE
 
 
 class Terminal(Console):
-    """rich's console for the words of users: numbers get no colour, and `:a:` does not become a
-    picture. Raises BrokenPipeError where nobody reads it, as print does."""
+    """A rich console that shows `:a:` and numbers as they are, without emoji or colours, and that
+    raises BrokenPipeError as print does where nobody reads."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, emoji=False, **options)
@@ -26,7 +26,7 @@ class Terminal(Console):
 
 
 class LastingOutput:
-    """Standard output for work that goes on when nobody reads it, or its terminal is closed."""
+    """Standard output for work that goes on when nobody reads it or its terminal is closed."""
 
     def __init__(self) -> None:
         self._file = sys.stdout

@@ -17,7 +17,7 @@ from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.layouts.layout import generic_layout
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 
 MOST_LINES = 8
 Refusal = Callable[..., str]
@@ -222,9 +222,9 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "...." not in text
 
 
-@pytest.mark.parametrize("module", ["slr_accel.train", "slr_accel.cli"])
+@pytest.mark.parametrize("module", ["slr_accel.train", "slr_accel.cli", "slr_accel"])
 def test_a_started_module_answers_like_the_function(module: str, tmp_path: Path) -> None:
-    words = ["train"] if module == "slr_accel.cli" else []
+    words = [] if module == "slr_accel.train" else ["train"]
     done = subprocess.run(
         [sys.executable, "-m", module, *words, f"--data_dir={tmp_path}", "--output_dir=run"],
         capture_output=True,

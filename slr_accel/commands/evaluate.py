@@ -1,12 +1,13 @@
-"""`slr-accel evaluate RUN`: WER of a trained model on a split, with a report to look at."""
+"""Implements `slr-accel evaluate RUN`: scores a trained model on a split, and writes a report."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
-from slr_accel.runs.opened import OpenedRun, warn
+from slr_accel.runs.opened import OpenedRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,26 +19,25 @@ def run(args: argparse.Namespace) -> int:
     return with_run(args, _evaluate)
 
 
-def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None:
+def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Stops) -> None:
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
-    from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.references import evaluation_rows
     from slr_accel.scoring.report import print_summary, write_html
     from slr_accel.scoring.scored import result, score_transcript
     from slr_accel.terminal import Terminal
 
-    corpus, vocabulary = opened.corpus, opened.vocabulary
-    rows = evaluation_rows(corpus, args.split)
-    transcript = opened.transcribe(rows, stops)
+    corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
+    rows = evaluation_rows(corpus, split)
+    transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
     scored = score_transcript(corpus, rows, vocabulary, transcript)
-    figures = result(scored, split=args.split, decoder=args.decoder, **opened.source)
-    folder: Path = opened.output_dir
-    text = opened.write_result(args.split, figures)
-    with replaced(folder / f"{args.split}.ctm") as path:
-        write_ctm(path, opened.ctm_rows(rows, transcript.hypotheses))
+    figures = result(
+        scored, split=split, decoder=opened.decoding.decoder, **transcripts.source_of(opened)
+    )
+    text = transcripts.write_result(folder / f"{split}.json", figures)
+    transcripts.write_word_times(folder / f"{split}.ctm", opened, rows, transcript.hypotheses)
     with replaced(folder / "report.html") as path:
         write_html(path, figures, scored.sequences)
     if args.json:
@@ -45,5 +45,5 @@ def _evaluate(opened: OpenedRun, args: argparse.Namespace, stops: Stops) -> None
         return
     console = Terminal()
     print_summary(console, figures, scored.sequences)
-    warn(warning(scored.health, errors=scored.errors))
+    transcripts.warn(warning(scored.health, errors=scored.errors))
     print(f"\nreport: {folder / 'report.html'}")

@@ -1,4 +1,4 @@
-"""Descriptions of commands: paragraphs, small tables and examples, as wide as the terminal."""
+"""Wraps the descriptions of commands to the width of the terminal: text, tables and examples."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import re
 import textwrap
 
 EXPLANATION = re.compile(r" *\S+(?: \S+)*  +(?=\S)")
-"""A name and what comes before its explanation: two spaces or more."""
+"""A name, and the two spaces or more before its explanation."""
 
 
 class Description(argparse.HelpFormatter):
-    """argparse's own makes one paragraph of a description, or leaves it as wide as it is."""
+    """Keeps paragraphs apart and wraps them; argparse's own formatters do only one of the two."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return textwrap.indent(wrapped(text, width), indent)
 
 
 def wrapped(text: str, width: int) -> str:
-    """Wraps paragraphs and the explanations of names; other indented lines, examples, stay lines.
+    """Wraps paragraphs and the explanations of names; other indented lines are examples and stay.
 
-    Lines of a paragraph begin at the left, those of an explanation below its first word. An example
-    that is too long goes on further in.
+    An explanation is indented to its first word; the rest of an example that is too long, further.
     """
-    parts: list[tuple[str, int, str]] = []  # (how it begins, where its further lines begin, text)
+    parts: list[tuple[str, int, str]] = []  # (start, indent of further lines, text)
     for line in text.splitlines():
         content = line.lstrip()
         indent = len(line) - len(content)

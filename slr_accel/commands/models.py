@@ -1,4 +1,4 @@
-"""`slr-accel models`: what there is to choose from, with size and cost; or one trained model."""
+"""Implements `slr-accel models`: lists size and cost of the models, or saves a trained one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         nargs="?",
         metavar="MODEL",
-        help="a run (its best checkpoint), a model folder or hf://OWNER/NAME; "
-        "by default every kind with its default settings",
+        help="a run (its best checkpoint), a model folder or hf://OWNER/NAME [all kinds of models]",
     )
     parser.add_argument(
         "--out", type=Path, help="save MODEL here, for the Hub: with a card of its RUN/eval figures"
@@ -30,28 +29,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("fp32", "fp16"),
         default="fp32",
-        help="of the weights in --out; the model computes in fp32 either way [fp32]",
+        help="type of the weights in --out; the model computes in fp32 either way [fp32]",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
     parser.epilog = (
-        f"Defaults are for {NUM_OUTPUTS} outputs on MediaPipe Holistic at 25 frames per second, "
+        f"The list is for {NUM_OUTPUTS} outputs on MediaPipe Holistic at 25 frames per second, "
         f"for speech on {BINS} log-mel bins at {BINS_PER_SECOND:g}. MB are 10^6 bytes of "
         "parameters; int8 counts a byte for each number of a matrix or kernel, a float32 scale "
-        "for each of its rows, and float32 for the rest. ms are those that a second of signing "
-        f"takes on this machine in one thread: the best of {PASSES} passes over {SECONDS} seconds, "
-        "of 25 frames each where it is not known what a model was trained at."
+        "for each of its rows, and float32 for the rest. `ms a second` is the time for a second of "
+        f"signing on this machine in one thread: the best of {PASSES} passes over {SECONDS} "
+        "seconds, of 25 frames each where the frame rate of training is not known."
     )
 
 
 def run(args: argparse.Namespace) -> int:
     if args.model is None and args.out is not None:
-        raise ValueError("--out saves a trained model: name it before")
-    if args.dtype == "fp16" and args.out is None:
-        raise ValueError("--dtype is of what --out saves: give --out FOLDER")
-    if args.model is None:
-        rows = _of_every_kind()
-    else:
-        rows = [_of_trained(args.model, args.out, half=args.dtype == "fp16")]
+        raise ValueError("--out saves a trained model: give the model (a run, say) too")
+    half = args.dtype == "fp16"
+    if half and args.out is None:
+        raise ValueError("--dtype is for the model that --out saves: give --out FOLDER")
+    rows = _all_kinds() if args.model is None else [_trained(args.model, args.out, half=half)]
     if args.json:
         print(json.dumps(rows, indent=1))
         return 0
@@ -61,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_every_kind() -> list[dict[str, Any]]:
+def _all_kinds() -> list[dict[str, Any]]:
     from slr_accel.features.transform import FeatureTransform
     from slr_accel.layouts.layout import generic_layout
     from slr_accel.layouts.named_layouts import mediapipe_holistic
@@ -74,20 +71,19 @@ def _of_every_kind() -> list[dict[str, Any]]:
     for name, kind in MODELS.items():
         signing = name != "speech"
         layout = mediapipe_holistic() if signing else generic_layout(BINS)
-        chosen = FeatureSettings()
+        features = FeatureSettings()
         if name == "student_reference":
-            chosen = FeatureSettings(groups=read_recipe(name)["groups"])
-        transform = FeatureTransform(layout, chosen, 25.0 if signing else BINS_PER_SECOND)
-        settings = kind.model_validate({})
-        rows.append(_figures(name, make_model(name, transform, settings, NUM_OUTPUTS)))
+            features = FeatureSettings(groups=read_recipe(name)["groups"])
+        transform = FeatureTransform(layout, features, 25.0 if signing else BINS_PER_SECOND)
+        rows.append(_figures(name, make_model(name, transform, kind(), NUM_OUTPUTS)))
     return rows
 
 
-def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
+def _trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.build import model_name
+    from slr_accel.models.find import find_model
     from slr_accel.models.folder import load_model
-    from slr_accel.models.hub_export import save_pretrained
-    from slr_accel.models.location import find_model
+    from slr_accel.models.pretrained import save_pretrained
     from slr_accel.new_folder import check_new_folder, new_folder
 
     if out is not None:
@@ -102,22 +98,22 @@ def _of_trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
 
 
 def _evaluations(run: Path, checkpoint: Path) -> list[dict[str, Any]]:
-    """What `slr-accel evaluate` measured with this very checkpoint of the run."""
+    """The results of `slr-accel evaluate` for this checkpoint of the run."""
     results = [_evaluation(path) for path in sorted(run.glob("eval/*.json"))]
     name = checkpoint.resolve().name
     return [result for result in results if Path(result["checkpoint"]).name == name]
 
 
 def _evaluation(path: Path) -> dict[str, Any]:
-    """What `slr-accel evaluate` has written. ValueError, naming the file, where it is not that."""
+    """Reads a result of `slr-accel evaluate`. Raises ValueError where it is something else."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: not readable as JSON ({error}); evaluate again") from None
     if not (isinstance(result, dict) and isinstance(result.get("checkpoint"), str)):
         raise ValueError(
-            f"{path}: names no `checkpoint`, as results of `slr-accel evaluate` do; evaluate again "
-            "or move it elsewhere"
+            f"{path}: names no `checkpoint`, so it is no result of `slr-accel evaluate`; evaluate "
+            "again or move it elsewhere"
         )
     return result
 
@@ -135,12 +131,12 @@ def _figures(name: str, model: Recogniser) -> dict[str, Any]:
         "layout": features.layout.signature,
         "frames_per_second": features.frames_per_second if features.knows_rate else None,
         "max_frames": model.max_frames,
-        "ms_per_second": round(1e3 * _seconds_a_second(model), 2),
+        "ms_per_second": round(1e3 * _real_time_factor(model), 2),
     }
 
 
-def _seconds_a_second(model: Recogniser) -> float:
-    """Seconds that a second of signing takes, in one thread."""
+def _real_time_factor(model: Recogniser) -> float:
+    """Seconds of computation for a second of signing, in one thread."""
     import time
 
     import torch
@@ -153,14 +149,14 @@ def _seconds_a_second(model: Recogniser) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     model.eval()
-    taken = []
+    seconds = []
     with torch.inference_mode():
-        for _ in range(1 + PASSES):  # the first one is to warm up
+        for _ in range(1 + PASSES):  # the first one warms up
             start = time.perf_counter()
             model(values, presence, lengths)
-            taken.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start)
     torch.set_num_threads(threads)
-    return min(taken[1:]) * model.features.frames_per_second / frames
+    return min(seconds[1:]) * model.features.frames_per_second / frames
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -168,7 +164,6 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
     from slr_accel.terminal import Terminal
 
-    console = Terminal()
     table = Table(box=None)
     table.add_column("model")
     for name in ("parameters", "MB fp32", "fp16", "int8", "stride", "ms a second"):
@@ -181,4 +176,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
             str(row["output_stride"]),
             f"{row['ms_per_second']:.1f}",
         )
-    console.print(table)
+    Terminal().print(table)

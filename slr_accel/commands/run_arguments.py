@@ -1,4 +1,4 @@
-"""The command line that evaluate and predict share."""
+"""Defines the arguments that evaluate and predict share, and opens the run they name."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
+from slr_accel.commands.transcripts import make_writable, warn
 from slr_accel.errors import Interrupted
+from slr_accel.models.find import find_model
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.opened import OpenedRun, open_run
+from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.decoding import DecodingSettings
 
 Stops = Callable[[], bool]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
-    """Arguments of a command whose results go to the folder `output` in the run."""
+    """Adds the arguments of a command whose results go to the folder `output` in the run."""
     parser.add_argument(
         "run",
         metavar="RUN",
         help="run folder; or a model folder or hf://OWNER/NAME, with --data_dir and --output_dir",
     )
     parser.add_argument("--data_dir", help="corpus, a folder or an address [the one trained on]")
-    parser.add_argument("--split", default="dev", help="[dev]")
+    parser.add_argument("--split", help="[dev, or the only split of the corpus]")
     parser.add_argument(
         "--checkpoint", default="best", help="best, last, or a checkpoint folder [best]"
     )
@@ -32,9 +36,15 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         "--batch_size",
         type=int,
         default=16,
-        help="most sequences in a batch [16]; the run's batch_frames is a limit too",
+        help="most sequences in a batch [16]; batch_frames of the run is a limit too",
     )
-    parser.add_argument("--decoder", choices=("greedy",), default="greedy", help="[greedy]")
+    decoder = DecodingSettings.model_fields["decoder"]
+    parser.add_argument(
+        "--decoder",
+        choices=get_args(decoder.annotation),
+        default=decoder.default,
+        help=f"{decoder.description} [{decoder.default}]",
+    )
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
     parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
     add_cache_arguments(parser, "that of the run")
@@ -42,7 +52,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
 
 
 def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
-    """Arguments of a command that may read a remote corpus."""
+    """Adds the arguments of a command that may read a remote corpus."""
     parser.add_argument("--cache_dir", help=f"where its shards are kept, if remote [{default}]")
     parser.add_argument(
         "--cache_gb", type=float, help=f"most gigabytes of them that are kept [{default}]"
@@ -50,23 +60,31 @@ def add_cache_arguments(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def with_run(
-    args: argparse.Namespace, work: Callable[[OpenedRun, argparse.Namespace, Stops], None]
+    args: argparse.Namespace,
+    work: Callable[[OpenedRun, Path, argparse.Namespace, Stops], None],
 ) -> int:
-    """Does the work on what the arguments name; returns the exit code.
+    """Opens what the arguments name and calls `work` on it, with the folder for results.
 
-    After a signal the work either ends between two batches, before it wrote anything, or is past
-    them and writes all.
+    After a signal, the work either stops between two batches and writes nothing, or it has read
+    all batches and writes everything.
+
+    Returns:
+        The exit code.
     """
     yield_to_other_programs()
     from slr_accel.processes.preemption import StopRequest
 
+    if not RunFolder(Path(args.run)).exists:
+        given = {"--data_dir": args.data_dir, "--output_dir": args.output_dir}
+        missing = [name for name, value in given.items() if not value]
+        if missing:
+            find_model(args.run)
+            raise ValueError(f"{args.run}: a model without its run; give {' and '.join(missing)}")
     opened_run = open_run(
         args.run,
         split=args.split,
-        output=args.output,
         data_dir=args.data_dir,
         checkpoint=args.checkpoint,
-        output_dir=args.output_dir,
         batch_size=args.batch_size,
         shard_window=args.shard_window,
         cache_dir=args.cache_dir,
@@ -74,11 +92,15 @@ def with_run(
         decoding=DecodingSettings(decoder=args.decoder),
     )
     with StopRequest() as stop, opened_run as opened:
+        folder = args.output_dir or Path(args.run, args.output)
+        make_writable(folder)
+        for text in opened.warnings if opened.is_main else []:
+            warn(text)
         try:
-            work(opened, args, lambda: stop.is_anywhere(opened.accelerator))
+            work(opened, folder, args, lambda: stop.is_anywhere(opened.accelerator))
         except Interrupted:
-            with suppress(OSError):  # the terminal may be what was closed
+            with suppress(OSError):  # the terminal may be closed
                 if opened.is_main:
-                    print(f"{stop.name}: ended, nothing was written", file=sys.stderr)
+                    print(f"{stop.name}: stopped, nothing was written", file=sys.stderr)
             return stop.exit_code
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from slr_accel.features.transform import UNKNOWN_RATE, FeatureTransform
+from slr_accel.features.transform import FeatureTransform
 from slr_accel.layouts.layout import Layout
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.settings.features import FeatureSettings
@@ -69,17 +69,14 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     """
     name = config.get("model_type")
     if name not in MODELS:
-        raise ValueError(f"unknown model_type {name!r}; known: {', '.join(MODELS)}")
-    max_frames = config.get("max_frames")
+        raise ValueError(f"model_type {name!r}; known: {', '.join(MODELS)}")
+    max_frames = config["max_frames"]
     if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
-        raise ValueError(f"max_frames is {max_frames!r}; it must be a whole number from 1 on")
-    rate = config["frames_per_second"]
-    # Where a config has no `knows_rate`, the assumed rate may also be an unknown one.
-    knows_rate = config.get("knows_rate", rate != UNKNOWN_RATE)
+        raise ValueError(f"max_frames {max_frames!r} is no number of frames")
     features = FeatureTransform(
         Layout.from_json(config["layout"]),
         FeatureSettings(**config["features"]),
-        rate if knows_rate else None,
+        config["frames_per_second"] if config["knows_rate"] else None,
     )
     settings = MODELS[name](**config["model"])
     return make_model(name, features, settings, config["num_outputs"], max_frames)

@@ -1,4 +1,4 @@
-"""A model on disk: config.json, model.safetensors and vocabulary.json alone rebuild it."""
+"""Saves and loads a model: config.json, model.safetensors and vocabulary.json."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import build_model, model_config
-from slr_accel.models.location import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from slr_accel.models.find import CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.settings.recipes import read_yaml
 
 
 def save_model(
     folder: Path, model: Recogniser, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> None:
-    """Writes the three files. `weights` is the model's state, or an average of it."""
+    """Writes the three files. `weights` is the state of the model, or an average of it."""
     config = json.dumps(model_config(model), indent=1, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
     vocabulary.save(folder / VOCABULARY_FILE)
@@ -36,12 +35,10 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
-    """Raises ValueError naming the file that is missing or wrong."""
+    """Loads a model and its vocabulary. Raises ValueError naming a missing or wrong file."""
     path = folder / CONFIG_FILE
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if "max_frames" not in config:
-            config["max_frames"] = _max_frames_of_run(folder)
         model = build_model(config)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a model's config ({error})") from None
@@ -55,25 +52,15 @@ def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:
     return model, vocabulary
 
 
-def _max_frames_of_run(checkpoint: Path) -> int | None:
-    """Of a checkpoint from before config.json had it: what its run's settings say."""
-    checkpoints = checkpoint.resolve().parent
-    path = checkpoints.parent / "config.yaml"
-    if checkpoints.name != "checkpoints" or not path.is_file():
-        return None
-    settings = read_yaml(path)
-    return settings.get("max_frames") if settings.get("dynamic_truncation") else None
-
-
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """What a safetensors file holds.
+    """Loads a safetensors file.
 
     Raises:
         ValueError: it is missing or damaged; names the file.
-        OSError: the file system does not give it, which says nothing of what it holds.
+        OSError: it cannot be read, though it may be whole.
     """
     try:
-        with path.open("rb"):  # since safetensors calls each file missing that it cannot open
+        with path.open("rb"):  # safetensors calls every file missing that it cannot open
             return load_file(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: missing") from None
@@ -82,14 +69,8 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
-    """Loads exactly the model's tensors.
-
-    Raises:
-        ValueError: the file is missing, damaged or of another model; names the file.
-        OSError: the file system does not give it.
-    """
-    tensors = load_tensors(path)
+    """Loads exactly the tensors of the model; raises as load_tensors, and for another model."""
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(load_tensors(path))
     except RuntimeError as error:
         raise ValueError(f"{path}: not this model's weights ({error})") from None

@@ -1,4 +1,4 @@
-"""Whether `accelerate launch` was told to use DeepSpeed, and what it needs before it starts."""
+"""Checks whether `accelerate launch` asks for DeepSpeed, and prepares for it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from slr_accel.optional_packages import how_to_install
 
 
 def is_asked_for() -> bool:
-    """`accelerate launch` was told to use DeepSpeed."""
+    """Whether `accelerate launch` asks for DeepSpeed."""
     return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
 
 def make_ready(*, has_gpu: bool) -> None:
-    """Before the Accelerator is made.
+    """Prepares for DeepSpeed; must come before the Accelerator is made.
 
     Raises:
-        ValueError: DeepSpeed is not installed, or there are GPUs, but not one for each process.
+        ValueError: DeepSpeed is not installed, or there are fewer GPUs than processes, but some.
     """
     missing = [name for name in ("deepspeed", "transformers") if not importlib.util.find_spec(name)]
     if missing:
@@ -37,7 +37,7 @@ def make_ready(*, has_gpu: bool) -> None:
     import deepspeed
 
     deepspeed.utils.logger.setLevel(logging.WARNING)
-    # It would be compiled at the start, for minutes, and serves inference only.
+    # This extension is for inference only, and would be compiled for minutes at the start.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    # DeepSpeed calls functions of torch 2.13 by their former names.
+    # DeepSpeed calls functions of torch 2.13 by their old names.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")

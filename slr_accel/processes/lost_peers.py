@@ -1,4 +1,4 @@
-"""How long a process waits for the others, and what it says when one of them has died."""
+"""Limits how long processes wait for each other, and reports when one of them has died."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from datetime import timedelta
 from slr_accel.errors import RunError
 
 LONGEST_SILENCE = timedelta(minutes=15)
-"""After which a process gives up waiting. One that dies is noticed at once, since its connections
-close; this is for a machine that vanishes. Others wait for the first one while it measures the
-features at the first start of a run."""
+"""The longest time that a process waits for the others, which the first one needs to measure the
+features at the start of a run. A dead process is noticed at once, a vanished machine after it."""
 
 _LOST = (
     "Connection closed by peer",
@@ -23,7 +22,7 @@ _LOST = (
 
 @contextmanager
 def lost_peers_explained() -> Iterator[None]:
-    """Makes a RunError of what gloo raises when another process is gone."""
+    """Turns the errors that gloo raises when another process is gone into a RunError."""
     try:
         yield
     except RuntimeError as error:

@@ -1,22 +1,22 @@
-"""Signals that ask for an end: remembered, and acted upon by all processes together."""
+"""Remembers signals that ask a run to stop, so that all processes stop at the same step."""
 
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import torch
 
 RETRY = 75
-"""Exit code after all signals but Ctrl-C: the same command continues (sysexits.h: EX_TEMPFAIL)."""
+"""Exit code after any signal but Ctrl-C: the same command continues (EX_TEMPFAIL of sysexits.h)."""
 
 
 class StopRequest:
-    """While entered, signals only set `signal`; a second Ctrl-C ends at once.
+    """While entered, a signal only sets `signal`; a second Ctrl-C stops at once.
 
-    SIGTERM; SIGUSR1, which SLURM is asked to send before a job's time is up; Ctrl-C; and SIGHUP,
-    of a terminal that is closed, unless it is ignored, as behind nohup.
+    The signals are SIGTERM, SIGUSR1 (which SLURM sends before the time of a job is up), Ctrl-C, and
+    SIGHUP of a terminal that is closed, unless it is ignored, as behind nohup.
     """
 
     def __init__(self) -> None:
@@ -29,12 +29,7 @@ class StopRequest:
                 self._previous[number] = signal.signal(number, self._remember)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
@@ -52,6 +47,6 @@ class StopRequest:
         return 130 if self.signal is signal.SIGINT else RETRY
 
     def is_anywhere(self, accelerator: Any) -> bool:
-        """Whether some process was asked to stop; all must call this together."""
+        """Whether any process was asked to stop; all must call this together."""
         own = torch.tensor([float(self.signal is not None)], device=accelerator.device)
         return bool(accelerator.reduce(own, reduction="sum").item())

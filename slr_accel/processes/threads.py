@@ -1,4 +1,4 @@
-"""How the threads of a CPU wait for each other."""
+"""Chooses how the threads of a CPU wait for each other."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ WAIT_POLICY = "OMP_WAIT_POLICY"
 CHOSEN_ALREADY = (WAIT_POLICY, "GOMP_SPINCOUNT")
 WATCHED_SECONDS = 0.2
 FREE_SHARE = 0.75
-"""Of the cores that threads want, as many have to be free for them to spin."""
+"""The share of the wanted cores that must be free for threads to spin."""
 
 
 def yield_to_other_programs() -> str | None:
-    """Threads sleep while they wait, where other programs leave them too few cores.
+    """Lets waiting threads sleep where other programs leave them too few cores.
 
-    By default they spin, which is twice as fast on cores of their own. But with a thread whose core
-    another program has, the others burn theirs waiting for it, at a tenth of the speed. Has to come
-    before torch is imported, for OpenMP decides when it is loaded.
+    By default they spin, which is twice as fast on free cores. But where another program has the
+    core of one thread, the others spin while they wait for it, and training is ten times slower.
+    Must come before torch is imported, since OpenMP decides when it is loaded.
 
     Returns:
-        What was found, for the log of a training; None where nothing was changed.
+        A line for the log; None where nothing was changed.
     """
     if "torch" in sys.modules or any(name in os.environ for name in CHOSEN_ALREADY):
         return None

@@ -1,13 +1,13 @@
-"""What a checkpoint holds and when it counts as one.
+"""Writes and reads the checkpoints of a run.
 
     step_00001200/
       config.json, vocabulary.json   rebuild the model
       model.safetensors              the weights that are evaluated
       training.safetensors           the weights that are trained, where an average is evaluated
       optimizer.safetensors          optimizer tensors, keyed by parameter name
-      meta.json                      the training state; written last, its presence means valid
+      meta.json                      the training state; written last, so it marks a valid one
 
-All is written in step_00001200.tmp, which is then renamed. Nothing is unpickled on load.
+Everything is written to step_00001200.tmp, which is then renamed. Nothing is unpickled on load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from slr_accel.errors import RunError
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.models.find import WEIGHTS_FILE
 from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
-from slr_accel.models.location import WEIGHTS_FILE
 from slr_accel.models.recogniser import Recogniser
 
 META_FILE = "meta.json"
@@ -38,21 +38,21 @@ FORMAT_VERSION = 1
 
 @dataclass
 class TrainState:
-    """Where a run stands: all that resuming needs besides tensors."""
+    """The progress of a run: all that resuming needs besides tensors."""
 
     step: int = 0
     """Optimizer steps taken."""
     epoch: int = 0
-    """Epochs that are finished."""
+    """Finished epochs."""
     micro_batches: int = 0
-    """Micro-batches of this epoch's plan that are consumed."""
+    """Micro-batches consumed of this epoch's plan."""
     best_wer: float | None = None
     best_step: int = 0
     validations_without_gain: int = 0
     owes_validation: bool = False
-    """The validation of this step was cut short by a signal; the next start makes up for it."""
+    """A signal interrupted the validation of this step; the next start repeats it."""
     validations: list[tuple[int, float]] = field(default_factory=list)
-    """(step, WER) of each, the first one first."""
+    """(step, WER) of each validation, in order."""
     loss_sum: float = 0.0
     """Of CTC, since the last line of metrics."""
     term_sums: dict[str, float] = field(default_factory=dict)
@@ -68,15 +68,15 @@ class TrainState:
     skipped_in_a_row: int = 0
     """Steps."""
     skipped_losses: int = 0
-    """Of these, the steps that had a loss that is not finite."""
+    """Skipped steps whose loss was not finite."""
     metrics_bytes: int = 0
-    """Length of metrics.jsonl: what is beyond belongs to steps taken again."""
+    """Length of metrics.jsonl; later lines belong to steps that are repeated."""
     grad_scaler: dict[str, float] = field(default_factory=dict)
     wandb_id: str | None = None
 
     @property
     def epoch_of_last_step(self) -> int:
-        """Counted from 1: what users are told."""
+        """Counted from 1, as users see it."""
         return self.epoch + (self.micro_batches > 0)
 
 
@@ -85,7 +85,7 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
 
 
 def average_path(checkpoints: Path, step: int) -> Path:
-    """Weights averaged at the end of a run that ended at `step`: a model, and no checkpoint."""
+    """The model averaged at the end of a run that ended at `step`; it is not a checkpoint."""
     return checkpoints / f"average_{step:08d}"
 
 
@@ -95,45 +95,37 @@ def step_of(checkpoint: Path) -> int:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A checkpoint's content at one moment of training."""
+    """The content of a checkpoint."""
 
     model: Recogniser
-    """Only its config is written."""
-    vocabulary: Vocabulary
+    """Only its config is written; its weights may be those of a later step."""
     weights: dict[str, Tensor]
-    average: dict[str, Tensor] | None
+    vocabulary: Vocabulary
     optimizer: dict[str, Tensor]
+    """As `optimizer_tensors` returns it."""
+    average: dict[str, Tensor] | None
     state: TrainState
 
-
-def take_snapshot(
-    *,
-    model: Recogniser,
-    vocabulary: Vocabulary,
-    optimizer: dict[str, Tensor],
-    average: dict[str, Tensor] | None,
-    state: TrainState,
-    copied: bool,
-) -> Snapshot:
-    """What `write_checkpoint` writes; `copied` to the host, it stays as it is while training goes
-    on. `optimizer` is what `optimizer_tensors` gives."""
-    weights = model.state_dict()
-    if copied:
-        weights, optimizer = _on_host(weights), _on_host(optimizer)
-        average = None if average is None else _on_host(average)
-        state = deepcopy(state)
-    return Snapshot(model, vocabulary, weights, average, optimizer, state)
+    def on_host(self) -> Snapshot:
+        """A copy in the memory of the host, which further training does not change."""
+        return replace(
+            self,
+            weights=_copied(self.weights),
+            optimizer=_copied(self.optimizer),
+            average=None if self.average is None else _copied(self.average),
+            state=deepcopy(self.state),
+        )
 
 
-def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()}
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def write_checkpoint(checkpoints: Path, snapshot: Snapshot) -> Path:
     """Writes the checkpoint of the snapshot's step.
 
     Raises:
-        OSError: it could not be written (disk full); earlier checkpoints stay as they are.
+        OSError: the disk is full, say; earlier checkpoints stay as they are.
     """
     state, weights = snapshot.state, snapshot.weights
     final = checkpoint_path(checkpoints, state.step)
@@ -199,15 +191,13 @@ def load_checkpoint(
 
     Raises:
         ValueError: a file is missing or damaged, or does not fit this model; names the file.
-        OSError: the file system does not give one.
-        RunError: it is of another format version.
+        OSError: a file cannot be read.
+        RunError: the checkpoint has another format version.
     """
     state = read_state(folder)
     training = folder / TRAINING_WEIGHTS_FILE
-    average = None
-    if training.is_file():
-        average = load_tensors(folder / WEIGHTS_FILE)
-    load_weights(model, training if training.is_file() else folder / WEIGHTS_FILE)
+    average = load_tensors(folder / WEIGHTS_FILE) if training.is_file() else None
+    load_weights(model, folder / WEIGHTS_FILE if average is None else training)
     _load_optimizer(folder / OPTIMIZER_FILE, model, optimizer)
     return state, average
 
@@ -216,20 +206,18 @@ def _load_optimizer(path: Path, model: Recogniser, optimizer: torch.optim.Optimi
     parameters = dict(model.named_parameters())
     for key, tensor in load_tensors(path).items():
         name, _, state_name = key.rpartition("/")
-        if name not in parameters:
-            raise ValueError(f"{path}: holds {key!r}, which this model does not have")
-        parameter = parameters[name]
-        if tensor.ndim and tensor.shape != parameter.shape:
+        parameter = parameters.get(name)
+        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
             raise ValueError(
-                f"{path}: {key!r} has the shape {list(tensor.shape)}, its parameter "
-                f"{list(parameter.shape)}"
+                f"{path}: {key!r} has the shape {list(tensor.shape)}, which fits no parameter of "
+                "this model"
             )
-        # The fused kernels count their steps where the parameter is.
+        # The fused kernels keep their step count on the device of the parameter.
         optimizer.state[parameter][state_name] = tensor.to(parameter.device)
 
 
 def read_state(folder: Path) -> TrainState:
-    """What meta.json says; raises as load_checkpoint."""
+    """Reads meta.json; raises as load_checkpoint."""
     path = folder / META_FILE
     try:
         meta: dict[str, Any] = json.loads(path.read_text())
@@ -237,7 +225,7 @@ def read_state(folder: Path) -> TrainState:
         meta.pop("torch")
         if version != FORMAT_VERSION:
             raise RunError(
-                f"{path}: of format version {version}, this slr_accel reads {FORMAT_VERSION}; "
+                f"{path}: has format version {version}, this slr_accel reads {FORMAT_VERSION}; "
                 "continue the run with the version that wrote it"
             )
         state = TrainState(**meta)
@@ -248,7 +236,7 @@ def read_state(folder: Path) -> TrainState:
 
 
 def all_checkpoints(checkpoints: Path) -> list[Path]:
-    """The valid ones, oldest first."""
+    """The valid checkpoints, oldest first."""
     return sorted(p for p in checkpoints.glob("step_????????") if (p / META_FILE).is_file())
 
 
@@ -257,16 +245,16 @@ def latest_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def delete_checkpoint(folder: Path) -> None:
-    # Its validity goes first: a half-deleted checkpoint is none.
+    # The mark of a valid checkpoint goes first, in case the rest is interrupted.
     (folder / META_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def point_to(link: Path, target: Path) -> None:
-    """Makes `link` point to `target` in one step; it never points nowhere."""
+    """Makes `link` point to `target` in one step, so that it always points somewhere."""
     new = link.with_name(link.name + ".tmp")
     new.unlink(missing_ok=True)
     new.symlink_to(os.path.relpath(target, link.parent))
-    if link.is_dir() and not link.is_symlink():  # the run was copied by what follows links
+    if link.is_dir() and not link.is_symlink():  # the run was copied without its links
         shutil.rmtree(link)
     new.replace(link)

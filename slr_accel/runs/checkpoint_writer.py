@@ -1,4 +1,4 @@
-"""When and where checkpoints are written: at once, or in a thread while training goes on."""
+"""Writes the checkpoints of a run: at once, or in a thread while training goes on."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from slr_accel.runs.checkpoint import (
-    Snapshot,
-    TrainState,
-    point_to,
-    take_snapshot,
-    write_checkpoint,
-)
+from slr_accel.runs.checkpoint import Snapshot, point_to, write_checkpoint
 from slr_accel.runs.retention import prune_checkpoints
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.training import TrainingSettings
 
 
 class CheckpointWriter:
-    """Writes a run's checkpoints, one after the other; used by one process.
+    """Writes the checkpoints of a run one after the other; only the main process has one.
 
-    With async_save, tensors are copied to the host and a thread writes them. An error is raised
-    by the next `check`, `save` or `wait`. A kill leaves the folder `.tmp`, as without a thread.
+    With async_save, a thread writes copies of the tensors; the next `check`, `save` or `wait`
+    raises its error.
     """
 
     def __init__(
@@ -36,21 +30,21 @@ class CheckpointWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._pool.shutdown()  # what was begun is finished, whatever ended the run
+        self._pool.shutdown()  # finishes the save in progress, whatever ended the run
         if kind is None:
             self.wait()
         elif self._pending is not None and self._pending.exception() is not None:
             self._say(f"warning: {self._pending.exception()}")
 
-    def save(self, **what: Any) -> None:
-        """Writes `what` (see take_snapshot); waits for the one before."""
+    def save(self, **content: Any) -> None:
+        """Writes a Snapshot of `content`, which has all but its weights; first waits for the last
+        save."""
         self.wait()
-        is_async = self._settings.async_save
-        snapshot = take_snapshot(**what, copied=is_async)
-        if is_async:
-            self._pending = self._pool.submit(self._write, snapshot)
+        snapshot = Snapshot(weights=content["model"].state_dict(), **content)
+        if self._settings.async_save:
+            self._pending = self._pool.submit(self._write, snapshot.on_host())
         else:
-            self._tell(self._write(snapshot))
+            self._report(self._write(snapshot))
 
     def check(self) -> None:
         """Raises OSError where the last save has failed; does not wait for it."""
@@ -58,20 +52,20 @@ class CheckpointWriter:
             self.wait()
 
     def wait(self) -> None:
-        """Returns when all is on the disk. Raises OSError where it could not be written."""
+        """Waits until everything is on the disk. Raises OSError where a save has failed."""
         pending, self._pending = self._pending, None
         if pending is not None:
-            self._tell(pending.result())
+            self._report(pending.result())
 
     def _write(self, snapshot: Snapshot) -> str | None:
-        state: TrainState = snapshot.state
+        state = snapshot.state
         folder = write_checkpoint(self._run.checkpoints, snapshot)
         if state.best_step == state.step:
             point_to(self._run.best, folder)
-        if state.owes_validation:  # this checkpoint will be written again: one more stays till then
+        if state.owes_validation:  # this checkpoint will be replaced: keep one more until then
             return None
         return prune_checkpoints(self._run.checkpoints, self._settings, state)
 
-    def _tell(self, text: str | None) -> None:
+    def _report(self, text: str | None) -> None:
         if text is not None:
             self._say(text)

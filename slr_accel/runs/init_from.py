@@ -1,4 +1,4 @@
-"""A start from another run's weights, with the head rebuilt for this run's vocabulary."""
+"""Starts a model from another run's weights, with the head rebuilt for this vocabulary."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import torch
 
 from slr_accel.labels.vocabulary import BLANK, Vocabulary
 from slr_accel.models.build import model_config
+from slr_accel.models.find import find_model
 from slr_accel.models.folder import load_model
-from slr_accel.models.location import find_model
 from slr_accel.models.recogniser import Recogniser
 
 
 def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None:
-    """All weights but the head's, which follows the vocabulary: known tokens keep their rows."""
+    """Copies the weights of the model at `source`; in the head, those of the tokens both know.
+
+    Raises:
+        ValueError: the two models differ in more than their vocabulary.
+    """
     folder = find_model(source)
     trained, known = load_model(folder)
     ours, theirs_config = model_config(model), model_config(trained)
@@ -27,26 +31,20 @@ def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None
         ]
     if differing:
         raise ValueError(
-            f"init_from {source}: does not fit in {', '.join(differing)}; the layout, the "
-            f"features and the model's settings must be those of {folder / 'config.json'}"
+            f"init_from {source}: does not fit in {', '.join(differing)}; use the layout, the "
+            f"features and the model settings of {folder / 'config.json'}"
         )
     own, theirs = model.state_dict(), trained.state_dict()
     pairs = [(i, known.encode([t])[0]) for i, t in enumerate(vocabulary.tokens, 1) if t in known]
     to, of = torch.tensor([(BLANK, BLANK), *pairs]).T
     for name, tensor in theirs.items():
-        if name not in own:
-            continue
-        if _is_head(name):
+        if name in own and name.split(".")[0].endswith("head"):
             own[name][to] = tensor[of]
-        else:
+        elif name in own:
             own[name].copy_(tensor)
 
 
 def _is_of_training(setting: str) -> bool:
-    """It changes nothing of what trained weights compute."""
+    """Whether the setting has no effect on what trained weights compute."""
     others = ("mask_share", "mask_frames", "gradient_checkpointing")
     return setting in others or setting.endswith(("dropout", "_weight"))
-
-
-def _is_head(name: str) -> bool:
-    return name.split(".")[0].endswith("head")

@@ -1,4 +1,4 @@
-"""Where a run goes on: its last checkpoint that can be read, or a start."""
+"""Brings a run to its last readable checkpoint, or starts it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from slr_accel.settings.run import Settings
 class Resumed(NamedTuple):
     state: TrainState
     average: dict[str, Tensor] | None
-    """Averaged weights, where an average is kept."""
+    """The averaged weights, with ema_decay."""
     unread: dict[Path, str]
-    """Later checkpoints, each with the reason why it could not be read."""
+    """Later checkpoints that could not be read, with the reason."""
 
 
 def resume(
@@ -40,11 +40,11 @@ def resume(
     optimizer: torch.optim.Optimizer,
     device: torch.device,
 ) -> Resumed:
-    """What the last checkpoint that can be read holds, or a start.
+    """Loads the last readable checkpoint; without any, the weights of init_from if that is set.
 
     Raises:
         ValueError: none of the checkpoints can be read.
-        RunError: one is of another format version.
+        RunError: one has another format version.
     """
     found = all_checkpoints(run.checkpoints)
     if not found:
@@ -65,7 +65,7 @@ def resume(
             + f"\nno checkpoint of {run.path} can be read; give another --output_dir to start anew"
         )
     if not checkpoint_path(run.checkpoints, state.best_step).is_dir():
-        # It went when a later one was saved, which is damaged now: the next validation is the best.
+        # It was removed when a later one, now damaged, became the best.
         state.best_wer, state.best_step = None, 0
     if average is not None:
         average = {name: tensor.to(device) for name, tensor in average.items()}
@@ -73,29 +73,29 @@ def resume(
 
 
 def check_agreement(run: RunFolder, state: TrainState) -> None:
-    """Raises ValueError where the processes are to go on from different steps."""
+    """Raises ValueError where the processes have resumed from different steps."""
     steps = sorted(set(gather_object([state.step])))
     if len(steps) > 1:
         raise ValueError(
-            f"the processes read different checkpoints of {run.path}, of the steps "
-            f"{', '.join(map(str, steps))}: it has to be the same folder on all machines"
+            f"the processes read different checkpoints of {run.path} (steps "
+            f"{', '.join(map(str, steps))}); put it in a folder that all machines share"
         )
 
 
 def set_aside(unread: dict[Path, str]) -> Iterator[str]:
-    """Renames checkpoints that could not be read, and says so: those to come take their names."""
+    """Renames unreadable checkpoints, since new ones will take their names; yields warnings."""
     for folder, reason in unread.items():
         aside = folder.with_name(f"damaged_{folder.name}")
         shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
-        yield f"warning: {reason}; {folder} is {aside.name} now"
+        yield f"warning: {reason}; renamed {folder} to {aside.name}"
 
 
 def mend_best(run: RunFolder, state: TrainState) -> None:
-    """Points `best` to the best checkpoint, unless it is the average of this very end.
+    """Points `best` to the best checkpoint, unless it is the average made at this end of the run.
 
-    A kill may have come between a save and the link to it. Where the best one is gone, the last one
-    takes its place until the next validation.
+    The run may have been killed between a save and the link to it. Where the best checkpoint is
+    gone, the last one takes its place until the next validation.
     """
     average = average_path(run.checkpoints, state.step)
     of_this_end = run.best.exists() and run.best.resolve() == average.resolve()

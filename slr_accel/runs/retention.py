@@ -1,7 +1,8 @@
-"""Which checkpoints stay on the disk."""
+"""Decides which checkpoints stay on the disk, and removes the others."""
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,13 @@ from slr_accel.settings.training import TrainingSettings
 
 
 def best_steps(validations: Sequence[tuple[int, float]], count: int) -> list[int]:
-    """Steps of the `count` best WERs, the best one first; of equal ones the later."""
+    """Steps of the `count` best WERs, best first; of equal WERs the later step."""
     ranked = sorted(validations, key=lambda validation: (validation[1], -validation[0]))
     return [step for step, _ in ranked[:count]]
 
 
 def kept_steps(steps: Sequence[int], settings: TrainingSettings, state: TrainState) -> set[int]:
-    """Of the saved `steps`, in order: the last, the best, those to average, and every n."""
+    """Of the saved `steps` (sorted): the last, the best, those to average, and every n."""
     kept = {*steps[-settings.keep_last :], state.best_step}
     if settings.average_best is not None:
         kept |= set(best_steps(state.validations, settings.average_best))
@@ -34,57 +35,45 @@ def kept_steps(steps: Sequence[int], settings: TrainingSettings, state: TrainSta
 
 
 def beyond_budget(sizes: dict[int, int], budget: float, *, best_step: int) -> list[int]:
-    """Steps to give up so that the rest fits: the oldest first, never the last or the best.
-
-    Args:
-        sizes: bytes by step.
-        budget: bytes.
-    """
-    total, given_up = sum(sizes.values()), []
+    """Steps to remove so that the rest fits into `budget`: the oldest first, never the last or the
+    best. `sizes` has the bytes of each step, `budget` is in bytes."""
+    total, removed = sum(sizes.values()), []
     for step in sorted(sizes)[:-1]:
-        if total <= budget:
-            break
-        if step != best_step:
-            given_up.append(step)
+        if total > budget and step != best_step:
+            removed.append(step)
             total -= sizes[step]
-    return given_up
+    return removed
 
 
 def prune_checkpoints(
     checkpoints: Path, settings: TrainingSettings, state: TrainState
 ) -> str | None:
-    """Removes what is not kept and what a crash left; says what --save_total_gb cost."""
+    """Removes checkpoints that are not kept, and what a crash left.
+
+    Returns:
+        What to report of save_total_gb: the checkpoints it removed, or that it is too small.
+    """
     saved = {step_of(path): path for path in all_checkpoints(checkpoints)}
     kept = kept_steps(list(saved), settings, state)
-    sizes = {step: _size(saved[step]) for step in sorted(kept)}
-    given_up: list[int] = []
-    if settings.save_total_gb is not None:
-        budget = settings.save_total_gb * GB
-        given_up = beyond_budget(sizes, budget, best_step=state.best_step)
+    sizes = {
+        step: sum(file.stat().st_size for file in saved[step].iterdir()) for step in sorted(kept)
+    }
+    most = math.inf if settings.save_total_gb is None else settings.save_total_gb
+    removed = beyond_budget(sizes, most * GB, best_step=state.best_step)
     for step, path in saved.items():
-        if step not in kept or step in given_up:
+        if step not in kept or step in removed:
             delete_checkpoint(path)
     for path in checkpoints.glob("step_*"):
         if not (path / META_FILE).is_file() or path.suffix == ".tmp":
             shutil.rmtree(path, ignore_errors=True)
-    if settings.save_total_gb is None:
-        return None
-    total = sum(size for step, size in sizes.items() if step not in given_up)
-    return _told(given_up, total / GB, settings.save_total_gb)
-
-
-def _told(given_up: list[int], total: float, most: float) -> str | None:
-    told = []
-    if given_up:
-        steps = ", ".join(map(str, given_up))
-        told.append(f"checkpoints of step {steps} removed, for save_total_gb {most:g}")
+    report = []
+    if removed:
+        steps = ", ".join(map(str, removed))
+        report.append(f"checkpoints of step {steps} removed, for save_total_gb {most:g}")
+    total = sum(size for step, size in sizes.items() if step not in removed) / GB
     if total > most:
-        told.append(
+        report.append(
             f"warning: the last and the best checkpoint alone take {total:.3g} GB, "
             f"more than save_total_gb {most:g}"
         )
-    return "\n".join(told) or None
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return "\n".join(report) or None

@@ -1,9 +1,8 @@
-"""The run folder: what belongs to a run, and when the same command may continue it."""
+"""Describes the folder of a run, and checks whether a command may start or continue a run there."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -18,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, takes_links, write_whole
-from slr_accel.models.location import VOCABULARY_FILE, find_model
+from slr_accel.models.find import VOCABULARY_FILE, find_model
+from slr_accel.settings.group import may_change
 from slr_accel.settings.recipes import read_yaml
-from slr_accel.settings.run import Settings, defaults_of
+from slr_accel.settings.run import Settings, defaults_of, setting_fields
 
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
@@ -33,25 +34,14 @@ LAYOUT_FILE = "layout.json"
 LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
 NEEDED_FILES = (VOCABULARY_FILE, STATISTICS_FILE, ENVIRONMENT_FILE)
-"""Written by a first start, before config.yaml."""
+"""The first start of a run writes these before config.yaml."""
 RUN_FILES = (
     *(*NEEDED_FILES, LAYOUT_FILE, METRICS_FILE),
     *("checkpoints", "best", "eval", "curves.png", "profile"),
 )
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
-"""What file systems of several machines answer that keep no locks."""
+"""Errors of network file systems that support no locks."""
 PACKAGES = ("slr-accel", "torch", "accelerate", "datasets", "safetensors", "numpy", "wandb")
-
-MAY_CHANGE = {
-    *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
-    *("save_steps", "keep_last", "log_steps", "mixed_precision"),
-    *("wandb_mode", "wandb_project", "wandb_group"),
-    *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
-    *("accumulation_steps", "micro_batches_per_step", "cache_dir", "cache_gb"),
-    "gradient_checkpointing",
-}
-"""Settings that may differ when a run is continued. The corpus is held to its content, not to its
-path; the micro-batches of a step to what the first start made of them."""
 
 
 @dataclass(frozen=True)
@@ -90,26 +80,31 @@ class RunFolder:
 
 
 def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
-    """Raises ValueError naming all that differs from the run in this folder, or is missing."""
+    """Checks that the run in this folder can go on with these settings and this corpus.
+
+    A setting that is marked as MayChange may differ. Of the corpus the content counts, not the
+    path; training.setup checks the number of micro-batches in a step.
+
+    Raises:
+        ValueError: names everything that differs or is missing.
+    """
     if not os.access(run.path, os.W_OK | os.X_OK):
-        raise ValueError(f"{run.path}: may not be written to, so its run cannot be continued")
+        raise ValueError(f"{run.path}: you may not write here, so this run cannot be continued")
     missing = [name for name in NEEDED_FILES if not (run.path / name).is_file()]
     if missing:
         raise ValueError(
             f"{run.path} holds a run without {' and '.join(missing)}; restore what was removed, or "
             "give another --output_dir to start anew"
         )
-    now = settings.flat()
-    # A setting that is newer than the run had its default's effect.
+    now = settings.flat() | {"init_from": _absolute(settings.training.init_from)}
+    # A setting that was added after the run began had the effect of its default.
     before = defaults_of(settings.training.model) | run.config()
     problems = [
         f"{name}: {before[name]!r} then, {now[name]!r} now"
-        for name in now
-        if name not in MAY_CHANGE and before[name] != now[name]
-        if name != "init_from" or _absolute(before[name]) != _absolute(now[name])
+        for name, field in setting_fields(settings.training.model).items()
+        if before[name] != now[name] and not may_change(field)
     ]
-    changed = other_data(run, corpus)
-    if changed is not None:
+    if changed := other_data(run, corpus):
         problems.append(f"corpus: {changed}")
     if problems:
         raise ValueError(
@@ -120,7 +115,7 @@ def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
 
 
 def other_data(run: RunFolder, corpus: Corpus) -> str | None:
-    """What is to be said where this is not the corpus of the run, or no longer."""
+    """Says that this corpus has other content than the one trained on; None where it has not."""
     fingerprint = run.environment()["corpus_fingerprint"]
     if fingerprint == corpus.info.fingerprint:
         return None
@@ -131,19 +126,23 @@ def other_data(run: RunFolder, corpus: Corpus) -> str | None:
 
 
 def check_new_run(run: RunFolder, settings: Settings) -> None:
-    """Raises ValueError where the folder holds what a run would overwrite, or the weights that
-    the run is to start from are not there."""
+    """Checks that a run can start in this folder.
+
+    Raises:
+        ValueError: the folder cannot be written to or holds files that a run would overwrite, or
+            the weights to start from (init_from) do not exist.
+    """
     there = nearest_existing(run.path)
     if not there.is_dir():
         raise ValueError(f"{there}: is a file; give another --output_dir")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"{there}: may not be written to; give another --output_dir")
+        raise ValueError(f"{there}: you may not write here; give another --output_dir")
     if not takes_links(there):
         raise ValueError(
-            f"{there}: its file system has no symbolic links, and `best` is one; give an "
-            "--output_dir on another"
+            f"{there}: its file system has no symbolic links, and a run needs one (`best`); give "
+            "an --output_dir on another file system"
         )
-    # A start that was killed before config.yaml leaves the lock, and may simply be repeated.
+    # A start that was killed before it wrote config.yaml leaves the lock; it may be repeated.
     ours = (METRICS_FILE, "checkpoints") if (run.path / LOCK_FILE).exists() else RUN_FILES
     clashes = [name for name in (CORPUS_FILE, *ours) if (run.path / name).exists()]
     if clashes:
@@ -158,10 +157,10 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
 def create_run(
     run: RunFolder, corpus: Corpus, *, micro_batches_per_step: int, mixed_precision: str
 ) -> None:
-    """Writes what the first start fixes; `write_config` then makes the folder a run."""
+    """Writes what stays fixed from the first start on; `write_config` makes the folder a run."""
     layout = corpus.layout.to_json()
     for block in layout["blocks"]:
-        # So that a corpus prepared with this file reads absence as this one did.
+        # A corpus that is prepared with this file reads missing points as this one did.
         block["missing"] = corpus.info.source.get("missing", {}).get(block["name"], "none")
     _write_json(run.path / LAYOUT_FILE, layout)
     environment = {
@@ -174,8 +173,7 @@ def create_run(
 
 
 def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
-    """config.yaml, anew at every start: some settings may change."""
-    # Absolute, so that both are found from anywhere.
+    """Writes config.yaml, at every start since some settings may change; with absolute paths."""
     values = settings.flat() | {
         "data_dir": corpus.absolute_address,
         "init_from": _absolute(settings.training.init_from),
@@ -185,7 +183,7 @@ def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
 
 
 def _absolute(init_from: str | None) -> str | None:
-    """A folder, however it was written; an address as it is."""
+    """The absolute path of a folder; an address as it is."""
     if init_from is None or "://" in init_from:
         return init_from
     return str(Path(init_from).absolute())
@@ -193,40 +191,43 @@ def _absolute(init_from: str | None) -> str | None:
 
 @contextmanager
 def locked(run: RunFolder) -> Iterator[None]:
-    """Holds the run folder for one training; one that did not become a run leaves nothing.
+    """Keeps other trainings out of the folder. Removes a folder that did not become a run.
+
+    Where the file system supports no locks, it warns.
 
     Raises:
-        ValueError: another training holds it.
+        ValueError: another process is training this run.
     """
     is_new = not run.path.exists()
     run.path.mkdir(parents=True, exist_ok=True)
-    with (run.path / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{run.path}: is being trained by another process; wait for it, or end it"
-            ) from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            print(
-                f"warning: {run.path}: cannot be locked ({error.strerror}); see to it that no "
-                "other command trains it",
-                file=sys.stderr,
-            )
-        try:
-            yield
-        finally:
-            if is_new and not run.exists:
-                for name in (*NEEDED_FILES, LAYOUT_FILE, LOCK_FILE):
-                    (run.path / name).unlink(missing_ok=True)
-                with suppress(OSError):  # somebody has put more there
-                    run.path.rmdir()
+    lock = FileLock(run.path / LOCK_FILE, blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"{run.path}: another process is training this run; wait for it, or stop it"
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        print(
+            f"warning: {run.path}: cannot be locked ({error.strerror}); make sure that no other "
+            "command trains this run",
+            file=sys.stderr,
+        )
+    try:
+        yield
+    finally:
+        if is_new and not run.exists:
+            for name in (*NEEDED_FILES, LAYOUT_FILE, LOCK_FILE):
+                (run.path / name).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody has put more there
+                run.path.rmdir()
+        lock.release()
 
 
 def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> None:
-    """Adds to environment.json where and with what the run goes on from `step`."""
+    """Adds this start to environment.json: its step, versions and machine."""
     environment = run.environment()
     environment["starts"].append(
         {
@@ -244,7 +245,7 @@ def record_start(run: RunFolder, *, step: int, device: str, world_size: int) -> 
 
 
 def record_batch_frames(run: RunFolder, batch_frames: int) -> None:
-    """Fixes what --batch_frames auto found, so that the plan is the same after a resume."""
+    """Stores what --batch_frames auto found, so that the plan is the same after a resume."""
     _write_json(run.path / ENVIRONMENT_FILE, {**run.environment(), "batch_frames": batch_frames})
 
 
@@ -253,16 +254,10 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree, where slr_accel runs from one."""
+    """The commit of the source tree; None where slr_accel was installed without one."""
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
+        found = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()

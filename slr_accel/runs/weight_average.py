@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, which is evaluated in their place."""
+"""Keeps an exponential moving average of the weights, which is evaluated in their place."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def update_average(average: dict[str, Tensor], model: nn.Module, decay: float, s
 
 @torch.no_grad()
 def share_statistics(model: nn.Module, average: dict[str, Tensor] | None) -> None:
-    """Gives every process the running statistics of the first, which are those that are saved.
+    """Copies the running statistics (batch norm) of the first process, which are saved, to all.
 
-    They follow each process's own batches; a split that all share in is to be scored with one.
+    Each process has its own batches, but all must score a split with the same statistics.
     """
     kept = average or {}
     for name, buffer in model.named_buffers():

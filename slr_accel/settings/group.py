@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
+T = TypeVar("T")
+MAY_CHANGE = "may change"
+MayChange = Annotated[T, MAY_CHANGE]
+"""The type of a setting that may have another value when a run is continued."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -19,3 +24,8 @@ class SettingsGroup(BaseModel):
     def problems(self) -> list[str]:
         """Returns a text for each problem between settings, with the way out."""
         return []
+
+
+def may_change(field: FieldInfo) -> bool:
+    """Whether the setting may have another value when a run is continued."""
+    return MAY_CHANGE in field.metadata

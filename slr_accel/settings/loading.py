@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from slr_accel.settings.group import Probability, SettingsGroup
+from slr_accel.settings.group import MayChange, Probability, SettingsGroup
 
 CACHE_GB = 50.0
 
@@ -38,10 +38,10 @@ class LoadingSettings(SettingsGroup):
     """Shuffle sequences only within windows of this many shards, which are read one after the
     other. Set it for a remote corpus that is larger than the disk; default: one window of all
     shards."""
-    cache_dir: str | None = None
+    cache_dir: MayChange[str | None] = None
     """Folder for the shards of a remote corpus; default: slr_accel in $XDG_CACHE_HOME or
     ~/.cache."""
-    cache_gb: PositiveFloat = CACHE_GB
+    cache_gb: MayChange[PositiveFloat] = CACHE_GB
     """Most gigabytes (10^9 bytes) of a remote corpus in --cache_dir. Two windows must fit, or all
     shards without --shard_window."""
 

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from slr_accel.labels.policies import LabelPolicy
-from slr_accel.settings.group import SettingsGroup
+from slr_accel.settings.group import MayChange, SettingsGroup
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 
 Schedule = Literal["cosine", "one_cycle", "plateau", "constant", "inverse_square_root"]
@@ -25,9 +25,9 @@ def _no_is_a_word(value: Any) -> Any:
 
 
 class TrainingSettings(SettingsGroup):
-    data_dir: str = ""
+    data_dir: MayChange[str] = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
-    output_dir: str = ""
+    output_dir: MayChange[MayChange[str]] = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout that the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
@@ -40,9 +40,9 @@ class TrainingSettings(SettingsGroup):
     """Start from the weights of this run, model folder or hf://OWNER/NAME. For another vocabulary,
     the output layer starts anew."""
 
-    epochs: PositiveInt = 60
+    epochs: MayChange[PositiveInt] = 60
     """Passes over the train split. Small corpora need more of them."""
-    max_steps: PositiveInt | None = None
+    max_steps: MayChange[PositiveInt | None] = None
     """Stop after this many optimizer steps, for a trial; the schedule stays that of all epochs."""
     learning_rate: PositiveFloat = 1e-3
     """Peak learning rate, reached after the warm-up. Lower it where losses become infinite."""
@@ -68,13 +68,13 @@ class TrainingSettings(SettingsGroup):
     blank_margin: NonNegativeFloat = 0.0
     """Nats added to blank in the loss, but not in recognition, so that fewer glosses are deleted.
     Raise it where deletions are most of the errors. The loss shown contains it. 0 is off."""
-    accumulation_steps: PositiveInt | None = None
+    accumulation_steps: MayChange[PositiveInt | None] = None
     """Micro-batches that each process accumulates per optimizer step; default: 1."""
-    micro_batches_per_step: PositiveInt | None = None
+    micro_batches_per_step: MayChange[PositiveInt | None] = None
     """Micro-batches per optimizer step, of all processes together. Recipes set this instead of
     accumulation_steps, so that the result does not depend on the number of processes."""
-    mixed_precision: Annotated[
-        Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)
+    mixed_precision: MayChange[
+        Annotated[Literal["no", "bf16", "fp16"] | None, BeforeValidator(_no_is_a_word)]
     ] = None
     """Compute in half precision where it is safe; bf16 saves memory and time on newer GPUs.
     Default: that of `accelerate launch`, else no."""
@@ -84,7 +84,7 @@ class TrainingSettings(SettingsGroup):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Evaluate an exponential moving average of the weights with this decay per step, e.g. 0.999;
     0 is off. The raw weights are scored too, so that a validation takes twice as long."""
-    average_best: Annotated[int, Field(ge=2)] | None = None
+    average_best: MayChange[Annotated[int, Field(ge=2)] | None] = None
     """Average the weights of this many best checkpoints, which stay, at the end of the run. The
     average becomes the best checkpoint where its WER is no worse."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
@@ -94,29 +94,29 @@ class TrainingSettings(SettingsGroup):
     """Split on which validation computes the WER."""
     eval_steps: PositiveInt | None = None
     """Optimizer steps from one validation to the next; default: one after every epoch."""
-    early_stopping_patience: PositiveInt | None = None
+    early_stopping_patience: MayChange[PositiveInt | None] = None
     """Stop after this many validations in a row without a better WER; default: never."""
-    save_steps: PositiveInt | None = None
+    save_steps: MayChange[PositiveInt | None] = None
     """Optimizer steps from one checkpoint to the next, besides one after every validation."""
-    keep_last: PositiveInt = 2
+    keep_last: MayChange[PositiveInt] = 2
     """Number of latest checkpoints to keep; the best one is kept too."""
-    keep_every: PositiveInt | None = None
+    keep_every: MayChange[PositiveInt | None] = None
     """Also save at each multiple of this many optimizer steps, and keep these checkpoints."""
-    save_total_gb: PositiveFloat | None = None
+    save_total_gb: MayChange[PositiveFloat | None] = None
     """Most gigabytes (10^9 bytes) of checkpoints, not counting averages. The oldest are deleted,
     but never the last and the best one."""
-    async_save: bool = False
+    async_save: MayChange[bool] = False
     """Write checkpoints while training goes on; takes as much memory as a checkpoint is large."""
-    log_steps: PositiveInt = 10
+    log_steps: MayChange[PositiveInt] = 10
     """Optimizer steps from one line of metrics to the next."""
-    profile: PositiveInt | None = None
+    profile: MayChange[PositiveInt | None] = None
     """Record where time goes in this many steps, after the first 3, into RUN/profile."""
-    wandb_mode: Literal["disabled", "offline", "online"] | None = None
+    wandb_mode: MayChange[Literal["disabled", "offline", "online"] | None] = None
     """Whether to log to Weights & Biases. Default: as WANDB_MODE says, else online where there is
     an API key, else disabled."""
-    wandb_project: str = "slr_accel"
+    wandb_project: MayChange[str] = "slr_accel"
     """Project on wandb."""
-    wandb_group: str | None = None
+    wandb_group: MayChange[str | None] = None
     """Group on wandb, for runs that belong together, e.g. a teacher and its students."""
 
     def problems(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from slr_accel.processes.joining import unused_gpus
+from slr_accel.processes.accelerator import unused_gpus
 from slr_accel.scoring.references import references
 from slr_accel.scoring.words import unavoidable_errors
 from slr_accel.training.trainer import Trainer

@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from slr_accel.models.find import WEIGHTS_FILE
 from slr_accel.models.folder import load_tensors, save_model
-from slr_accel.models.location import WEIGHTS_FILE
 from slr_accel.processes.preemption import StopRequest
 from slr_accel.runs.checkpoint import average_path, checkpoint_path, point_to
 from slr_accel.runs.retention import best_steps

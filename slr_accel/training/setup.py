@@ -14,7 +14,7 @@ from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.compiled import compile_parts
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.processes import deepspeed
-from slr_accel.processes.joining import make_accelerator
+from slr_accel.processes.accelerator import make_accelerator
 from slr_accel.processes.lost_peers import lost_peers_explained
 from slr_accel.progress import track, untracked
 from slr_accel.runs.checkpoint_writer import CheckpointWriter

@@ -13,8 +13,8 @@ from slr_accel.features.statistics import train_statistics
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import make_model
+from slr_accel.models.find import VOCABULARY_FILE
 from slr_accel.models.folder import load_tensors, save_tensors
-from slr_accel.models.location import VOCABULARY_FILE
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import all_checkpoints
 from slr_accel.runs.init_from import take_weights

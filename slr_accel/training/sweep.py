@@ -1,4 +1,4 @@
-"""A run that is a trial of a wandb sweep: where it goes, and what is told of a bad start."""
+"""Makes a run a trial of a wandb sweep: its folder, and its error where it cannot start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slr_accel.training.wandb_run import init_wandb, wandb_mode
 
 
 def with_trial_folder(words: list[str]) -> list[str]:
-    """Under a sweep's agent, a command line without --output_dir gets a folder for the trial."""
+    """Adds a folder for the trial to a command line without --output_dir, under a sweep's agent."""
     sweep, trial = os.environ.get("WANDB_SWEEP_ID"), os.environ.get("WANDB_RUN_ID")
     has_folder = any(w.split("=")[0] in ("--output_dir", "--output-dir") for w in words)
     if not sweep or not trial or has_folder:
@@ -22,9 +22,9 @@ def with_trial_folder(words: list[str]) -> list[str]:
 
 
 class TrialStart:
-    """While entered and not `over`, an error becomes the reason in the summary of the trial.
+    """While entered and not `over`, an error is written to the summary of the trial.
 
-    It ends before the run starts wandb by itself, which from then on tells of errors.
+    It is over once the run has started wandb, which reports later errors.
     """
 
     def __init__(self) -> None:
@@ -41,17 +41,17 @@ class TrialStart:
         if not os.environ.get("WANDB_SWEEP_ID"):
             return
         if os.environ.get("RANK", "0") == "0":
-            _tell_reason(str(error), exit_code=2 if isinstance(error, ValueError) else 1)
+            _report_to_wandb(str(error), exit_code=2 if isinstance(error, ValueError) else 1)
         else:
-            # torchrun ends all as soon as one has ended, which the first one then does.
+            # The first process that ends makes torchrun end all: let it be the one that reports.
             time.sleep(60)
 
 
-def _tell_reason(reason: str, exit_code: int) -> None:
+def _report_to_wandb(reason: str, exit_code: int) -> None:
     mode: Any = wandb_mode(None)
     if mode == "disabled":
         return
-    with suppress(RunError):  # the reason itself is what the user has to read
+    with suppress(RunError):  # the user has to read the reason itself
         run = init_wandb(mode=mode)
         run.summary["error"] = reason
         run.finish(exit_code=exit_code)

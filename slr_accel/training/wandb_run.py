@@ -1,71 +1,66 @@
-"""What wandb is told of a run: settings, figures, alerts, the end. Never asks for a key."""
+"""Reports a run to wandb: settings, figures, alerts and how it ended. Never asks for a key."""
 
 from __future__ import annotations
 
 import os
 import sys
-from configparser import ConfigParser
-from configparser import Error as ConfigError
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from slr_accel.corpus.remote import without_secrets
 from slr_accel.errors import RunError
 from slr_accel.settings.run import Settings
 
-HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
-"""wandb's own servers: `wandb login` notes a key under the second since 0.31, and takes either."""
 MODES = ("disabled", "offline", "online", "shared", "dryrun", "run")
-"""That wandb knows; the last two are older names."""
+"""The modes that wandb knows; the last two are older names."""
 MOST_HYPOTHESES = 200
-"""Rows of the table."""
+"""Rows of the table of hypotheses."""
 HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
 
 
 def wandb_mode(given: str | None) -> str:
-    """Without a key wandb is off unless a mode is given. ValueError if it cannot be."""
-    mode, hosts = given or os.environ.get("WANDB_MODE"), _hosts()
+    """The mode that is given, else that of WANDB_MODE; else online with a key, disabled without.
+
+    Raises:
+        ValueError: there is no such mode, or no key for mode online.
+    """
+    mode = given or os.environ.get("WANDB_MODE")
     if mode not in (None, "", *MODES):
         raise ValueError(f"WANDB_MODE is {mode!r}; set it to one of {', '.join(MODES)}")
-    if mode == "online" and not _has_key(hosts):
+    if mode and mode != "online":
+        return mode
+    server = _server_without_key()
+    if server is None:
+        return "online"
+    if mode:
         raise ValueError(
-            f"wandb_mode online needs a key for {hosts[0]}: run `wandb login` (of a server of your "
+            f"wandb_mode online needs a key for {server}: run `wandb login` (for a server of your "
             "own with --host ADDRESS), or use offline"
         )
-    return mode or ("online" if _has_key(hosts) else "disabled")
+    return "disabled"
 
 
-def _has_key(hosts: tuple[str, ...]) -> bool:
+def _server_without_key() -> str | None:
+    """The address of the wandb server, or None where there is a key for it. Imports wandb: slow."""
     if os.environ.get("WANDB_API_KEY"):
-        return True
+        return None
+    import wandb
+
+    found = wandb.setup(settings=wandb.Settings(silent=True, mode="online"))
     try:
-        known = netrc(Path(os.environ.get("NETRC") or "~/.netrc").expanduser()).hosts
-    except (OSError, UnicodeDecodeError, NetrcParseError):
-        return False
-    return any(host in known for host in hosts)
-
-
-def _hosts() -> tuple[str, ...]:
-    """Where wandb is: host and port, as `wandb login` writes them to ~/.netrc."""
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or _saved_address()).netloc
-    return HOSTS if not host or host in HOSTS else (host,)
-
-
-def _saved_address() -> str:
-    """Of the server that `wandb login --host` was given; importing wandb to ask it is slow."""
-    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
-    settings = ConfigParser(interpolation=None)
-    try:
-        settings.read(folder / "settings", encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ConfigError):
-        return ""
-    return settings.get("default", "base_url", fallback="")
+        return None if wandb.login(prompt=False, verify=False) else str(found.settings.base_url)
+    except (wandb.errors.Error, UnicodeDecodeError):  # ~/.netrc holds something else
+        return str(found.settings.base_url)
+    finally:
+        wandb.teardown()
 
 
 def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRun | None:
-    """The run of this folder, which goes on where it has an id; None where wandb is off."""
+    """Starts the run of this folder at wandb, or continues the one with `run_id`.
+
+    Returns:
+        None where wandb is disabled.
+    """
     mode: Any = wandb_mode(settings.training.wandb_mode)
     if mode == "disabled":
         return None
@@ -79,16 +74,16 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
         mode=mode,
         config={**settings.flat(), "data_dir": without_secrets(settings.training.data_dir)},
     )
-    # A step taken again after a crash would be dropped on wandb's own axis.
+    # On wandb's own axis, a step that is repeated after a crash would be dropped.
     run.define_metric("*", step_metric="step")
     return WandbRun(run)
 
 
 def init_wandb(**options: Any) -> Any:
-    """wandb.init, which also sends the command line: without the passwords in its addresses.
+    """Calls wandb.init, which also sends the command line: without passwords in its addresses.
 
     Raises:
-        RunError: it did not start, for want of a network, say.
+        RunError: wandb did not start, e.g. because there is no network.
     """
     import wandb
 
@@ -120,24 +115,24 @@ class WandbRun:
         self._run.log(record)
 
     def summarise(self, figures: dict[str, Any]) -> None:
-        """Sets figures of the run as a whole, e.g. best_wer."""
+        """Sets figures of the whole run, e.g. best_wer."""
         self._run.summary.update(figures)
 
     def alert(self, title: str, text: str) -> None:
-        """Tells whoever has alerts switched on; the same title once a start."""
+        """Sends an alert to those who have switched alerts on; each title once a start."""
         if title not in self._alerted:
             self._alerted.add(title)
             self._run.alert(title=title, text=text)
 
     def show_hypotheses(self, rows: list[tuple[str, str, str, float]]) -> None:
-        """A table of (id, reference, hypothesis, WER)."""
+        """Logs a table of (id, reference, hypothesis, WER)."""
         import wandb
 
         table = wandb.Table(columns=HYPOTHESIS_COLUMNS, data=[list(row) for row in rows])
         self._run.log({"hypotheses": table})
 
     def finish(self, error: BaseException | None) -> None:
-        """Ends the run at wandb; where an error ended it, its summary says which."""
+        """Ends the run at wandb; the summary holds the error that ended it, if any."""
         if error is not None:
             self.summarise({"error": str(error) or type(error).__name__})
         self._run.finish(exit_code=0 if error is None else 1)

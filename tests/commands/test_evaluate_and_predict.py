@@ -14,16 +14,19 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from rich.cells import cell_len
 from run_helpers import TINY_LAYOUT, TrainCommand, tiny_sequences, write_tiny
 
 from slr_accel.cli import main
+from slr_accel.commands.predict import shown_line
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.features.transform import FeatureTransform
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import make_model
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 from slr_accel.models.student import Student
+from slr_accel.runs.opened import open_run
 from slr_accel.runs.run_folder import RunFolder, record_batch_frames
 from slr_accel.settings.features import FeatureSettings
 from slr_accel.settings.models.student import StudentSettings
@@ -98,7 +101,7 @@ def test_where_the_corpus_was_moved_to_can_be_given(
         assert command(name, moved) == 2
         told = capsys.readouterr().err
         assert f"{gone}: no corpus here" in told
-        assert f"{moved} was trained on it; where it is elsewhere now, give --data_dir" in told
+        assert f"{moved} was trained on it; if it was moved, give --data_dir" in told
     assert command("evaluate", moved, "--data_dir", gone) == 2
     assert "was trained on it" not in capsys.readouterr().err, "the user named it"
     assert command("evaluate", moved, "--data_dir", config["data_dir"]) == 0
@@ -113,7 +116,7 @@ def test_a_result_of_another_corpus_and_a_corpus_that_is_another_one_now_are_tol
     shutil.copytree(run, copied, symlinks=True)
     for data_dir, told in [(own, None), (other, own), (other, None)]:
         command("evaluate", copied, "--data_dir", data_dir)
-        text = f"dev.json was of {told} and is of {other} now; --output_dir keeps both"
+        text = f"dev.json: replaced the result for {told} with one for {other}; --output_dir keeps"
         assert (text in capsys.readouterr().err) is (told is not None)
     config = yaml.safe_load((copied / "config.yaml").read_text()) | {"data_dir": str(other)}
     (copied / "config.yaml").write_text(yaml.safe_dump(config))
@@ -129,7 +132,7 @@ def test_predictions_say_what_they_are_of_and_are_not_replaced_without_a_word(
     out = tmp_path / "out"
     for data_dir, before in [(own, None), (own, None), (other, own)]:
         command("predict", run, "--data_dir", data_dir, "--output_dir", out)
-        told = f"dev.json was of {before} and is of {other} now" in capsys.readouterr().err
+        told = f"replaced the result for {before} with one for {other}" in capsys.readouterr().err
         assert told is (before is not None)
         written = json.loads((out / "dev.json").read_text())
         assert written == {"checkpoint": str((run / "best").resolve()), "data_dir": str(data_dir)}
@@ -202,21 +205,6 @@ def test_a_saved_model_subsamples_as_its_run_does_and_its_card_says_so(
     text = (tmp_path / "out" / "dev.ctm").read_text()
     assert text and text == (short_run / "eval" / "dev.ctm").read_text()
     assert "subsampled evenly in time to 14" in (tmp_path / "model" / "README.md").read_text()
-
-
-def test_a_run_from_before_models_told_their_frames_is_subsampled_too(
-    short_run: Path, tmp_path: Path
-) -> None:
-    command("evaluate", short_run)
-    older = tmp_path / "older"
-    shutil.copytree(short_run, older, symlinks=True)
-    for path in older.glob("checkpoints/*/config.json"):
-        config = json.loads(path.read_text())
-        del config["max_frames"]
-        path.write_text(json.dumps(config))
-    assert command("evaluate", older, "--output_dir", tmp_path / "out") == 0
-    text = (tmp_path / "out" / "dev.ctm").read_text()
-    assert text and text == (short_run / "eval" / "dev.ctm").read_text()
 
 
 def motion_model(folder: Path, rate: float | None) -> Path:
@@ -381,6 +369,53 @@ def test_unlabelled_sequences_are_predicted_but_not_scored(
     assert (run / "predictions" / "wild.ctm").is_file()
     assert command("evaluate", *words) == 2
     assert "`slr-accel predict` transcribes without labels" in capsys.readouterr().err
+
+
+def one_split(folder: Path, *splits: str) -> Path:
+    """The tiny corpus with other names of splits."""
+    sequences = enumerate(tiny_sequences(8, seed=7))
+    return write_tiny(folder, [replace(s, split=splits[i % len(splits)]) for i, s in sequences])
+
+
+def test_predict_shows_the_first_transcripts_of_the_only_split(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, out = one_split(tmp_path / "corpus", "own"), tmp_path / "out"
+    words = (run, "--data_dir", corpus, "--output_dir", out)
+    assert command("predict", *words) == 0
+    *shown, more, empty, total, transcripts, times = capsys.readouterr().out.splitlines()
+    written = [json.loads(line) for line in (out / "own.jsonl").read_text().splitlines()]
+    assert shown == [f"{w['id']}  {w['hypothesis'] or '(no words)'}" for w in written[:5]]
+    assert (more, empty, total) == ("... and 3 more", "", "8 sequences of the split own")
+    assert f"{out}/own.jsonl" in transcripts and f"{out}/own.ctm" in times
+    assert command("evaluate", *words) == 0
+    assert "own: WER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("id", "words"), [("x" * 90, "A"), ("s", "A " * 60), ("手" * 40, "语" * 90)]
+)
+def test_a_transcript_fits_a_line_of_80_columns(id: str, words: str) -> None:
+    line = shown_line(id, words)
+    assert cell_len(line) <= 80 and line.startswith(id[:10]) and words[0] in line
+
+
+def test_of_several_splits_without_dev_one_has_to_be_chosen(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = one_split(tmp_path / "corpus", "test", "train")
+    for name in ("evaluate", "predict"):
+        assert command(name, run, "--data_dir", corpus) == 2
+        assert f"{corpus} has the splits test, train; give --split" in capsys.readouterr().err
+
+
+def test_a_run_is_opened_from_python(run: Path) -> None:
+    command("predict", run)
+    written = (run / "predictions" / "dev.jsonl").read_text().splitlines()
+    with open_run(str(run)) as opened:
+        transcript = opened.transcribe(opened.corpus.rows.of_split(opened.split))
+    words = [" ".join(opened.vocabulary.decode(h.tokens)) for h in transcript.hypotheses]
+    assert words == [json.loads(line)["hypothesis"] for line in written]
 
 
 def test_an_unknown_split_names_those_there_are(

@@ -12,7 +12,7 @@ from models_helpers import LAYOUTS, make
 
 from slr_accel.cli import main
 from slr_accel.labels.vocabulary import Vocabulary
-from slr_accel.models.hub_export import save_pretrained
+from slr_accel.models.pretrained import save_pretrained
 from slr_accel.models.size import megabytes, num_parameters
 from slr_accel.settings.models.by_name import MODELS
 
@@ -26,9 +26,9 @@ def models(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, dict[str, Any]]:
-    from slr_accel.commands.models import _of_every_kind
+    from slr_accel.commands.models import _all_kinds
 
-    return {row["model"]: row for row in _of_every_kind()}
+    return {row["model"]: row for row in _all_kinds()}
 
 
 def test_every_model_is_listed_and_below_its_limit(rows: dict[str, dict[str, Any]]) -> None:

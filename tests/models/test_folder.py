@@ -72,40 +72,6 @@ def test_the_frames_a_model_reads_at_most_come_back(frames: int | None, tmp_path
     assert load_model(tmp_path)[0].max_frames == frames
 
 
-def without_frames(folder: Path) -> Path:
-    """A model as it was saved before config.json said its frames."""
-    folder.mkdir(parents=True)
-    model = make("student", LAYOUTS["tracks"])
-    save_model(folder, model, VOCABULARY, model.state_dict())
-    config = json.loads((folder / "config.json").read_text())
-    del config["max_frames"]
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("text", "frames"),
-    [
-        ("max_frames: 90\ndynamic_truncation: true\n", 90),
-        ("max_frames: 90\ndynamic_truncation: false\n", None),
-        ("dynamic_truncation: false\n", None),
-    ],
-)
-def test_an_older_checkpoint_reads_as_many_frames_as_its_run_says(
-    tmp_path: Path, text: str, frames: int | None
-) -> None:
-    folder = without_frames(tmp_path / "run" / "checkpoints" / "step_00000010")
-    (tmp_path / "run" / "config.yaml").write_text(text)
-    (tmp_path / "run" / "best").symlink_to(folder)
-    assert load_model(folder)[0].max_frames == frames
-    assert load_model(tmp_path / "run" / "best")[0].max_frames == frames
-
-
-def test_an_older_model_without_its_run_reads_all_frames(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("max_frames: 90\ndynamic_truncation: true\n")
-    assert load_model(without_frames(tmp_path / "models" / "one"))[0].max_frames is None
-
-
 @pytest.mark.parametrize("frames", [0, -3, 2.5, "90", True])
 def test_frames_that_are_no_number_of_frames_are_refused(frames: object, tmp_path: Path) -> None:
     model = make("student", LAYOUTS["tracks"])

@@ -182,5 +182,5 @@ def test_an_evaluation_that_is_told_to_stop_writes_nothing(
         ["python", "-c", program, str(run)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == code, done.stderr
-    assert done.stderr == f"{number.name}: ended, nothing was written\n"
+    assert done.stderr == f"{number.name}: stopped, nothing was written\n"
     assert list((run / "eval").iterdir()) == []

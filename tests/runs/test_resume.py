@@ -141,7 +141,7 @@ def test_a_run_is_trained_by_one_command_at_a_time(train: TrainCommand, tmp_path
     process = train.start(tmp_path / "run", epochs=200)
     wait_for(lambda: lines(tmp_path / "run") >= 1, process)
     output = train.run(tmp_path / "run", epochs=200, expect=2)
-    assert "is being trained by another process" in output
+    assert "another process is training this run" in output
     kill(process)
 
 
@@ -192,7 +192,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_leads_to_the_same_
     os.truncate(last / name, 100)
     output = train.run(run, ema_decay=0.9, save_steps=2)
     assert f"warning: {last / name}: not " in output
-    assert f"; {last} is damaged_{last.name} now" in output
+    assert f"; renamed {last} to damaged_{last.name}" in output
     assert f"continues at step {int(before.name[5:])} of" in output
     assert (run / "checkpoints" / f"damaged_{last.name}" / name).stat().st_size == 100
     assert_same_run(run, uninterrupted)
@@ -205,7 +205,7 @@ def test_a_checkpoint_of_another_format_is_not_taken_for_a_damaged_one(
     meta = json.loads((last / "meta.json").read_text())
     (last / "meta.json").write_text(json.dumps(meta | {"format_version": 9}))
     output = train.run(run, ema_decay=0.9, save_steps=2, expect=1)
-    assert "of format version 9" in output and "continue the run with the version" in output
+    assert "has format version 9" in output and "continue the run with the version" in output
     assert last.is_dir()
 
 
@@ -274,7 +274,7 @@ def test_best_is_the_last_checkpoint_while_the_best_one_is_gone(ended_run: RunFo
 def test_processes_that_read_different_checkpoints_do_not_go_on(
     train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     program = (str(Path(__file__).with_name("two_steps.py")),)
     output = train.run(tmp_path / "unused", processes=2, program=program)
     assert output.count("checked") == 2, output

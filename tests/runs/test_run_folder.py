@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from run_helpers import TrainCommand
 
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.runs import run_folder
 from slr_accel.runs.run_folder import (
     NEEDED_FILES,
     RunFolder,
@@ -19,7 +19,9 @@ from slr_accel.runs.run_folder import (
     check_new_run,
     locked,
 )
-from slr_accel.settings.run import Settings, build_settings
+from slr_accel.settings.group import may_change
+from slr_accel.settings.models.by_name import MODELS
+from slr_accel.settings.run import Settings, build_settings, setting_fields
 
 
 def settings_of(folder: Path) -> Settings:
@@ -41,7 +43,7 @@ def test_a_file_in_the_way_is_named(below: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    assert f"{tmp_path}: may not be written to" in refusal(tmp_path / "run")
+    assert f"{tmp_path}: you may not write here" in refusal(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", NEEDED_FILES)
@@ -72,7 +74,7 @@ def test_a_file_system_without_symbolic_links_is_refused_before_training(
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "symlink", symlink)
-    assert "has no symbolic links, and `best` is one" in refusal(tmp_path / "run")
+    assert "has no symbolic links, and a run needs one (`best`)" in refusal(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,12 +111,31 @@ def test_a_corpus_is_no_place_for_a_run(tiny_corpus: Path) -> None:
     assert "holds corpus.json" in refusal(tiny_corpus)
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
 def test_where_nothing_can_be_locked_training_goes_on_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
 ) -> None:
     def flock(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with locked(RunFolder(tmp_path)):
         assert f"{tmp_path}: cannot be locked" in capsys.readouterr().err
+
+
+MAY_CHANGE = {
+    *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
+    *("save_steps", "keep_last", "log_steps", "mixed_precision"),
+    *("wandb_mode", "wandb_project", "wandb_group"),
+    *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
+    *("accumulation_steps", "micro_batches_per_step", "cache_dir", "cache_gb"),
+    "gradient_checkpointing",
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_these_settings_and_no_others_may_change_when_a_run_is_continued(model: str) -> None:
+    assert {n for n, field in setting_fields(model).items() if may_change(field)} == MAY_CHANGE

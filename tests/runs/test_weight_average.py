@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_without_an_average_evaluation_uses_the_weights() -> None:
 def test_all_processes_score_with_the_statistics_that_the_first_one_saves(
     train: TrainCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     program = (str(Path(__file__).with_name("two_statistics.py")),)
     output = train.run(tmp_path / "unused", processes=2, program=program)
     assert output.count("shared") == 2, output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from models_helpers import LAYOUTS, make
 
-from slr_accel.processes.joining import make_accelerator
+from slr_accel.processes.accelerator import make_accelerator
 from slr_accel.runs.weight_average import share_statistics, start_average
 
 

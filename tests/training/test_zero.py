@@ -15,7 +15,7 @@ import yaml
 from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
 
-from slr_accel.processes import deepspeed, joining
+from slr_accel.processes import accelerator, deepspeed
 from slr_accel.settings.run import build_settings
 from slr_accel.training import zero
 
@@ -188,10 +188,10 @@ def test_without_deepspeed_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
     monkeypatch.setattr(deepspeed.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install -c constraints.txt -e '\.\[deepspeed\]'"):
-        joining.make_accelerator(None)
+        accelerator.make_accelerator(None)
 
 
 def test_fsdp_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match=r"deepspeed_zero3\.yaml"):
-        joining.make_accelerator(None)
+        accelerator.make_accelerator(None)

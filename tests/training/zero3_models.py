@@ -12,7 +12,7 @@ import torch
 from models_helpers import LAYOUTS, make, random_batch
 
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.processes.joining import make_accelerator
+from slr_accel.processes.accelerator import make_accelerator
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import build_settings
 from slr_accel.training.losses import Criterion, loss_terms, total

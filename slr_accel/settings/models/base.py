@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt
 
-from slr_accel.settings.group import SettingsGroup
+from slr_accel.settings.group import MayChange, SettingsGroup
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Normalisation = Literal["frame", "sequence"]
@@ -32,7 +32,7 @@ class ModelSettings(SettingsGroup):
     dropout: Dropout = 0.3
     """Dropout in the encoders, in the convolutions and around the LSTM layers. Raise it where the
     train loss falls and the dev loss does not."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: MayChange[bool] = False
     """Recompute encoders and convolutions in the backward pass: needs less memory and more time."""
 
     @property

@@ -1,4 +1,4 @@
-"""Models as the Hugging Face Hub keeps them: the three files of a model, and a card.
+"""Loads models from the Hugging Face Hub, and saves them as it has them: with a model card.
 
     model, vocabulary = from_pretrained("owner/name")
     save_pretrained(Path("folder"), model, vocabulary, figures)
@@ -18,8 +18,8 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import model_name
+from slr_accel.models.find import HUB, find_model
 from slr_accel.models.folder import load_model, save_model
-from slr_accel.models.location import HUB, find_model
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.models.size import megabytes, num_parameters
 
@@ -28,16 +28,15 @@ TAGS = ["sign-language-recognition", "continuous-sign-language-recognition", "la
 
 
 def from_pretrained(source: str | Path) -> tuple[Recogniser, Vocabulary]:
-    """The model of a run, of a model folder, or of a repository on the Hub, in evaluation mode.
+    """Loads the model of a run, a model folder or a repository on the Hub, in evaluation mode.
 
-    OWNER/NAME is a repository where there is no such folder; hf://OWNER/NAME always is one. How
-    sequences must come to it: `model.max_frames` is the length that longer ones are subsampled to,
-    `model.features.read_at(...)` is told their frame rate where it is not that of training,
-    `model.features.frames_per_second`.
+    OWNER/NAME is a repository unless there is such a folder; hf://OWNER/NAME always is. Subsample
+    sequences of more than `model.max_frames` frames to that length, and call
+    `model.features.read_at(rate)` where their frame rate is not `model.features.frames_per_second`.
 
     Raises:
         ValueError: there is no model, or one of its files is wrong.
-        OSError: the Hub did not give it.
+        OSError: the Hub cannot be reached.
     """
     address = str(source)
     if re.fullmatch(r"[\w.-]+/[\w.-]+(@\S+)?", address) and not Path(address).exists():
@@ -58,34 +57,25 @@ def save_pretrained(
 
     Args:
         folder: made where it is missing.
-        figures: what `eval/<split>.json` of a run holds; only what was measured is on the card.
-        half: store parameters as float16, in half the space; they are float32 again once loaded.
+        figures: the contents of `eval/<split>.json` of a run, for the card.
+        half: store parameters as float16, in half the space; loading makes them float32 again.
 
     Raises:
         ValueError: a parameter is too large for float16.
     """
-    weights = in_half(model) if half else model.state_dict()
+    weights = model.state_dict()
+    # Statistics stay float32: they may be of any size.
+    for name, parameter in model.named_parameters() if half else ():
+        weights[name] = parameter.detach().half()
+        if not torch.isfinite(weights[name]).all():
+            raise ValueError(f"{name} has values beyond float16's 65,504; save it as fp32")
     folder.mkdir(parents=True, exist_ok=True)
     save_model(folder, model, vocabulary, weights)
     (folder / CARD_FILE).write_text(card(model, vocabulary, figures), encoding="utf-8")
 
 
-def in_half(model: Recogniser) -> dict[str, torch.Tensor]:
-    """The model's state with its parameters as float16; statistics stay, they may be of any size.
-
-    Raises:
-        ValueError: a parameter is too large for float16.
-    """
-    state = model.state_dict()
-    for name, parameter in model.named_parameters():
-        state[name] = parameter.detach().half()
-        if not torch.isfinite(state[name]).all():
-            raise ValueError(f"{name} has values beyond float16's 65,504; save it as fp32")
-    return state
-
-
 def card(model: Recogniser, vocabulary: Vocabulary, figures: Sequence[dict[str, Any]]) -> str:
-    """A model card in the Hub's form. It states no licence: that is for who publishes it."""
+    """Returns a model card in the form of the Hub, without a licence: the publisher adds it."""
     name = model_name(model)
     metadata = ModelCardData(
         library_name="slr_accel",
@@ -125,7 +115,7 @@ frame(s); label policy {vocabulary.label_policy}
 ## Use
 
 ```python
-from slr_accel.models.hub_export import from_pretrained
+from slr_accel.models.pretrained import from_pretrained
 
 model, vocabulary = from_pretrained("OWNER/NAME")
 ```
@@ -158,10 +148,8 @@ def _measured(figures: Sequence[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for f in figures:
-        interval = "none"  # of one sentence
-        if f["wer_ci95"] is not None:
-            low, high = f["wer_ci95"]
-            interval = f"{low:.1%} - {high:.1%}"
+        # One sentence has no interval.
+        interval = " - ".join(f"{end:.1%}" for end in f["wer_ci95"] or ()) or "none"
         lines.append(
             f"| {Path(f['data_dir']).name} | {f['split']} | {f['wer']:.1%} "
             f"| {interval} | {f['reference_tokens']} | {f['num_sequences']} "

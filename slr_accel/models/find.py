@@ -1,4 +1,4 @@
-"""Where a model lies: in a run, in a folder of its own, or on the Hugging Face Hub."""
+"""Finds the folder of a model: in a run, on its own, or on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ HUB = "hf://"
 
 
 def find_model(source: str | Path) -> Path:
-    """The model folder that a run (its best checkpoint), a model or hf://OWNER/NAME stands for.
+    """The folder of the model that `source` names: a run (its best checkpoint), a model folder or
+    hf://OWNER/NAME.
 
-    Of a repository on the Hub only the three files are fetched, into its usual cache;
-    hf://OWNER/NAME@REVISION names a branch, tag or commit.
+    From the Hub it fetches the three files alone, into the usual cache; hf://OWNER/NAME@REVISION
+    names a branch, tag or commit.
 
     Raises:
         ValueError: there is no model.
-        OSError: the Hub did not give it.
+        OSError: the Hub cannot be reached.
     """
     if str(source).startswith(HUB):
         return _fetched(str(source))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from slr_accel.processes.joining import make_accelerator, unused_gpus
+from slr_accel.processes.accelerator import make_accelerator, unused_gpus
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ import yaml
 from models_helpers import LAYOUTS, make, random_batch, run
 
 from slr_accel.labels.vocabulary import Vocabulary
-from slr_accel.models.hub_export import from_pretrained, save_pretrained
-from slr_accel.models.location import MODEL_FILES, find_model
+from slr_accel.models.find import MODEL_FILES, find_model
+from slr_accel.models.pretrained import from_pretrained, save_pretrained
 from slr_accel.settings.models.by_name import MODELS
 
 VOCABULARY = Vocabulary(("A", "B", "C", "D", "E", "F"), "raw")
@@ -131,17 +131,6 @@ def test_the_card_states_the_frames_that_a_sequence_is_subsampled_to(
     assert from_pretrained(tmp_path / "long")[0].max_frames == 200
 
 
-@pytest.mark.parametrize(("rate", "is_known"), [(25.0, False), (100.0, True)])
-def test_an_older_config_keeps_its_rate_and_claims_none_that_may_be_assumed(
-    saved: Path, rate: float, is_known: bool
-) -> None:
-    config = json.loads((saved / "config.json").read_text())
-    del config["knows_rate"]
-    (saved / "config.json").write_text(json.dumps(config | {"frames_per_second": rate}))
-    features = from_pretrained(saved)[0].features
-    assert (features.frames_per_second, features.knows_rate) == (rate, is_known)
-
-
 def test_a_run_stands_for_its_best_checkpoint(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "best").symlink_to(saved)
@@ -212,7 +201,7 @@ def test_the_hub_is_asked_for_a_models_files_alone(
     address, fetched = hub
     # The address is read once, when huggingface_hub is imported: a process of its own.
     code = (
-        "from slr_accel.models.hub_export import from_pretrained\n"
+        "from slr_accel.models.pretrained import from_pretrained\n"
         "model, vocabulary = from_pretrained('owner/name')\n"
         "print(type(model).__name__, *vocabulary.tokens)"
     )

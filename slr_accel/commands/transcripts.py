@@ -1,0 +1,101 @@
+"""Transcribes with a progress bar, and writes what evaluate and predict have found."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slr_accel.files import replaced, write_whole
+from slr_accel.runs.opened import OpenedRun
+
+if TYPE_CHECKING:
+    from slr_accel.ctc.decoders import Hypothesis
+    from slr_accel.scoring.transcribe import Transcript
+
+
+def warn(text: str | None) -> None:
+    if text is not None:
+        print(f"warning: {text}", file=sys.stderr)
+
+
+def transcribe(opened: OpenedRun, rows: np.ndarray, stops: Callable[[], bool]) -> Transcript:
+    """As OpenedRun.transcribe, with a progress bar on a terminal."""
+    from rich.progress import Progress
+
+    from slr_accel.terminal import Terminal
+
+    console = Terminal(stderr=True)
+    shown = console.is_terminal and opened.is_main
+    with Progress(console=console, disable=not shown) as progress:
+        share = len(rows) / opened.accelerator.num_processes
+        task = progress.add_task("transcribing", total=share)
+        return opened.transcribe(rows, advance=lambda n: progress.advance(task, n), stops=stops)
+
+
+def make_writable(folder: Path) -> None:
+    """Makes the folder for results. Raises ValueError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "no right to write there")
+    except OSError as error:
+        why = error.strerror
+        raise ValueError(
+            f"{folder}: results cannot go there ({why}); give another --output_dir"
+        ) from None
+
+
+def source_of(opened: OpenedRun) -> dict[str, str]:
+    """The checkpoint and the corpus that results belong to; an address without its password."""
+    corpus = opened.corpus
+    data_dir = corpus.address if corpus.is_remote else corpus.absolute_address
+    return {"checkpoint": str(opened.checkpoint), "data_dir": data_dir}
+
+
+def write_result(path: Path, figures: dict[str, Any]) -> str:
+    """Writes figures, which hold `source_of`, as JSON and returns the text.
+
+    Warns where it replaces a result of another corpus.
+    """
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
+    except (OSError, ValueError, LookupError, TypeError):
+        before = None
+    if before not in (None, figures["data_dir"]):
+        warn(
+            f"{path}: replaced the result for {before} with one for {figures['data_dir']}; "
+            "--output_dir keeps both"
+        )
+    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, text + "\n")
+    return text
+
+
+def write_word_times(
+    path: Path, opened: OpenedRun, rows: np.ndarray, hypotheses: list[Hypothesis]
+) -> None:
+    """Writes the recognised words with their times in seconds, as a CTM file."""
+    from slr_accel.scoring.ctm import CtmRow, write_ctm
+    from slr_accel.scoring.words import recognised_words
+
+    corpus, model = opened.corpus, opened.model
+    rate = corpus.info.frames_per_second or model.features.frames_per_second
+    words = []
+    for row, hypothesis in zip(rows, hypotheses, strict=True):
+        frames = int(corpus.rows.frames[row])
+        # A frame of a subsampled sequence stands for more than one.
+        skipped = frames / min(frames, model.max_frames or frames)
+        seconds = model.output_stride * skipped / rate  # of an output step
+        words += [
+            CtmRow(corpus.rows.id(row), w.start * seconds, (w.end - w.start) * seconds, w.text)
+            for w in recognised_words(opened.vocabulary, hypothesis)
+        ]
+    with replaced(path) as unfinished:
+        write_ctm(unfinished, words)
