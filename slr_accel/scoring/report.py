@@ -77,7 +77,7 @@ def print_summary(
     sequences: Sequence[ScoredSequence],
     examples: int = 5,
 ) -> None:
-    """WER, errors by kind and by signer, and the first `examples` sentences aligned.
+    """Prints WER, errors by kind and by signer, and the first `examples` sentences aligned.
 
     The same sentences each time, so that their change over training shows. Colour only where the
     console has it; errors are marked S, D, I below the words as well.

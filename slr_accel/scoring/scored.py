@@ -120,7 +120,7 @@ def count_errors(sequences: Sequence[ScoredSequence]) -> dict[str, Any]:
 
 
 def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> dict[str, Any]:
-    """The content of `eval/<split>.json`.
+    """Makes the content of `eval/<split>.json`.
 
     `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`.
 

@@ -1,4 +1,4 @@
-"""How many words of a hypothesis are wrong, counted the way NIST's sclite counts them.
+"""Aligns hypotheses with references and counts errors as NIST's sclite does.
 
 Every WER the project prints goes through `align`. It needs neither torch nor a scoring binary.
 """
@@ -45,7 +45,7 @@ class Counts:
 
     @property
     def wer(self) -> float:
-        """Errors by reference tokens: a fraction, above 1 where insertions abound.
+        """Errors divided by reference tokens: a fraction, above 1 with many insertions.
 
         Over an empty reference it is the number of inserted tokens, as in jiwer >= 4, so it is
         always finite and can be written as JSON.
@@ -74,7 +74,7 @@ class Alignment:
 
 
 def align(reference: list[str], hypothesis: list[str]) -> Alignment:
-    """The cheapest alignment under sclite's weights: substitution 4, insertion 3, deletion 3.
+    """Finds the cheapest alignment under sclite's weights: substitution 4, else 3.
 
     Equally cheap alignments can differ in their number of errors (three substitutions cost as much
     as two insertions and two deletions), so ties follow sclite: walking back from the end, diagonal
@@ -136,7 +136,7 @@ def score(references: list[list[str]], hypotheses: list[list[str]]) -> list[Coun
 def wer_ci95(
     counts: list[Counts], seed: int = 0, resamples: int = 2000
 ) -> tuple[float, float] | None:
-    """The 95 % interval of the corpus WER, as fractions: a percentile bootstrap over sentences.
+    """Estimates the 95 % interval of the corpus WER by a percentile bootstrap over sentences.
 
     Sentences, not words, are drawn with replacement, since errors within one depend on each other
     (Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation",

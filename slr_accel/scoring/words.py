@@ -1,4 +1,4 @@
-"""Which words does a hypothesis say, and when? And which can a vocabulary not say at all?"""
+"""Turns hypotheses into words with times, and finds words that a vocabulary cannot express."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Word:
 
 
 def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Word]:
-    """What a hypothesis says under the vocabulary's label policy."""
+    """Returns the words of a hypothesis under the label policy of the vocabulary."""
     words = []
     for word, start, end in word_spans(
         vocabulary.label_policy, vocabulary.decode(hypothesis.tokens)
@@ -38,12 +38,12 @@ def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Wor
 
 
 def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
-    """The words alone, sentence by sentence."""
+    """Returns the words of each hypothesis, without times."""
     return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
 
 
 def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:
-    """Errors of a recogniser that says all a vocabulary can say of the references.
+    """Counts the errors of a recogniser that is right wherever its vocabulary allows it.
 
     Their WER is the floor of every model with this vocabulary.
     """

@@ -1,4 +1,4 @@
-"""What a run says at its start: what is trained on what, what has no effect, where it stands."""
+"""Announces a run at its start: data, model, settings without effect, and its position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slr_accel.training.trainer import Trainer
 
 
 def announcement(trainer: Trainer) -> Iterator[str]:
-    """Line by line."""
+    """Yields the lines that a run prints before its first step."""
     yield from _corpus(trainer)
     yield from _warnings(trainer)
     yield _model(trainer)

@@ -30,7 +30,7 @@ from slr_accel.training.largest_batch import (
     with_batch_frames,
 )
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.run_log import Report
+from slr_accel.training.run_log import RunLog
 from slr_accel.training.start import micro_batches_per_step, start_run
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
@@ -109,7 +109,7 @@ def _trainer(
     if accelerator.device.type == "cuda" and sharded is None and state.step < last_step:
         epoch = make_epoch(settings, data, state.epoch)
         try_largest_batch(settings, corpus, epoch, raw_model, raw_optimizer)
-    report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
+    report = RunLog(settings, run, is_main=is_main, total_steps=last_step, state=state)
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:

@@ -47,7 +47,7 @@ def train_step(
     stop_requested: bool,
     measured: bool = False,
 ) -> StepResult:
-    """Forward, backward, clip and update over this process' share of an optimizer step.
+    """Runs forward, backward, clipping and update over this process's share of a step.
 
     The loss is summed over sequences and divided once, by the number of targets in all
     micro-batches of all processes. So it does not matter how they are spread.
@@ -105,7 +105,7 @@ def _passes(
 
 @dataclass(frozen=True)
 class PlainPasses:
-    """How a step's gradients are made and used, on one process or with DDP."""
+    """Makes and uses the gradients of a step, on one process or with DDP."""
 
     accelerator: Any
     model: nn.Module
@@ -114,7 +114,7 @@ class PlainPasses:
 
     @contextmanager
     def micro_batch(self, *, is_last: bool) -> Iterator[None]:
-        """Holds a forward and its backward. Only the last of a step exchanges gradients."""
+        """Contains one forward and backward; only the last of a step exchanges gradients."""
         with nullcontext() if is_last else self.accelerator.no_sync(self.model):
             yield
 
@@ -122,7 +122,7 @@ class PlainPasses:
         self.accelerator.backward(loss)
 
     def give_up(self, loss: Tensor) -> None:
-        """In place of the last backward and the update: the weights stay."""
+        """Replaces the last backward and the update: the weights do not change."""
         self.optimizer.zero_grad()
 
     def update(self, *, measured: bool) -> Update:
@@ -146,7 +146,7 @@ class PlainPasses:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """What a forward draws from: the CPU's generator, and that of `device`."""
+    """Seeds the generators that a forward uses: the CPU's and that of `device`."""
     # torch.manual_seed takes the call stack for devices that are not there: most of a millisecond.
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
@@ -154,13 +154,13 @@ def _seed(seed: int, device: torch.device) -> None:
 
 
 def seed_of(*numbers: int) -> int:
-    """A 63-bit seed that differs wherever one of the numbers does."""
+    """Makes a 63-bit seed that differs wherever one of the numbers does."""
     text = ",".join(map(str, numbers)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; biases and norms (one dimension) do not."""
+    """Groups parameters: matrices and kernels decay, biases and norms (one dimension) do not."""
     parameters = list(model.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},

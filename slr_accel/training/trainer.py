@@ -1,4 +1,4 @@
-"""A run in progress: what train.py's loop tells to step, validate, save and report."""
+"""Holds a run in progress, with the steps, validations and saves that train.py calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from slr_accel.training.not_finite import (
     wrong_losses,
 )
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.run_log import Report
+from slr_accel.training.run_log import RunLog
 from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.step_work import StepWork, epoch_work
@@ -44,7 +44,7 @@ from slr_accel.training.weights import Weights
 
 @dataclass
 class Trainer:
-    """Everything a step needs. `state` is all that changes besides weights and optimizer."""
+    """A run in progress. Besides weights and optimizer, only `state` changes."""
 
     settings: Settings
     corpus: Corpus
@@ -58,29 +58,29 @@ class Trainer:
     weights: Weights
     augmentation: Augmentation
     state: TrainState
-    report: Report
+    report: RunLog
     writer: CheckpointWriter
     profiler: StepProfiler | None
     micro_batches_per_step: int
     total_steps: int
-    """Of all epochs; the learning rate is planned for these."""
+    """Steps of all epochs, which the schedule of the learning rate spans."""
     last_step: int
-    """Where the run ends: total_steps, or max_steps before it."""
+    """The step at which the run ends: total_steps, or max_steps before it."""
     epochs_before: int | None
     """Epochs asked for when the run was last started; None at its first start."""
     buffers: Buffers = field(default_factory=Buffers, init=False)
     """Memory of batches, kept from one pass over the corpus to the next."""
     line: MetricsLine = field(init=False)
     has_stepped: bool = field(default=False, init=False)
-    """Since this start: the first batch is described."""
+    """Whether a step was taken since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
-    """The last step was the last of its epoch."""
+    """Whether the last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
-    """What the last validation warned of: it is not said again and again."""
+    """The warning of the last validation; it is not repeated at each one."""
     told_trouble_at: int = field(default=0, init=False)
-    """The step of the validation that said it last."""
+    """The step at which it was printed last."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
-    """Of the last validation since this start, for a table."""
+    """Hypotheses of the last validation since this start, for a table at wandb."""
 
     def __post_init__(self) -> None:
         self.line = MetricsLine(self.state, self.settings.training.max_grad_norm)
@@ -93,7 +93,7 @@ class Trainer:
         return over and not self.state.owes_validation
 
     def rest_of_epoch(self) -> Iterator[StepWork]:
-        """The steps of the current epoch that are not yet taken."""
+        """Yields the steps of the current epoch that are not yet taken."""
         epoch, seed = self.state.epoch, self.settings.training.seed
         return epoch_work(
             self.corpus,
@@ -186,9 +186,9 @@ class Trainer:
         return due or self.state.step >= self.last_step
 
     def validate(self, stop: StopRequest) -> bool:
-        """Scores the validation split; with EMA its weights, and the raw ones beside them.
+        """Scores the validation split, with EMA both the average and the raw weights.
 
-        False where a signal cut it short: then it is owed, and nothing else has changed.
+        Returns False where a signal interrupted it: it is then owed, and nothing else has changed.
         """
         state = self.state
         state.owes_validation = True
@@ -209,7 +209,7 @@ class Trainer:
         return True
 
     def _note_validation(self, figures: dict[str, Any]) -> None:
-        """Decides whether it is the best, and tells."""
+        """Decides whether the validation is the best one, and reports it."""
         state = self.state
         state.validations.append((state.step, figures["wer"]))
         before = math.inf if state.best_wer is None else state.best_wer
@@ -224,7 +224,7 @@ class Trainer:
         )
 
     def scores(self, stop: StopRequest) -> Validation:
-        """The validation split with the model's present weights. Raises Interrupted by a signal."""
+        """Scores the validation split with the present weights. Raises Interrupted by a signal."""
         try:
             return validate(
                 self.accelerator,
@@ -252,7 +252,7 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Writes a checkpoint (one process does) and removes those that are not kept."""
+        """Writes a checkpoint, on one process, and removes those that are not kept."""
         state, scaler = self.state, self.accelerator.scaler
         self.weights.gather()
         optimizer = self.weights.optimizer_tensors()
@@ -271,7 +271,7 @@ class Trainer:
         self.report.leave_out()
 
     def stopped_by(self, stop: StopRequest) -> int:
-        """Says that the run was saved upon a signal; returns the exit code."""
+        """Reports that the run was saved after a signal; returns the exit code."""
         self.writer.wait()
         self.report.draw()
         self.report.say(f"{stop.name}: saved at step {self.state.step}; the same command continues")
@@ -288,5 +288,5 @@ class Trainer:
         if self.state.best_wer is not None:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
         if self.trouble is not None and self.told_trouble_at != self.state.step:
-            self.report.say(f"warning: so it was at the end: {self.trouble}")
+            self.report.say(f"warning: still so at the end of the run: {self.trouble}")
         return 0
