@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SEVERITIES = ("error", "warning", "note")
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """The worst one first."""
 
 
@@ -13,8 +14,15 @@ SEVERITIES = ("error", "warning", "note")
 class Finding:
     """One result of a check."""
 
-    severity: Literal["error", "warning", "note"]
+    severity: Severity
     code: str
     """A fixed name for programs, e.g. `duplicate_id`."""
-    message: str
-    """What is wrong, where (with examples), and the cure."""
+    problem: str
+    """What is wrong and where, with examples and figures."""
+    cure: str = ""
+    """What to do about it."""
+
+    @property
+    def message(self) -> str:
+        """The problem and the cure as one text."""
+        return f"{self.problem}. {self.cure}" if self.cure else self.problem

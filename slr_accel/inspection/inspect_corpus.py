@@ -60,7 +60,10 @@ def inspect_corpus(
             "frames": histogram(corpus.rows.frames),
             "labels": histogram(np.diff(corpus.rows.label_offsets)),
         },
-        "findings": [vars(finding) for finding in findings],
+        "findings": [
+            {"severity": found.severity, "code": found.code, "message": found.message}
+            for found in findings
+        ],
     }
 
 

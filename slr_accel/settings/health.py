@@ -1,0 +1,67 @@
+"""Settings of health: when a state of training raises an alarm, and what follows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, PositiveFloat
+
+from slr_accel.settings.form import FORM
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class HealthSettings(BaseModel):
+    model_config = FORM
+
+    on_collapse: Literal["warn", "stop"] = "warn"
+    """What follows an alarm of severity error (the output has collapsed, or figures are not
+    finite): warn and train on, or stop the run."""
+    alarm_lines: Annotated[int, Field(ge=4)] = 10
+    """Lines of training metrics in a row that must agree before an alarm; also the lines without a
+    state after which it has ended."""
+    alarm_validations: Annotated[int, Field(ge=2)] = 3
+    """Validations in a row that must agree before an alarm."""
+
+    uniform_entropy: Share = 0.95
+    """Mean entropy of an output step, as a share of ln V, from which the output counts as
+    uniform."""
+    certain_blank: Share = 0.995
+    """Mean probability of blank from which the output counts as collapsed. A healthy blank phase
+    stays below: its blank probability is 1 - labels / output steps."""
+    insertion_share: PositiveFloat = 0.5
+    """Insertions, as a share of the reference tokens, from which they count as an explosion."""
+    vanishing_gradient: PositiveFloat = 1e-3
+    """Gradient norm before clipping, of all weights or of a part, below which it has vanished."""
+    exploding_gradient: PositiveFloat = 100.0
+    """Gradient norm before clipping above which it has exploded."""
+    skipped_share: Share = 0.1
+    """Share of the optimizer steps left out for want of finite gradients that raises an alarm."""
+
+    unlearned_wer: PositiveFloat = 0.9
+    """WER, a fraction, at and above which a run has not begun to learn."""
+    unlearned_loss: Share = 0.8
+    """Training loss, as a share of its value after the first line, above which a run without any
+    WER has not begun to learn."""
+    unlearned_after: Share = 0.4
+    """Share of the run after which it must have begun to learn."""
+    high_wer: PositiveFloat = 0.7
+    """WER, a fraction, above which a plateau or overfitting is an alarm; below it is a note."""
+    plateau_validations: Annotated[int, Field(ge=4)] = 7
+    """Validations before a plateau can be told."""
+    plateau_after: Share = 0.25
+    """Share of the run before which a plateau is not told: later it may be left again."""
+    plateau_gain: Share = 0.02
+    """Relative gain in WER, from the first half of the validations to the second, below which a run
+    is on a plateau."""
+    diverged_wer: Share = 0.05
+    """Rise of the WER over its best, a fraction, from which a run has diverged; it must be a tenth
+    of the best WER, too."""
+    diverged_loss: PositiveFloat = 1.5
+    """Training loss, as a multiple of its first value, from which a run has diverged."""
+    overfitting_rise: PositiveFloat = 0.1
+    """Relative rise of the validation loss over its best, while the training loss falls, from which
+    a run overfits."""
+    mismatch_ratio: PositiveFloat = 1.5
+    """Validation loss over training loss from which training and validation do not match, where the
+    WER has not begun to fall."""
