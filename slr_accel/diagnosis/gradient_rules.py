@@ -41,31 +41,63 @@ def vanishing_gradient(history: History, thresholds: HealthSettings) -> Finding 
     """The gradient, or that of a part, is next to nothing though the loss is still high."""
     if _has_learned(history, thresholds):
         return None
+    whole = history["grad_norm"].last(thresholds.alarm_lines)
     for name, part in PARTS.items():
         lines = history[name].last(thresholds.alarm_lines)
         if lines and median(lines) < thresholds.vanishing_gradient:
-            return found(
-                "vanishing_gradient",
-                history,
-                f"{part} has vanished (norm {median(lines):.1e}) though the loss is still high",
-            )
-    return None
+            evidence = f"{part} has vanished (norm {median(lines):.1e})"
+            break
+    else:
+        lines = history["grad_norm_features"].last(thresholds.alarm_lines)
+        least = thresholds.vanishing_share * (median(whole) if whole else 0.0)
+        if not lines or median(lines) >= least:
+            return None
+        evidence = (
+            f"the gradient vanishes on its way to the first layer (norm {median(lines):.1e} of "
+            f"{median(whole):.1e})"
+        )
+    return found("vanishing_gradient", history, f"{evidence} though the loss is still high")
 
 
 def exploding_gradient(history: History, thresholds: HealthSettings) -> Finding | None:
-    """The gradient stays huge, and the loss does not fall."""
+    """The gradient is huge and the loss does not fall, or has risen since."""
     lines = history["grad_norm"].last(thresholds.alarm_lines)
-    if not lines or median(lines) <= thresholds.exploding_gradient:
+    if lines and median(lines) > thresholds.exploding_gradient:
+        losses = history["loss"]
+        latest = losses.last(thresholds.alarm_lines)
+        if not latest or median(latest) >= 0.9 * losses.first:
+            return found(
+                "exploding_gradient",
+                history,
+                f"the gradient has a norm of {median(lines):.0f} before clipping, and the loss "
+                "does not fall",
+            )
+    if max(history["grad_norm"].values[-thresholds.alarm_lines :], default=0) > (
+        thresholds.exploding_gradient
+    ):
+        return _risen(history, thresholds, "exploding_gradient")
+    return None
+
+
+def diverged_loss(history: History, thresholds: HealthSettings) -> Finding | None:
+    """The training loss is above its start."""
+    return _risen(history, thresholds, "diverged")
+
+
+def _risen(history: History, thresholds: HealthSettings, code: str) -> Finding | None:
+    losses = history["loss"].values
+    latest = losses[1:][-thresholds.alarm_lines // 2 :]
+    if len(latest) < thresholds.alarm_lines // 2 or losses[0] <= 0:
         return None
-    losses = history["loss"]
-    latest = losses.last(thresholds.alarm_lines)
-    if latest and median(latest) < 0.9 * losses.first:
+    if median(latest) < thresholds.diverged_loss * losses[0]:
         return None
+    norms = history["grad_norm"].values[-thresholds.alarm_lines :]
+    largest = f", with gradients up to a norm of {max(norms):.0f}" if norms else ""
     return found(
-        "exploding_gradient",
+        code,
         history,
-        f"the gradient has a norm of {median(lines):.0f} before clipping, and the loss does not "
-        "fall",
+        f"the training loss is {median(latest):.3g}, above the {losses[0]:.3g} it began with"
+        f"{largest}",
     )
 
 

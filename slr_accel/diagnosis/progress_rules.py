@@ -69,15 +69,16 @@ def plateau(history: History, thresholds: HealthSettings) -> Finding | None:
     if len(wers) < thresholds.plateau_validations or is_early:
         return None
     middle = (len(wers) + 1) // 2
-    before, now = min(wers[:middle]), min(wers[middle:])
+    # The second best of each half: a single lucky validation is no progress.
+    before, now = sorted(wers[:middle])[1], sorted(wers[middle:])[1]
     gained = now < (1 - thresholds.plateau_gain) * before
-    if gained or before == 0 or not has_begun(history, thresholds):
+    if gained or before >= thresholds.unlearned_wer or history.best_wer == 0:
         return None
     return found(
         "plateau",
         history,
-        f"the WER is {now:.1%} at best in the last {len(wers) - middle} validations, and was "
-        f"{before:.1%} before",
+        f"the last {len(wers) - middle} validations are no better than those before (WER "
+        f"{before:.1%} then, {now:.1%} now)",
         severity=_severity(history, thresholds),
     )
 
@@ -137,24 +138,15 @@ def train_eval_mismatch(history: History, thresholds: HealthSettings) -> Finding
 
 
 def diverged(history: History, thresholds: HealthSettings) -> Finding | None:
-    """The WER has left its best for good, or the training loss is above its start."""
+    """The WER has left its best for good."""
     wers, count = history["wer"].values, thresholds.alarm_validations
-    if len(wers) > count:
-        best = min(wers[:-count])
-        rise = min(wers[-count:]) - best
-        if best < thresholds.unlearned_wer and rise >= max(thresholds.diverged_wer, 0.1 * best):
-            return _unlearned(history, best)
-    losses = history["loss"]
-    lines = losses.last(thresholds.alarm_lines)
-    if len(losses) < len(lines) + FIRST_LINES or not lines:
+    if len(wers) <= count:
         return None
-    if not losses.first > 0 or median(lines) < thresholds.diverged_loss * losses.first:
+    best = min(wers[:-count])
+    rise = min(wers[-count:]) - best
+    if best >= thresholds.unlearned_wer or rise < thresholds.diverged_wer:
         return None
-    return found(
-        "diverged",
-        history,
-        f"the training loss is {median(lines):.3g}, above the {losses.first:.3g} it began with",
-    )
+    return _unlearned(history, best)
 
 
 def _unlearned(history: History, best_wer: float) -> Finding:

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slr_accel.diagnosis.alarms import Alarms
-from slr_accel.diagnosis.gradient_rules import exploding_gradient, non_finite, vanishing_gradient
+from slr_accel.diagnosis.gradient_rules import (
+    diverged_loss,
+    exploding_gradient,
+    non_finite,
+    vanishing_gradient,
+)
 from slr_accel.diagnosis.history import History
 from slr_accel.diagnosis.output_rules import (
     blank_collapse,
@@ -29,30 +34,28 @@ from slr_accel.diagnosis.rule import Rule
 from slr_accel.findings import SEVERITIES, Finding
 from slr_accel.settings.health import HealthSettings
 
-RULES: tuple[Rule, ...] = (
-    non_finite,
-    uniform_output,
-    vanishing_gradient,
-    blank_collapse,
-    constant_output,
-    insertion_explosion,
-    exploding_gradient,
-    train_eval_mismatch,
-    not_begun,
-    diverged,
-    overfitting,
-    plateau,
+RULES: tuple[tuple[Rule, ...], ...] = (
+    (non_finite, exploding_gradient, diverged_loss, vanishing_gradient),
+    (
+        uniform_output,
+        blank_collapse,
+        constant_output,
+        insertion_explosion,
+        train_eval_mismatch,
+        not_begun,
+        diverged,
+    ),
+    (overfitting, plateau),
 )
-"""The cause before its consequences."""
+"""In each group the cause before its consequences: only the first that applies is reported."""
 
 
 def judge(history: History, thresholds: HealthSettings) -> list[Finding]:
     """The findings at the present place of a run, the worst first, one of a state."""
-    found: dict[str, Finding] = {}
-    for rule in RULES:
-        finding = rule(history, thresholds)
-        if finding is not None:
-            found.setdefault(finding.code, finding)
+    firsts = (
+        next(filter(None, (rule(history, thresholds) for rule in group)), None) for group in RULES
+    )
+    found = {finding.code: finding for finding in firsts if finding is not None}
     return sorted(found.values(), key=lambda finding: SEVERITIES.index(finding.severity))
 
 

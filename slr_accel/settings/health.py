@@ -33,6 +33,9 @@ class HealthSettings(BaseModel):
     """Insertions, as a share of the reference tokens, from which they count as an explosion."""
     vanishing_gradient: PositiveFloat = 1e-3
     """Gradient norm before clipping, of all weights or of a part, below which it has vanished."""
+    vanishing_share: Share = 0.02
+    """Gradient norm of the first layer, as a share of that of all weights, below which the gradient
+    has vanished on its way."""
     exploding_gradient: PositiveFloat = 100.0
     """Gradient norm before clipping above which it has exploded."""
     skipped_share: Share = 0.1
@@ -53,12 +56,12 @@ class HealthSettings(BaseModel):
     """Share of the run before which a plateau is not told: later it may be left again."""
     plateau_gain: Share = 0.02
     """Relative gain in WER, from the first half of the validations to the second, below which a run
-    is on a plateau."""
-    diverged_wer: Share = 0.05
-    """Rise of the WER over its best, a fraction, from which a run has diverged; it must be a tenth
-    of the best WER, too."""
+    is on a plateau; of each half the second best counts."""
+    diverged_wer: Share = 0.1
+    """Rise of the WER over its best, a fraction (0.1 is ten points), from which a run has
+    diverged."""
     diverged_loss: PositiveFloat = 1.5
-    """Training loss, as a multiple of its first value, from which a run has diverged."""
+    """Training loss, as a multiple of that of the first line, from which a run has diverged."""
     overfitting_rise: PositiveFloat = 0.1
     """Relative rise of the validation loss over its best, while the training loss falls, from which
     a run overfits."""

@@ -46,7 +46,7 @@ def alarms(records: Records) -> list[tuple[float, str]]:
 
 ANY = {
     "points": st.integers(4, 150),
-    "noise": st.floats(0, 0.03),
+    "noise": st.floats(0, 0.02),
     "seed": st.integers(0, 10**6),
 }
 

@@ -50,7 +50,7 @@ def test_a_run_that_did_not_learn_raises_an_alarm_before_its_half(
         "run04": (2, "insertion_explosion"),
         "run05": (2, "insertion_explosion"),
         "run12": (15, "plateau"),
-        "run13": (11, "plateau"),
+        "run13": (12, "plateau"),
         "run14": (6, "plateau"),
         "run16": (1, "blank_collapse"),
     }
@@ -64,7 +64,8 @@ def test_a_run_that_diverged_raises_an_alarm_when_it_does(
     wers = [record["wer"] for record in records]
     index, code = first_alarm(records)
     assert code == "insertion_explosion"
-    assert min(wers[:index]) == min(wers) and 0.7 < wers[index] < 0.75
+    assert min(wers[:index]) == min(wers) and 0.8 < wers[index] < 0.85
+    assert 2 * index < len(wers)
 
 
 @pytest.mark.parametrize("every", [2, 3, 4, 5, 7, 10, 20])
@@ -132,14 +133,14 @@ def best_wer(records: Records) -> float | None:
 
 
 def second_half_over_first(records: Records) -> float | None:
-    """Highest ratio of the best WERs before the half of a run, where a plateau may be told."""
+    """Highest ratio of the halves' second best WERs, where a plateau may be told early."""
     ratios = []
     for count, share in enumerate(shares(records), 1):
         seen = wers(records[:count])
         middle = (len(seen) + 1) // 2
         is_due = len(seen) >= THRESHOLDS.plateau_validations and share >= THRESHOLDS.plateau_after
         if is_due and share <= 0.55 and THRESHOLDS.high_wer < min(seen) < THRESHOLDS.unlearned_wer:
-            ratios.append(min(seen[middle:]) / min(seen[:middle]))
+            ratios.append(sorted(seen[middle:])[1] / sorted(seen[:middle])[1])
     return max(ratios, default=None)
 
 
@@ -179,9 +180,9 @@ MARGINS = {
     "unlearned_loss": Margin(loss_late, GOOD, SILENT, ("run18", 0.769), 0.8, ("run12", 0.860)),
     "high_wer": Margin(best_wer, GOOD, PARTLY | NOT_BEGUN, ("run17", 0.635), 0.7, ("run13", 0.781)),
     "plateau_gain": Margin(
-        second_half_over_first, GOOD, PARTLY, ("run18", 0.917), 0.98, ("run13", 1.010)
+        second_half_over_first, GOOD, PARTLY, ("run18", 0.903), 0.98, ("run13", 1.010)
     ),
-    "diverged_wer": Margin(rise, {"learned"}, {DIVERGED}, ("run00", 0.020), 0.05, ("run17", 0.849)),
+    "diverged_wer": Margin(rise, {"learned"}, {DIVERGED}, ("run00", 0.020), 0.1, ("run17", 0.849)),
     "insertion_share": Margin(
         insertions, {"learned"} | PARTLY, NEVER | {DIVERGED}, ("run00", 0.045), 0.5, ("run17", 0.94)
     ),
