@@ -63,6 +63,7 @@ class History:
         """(index of the record, name) of the last figure that was not a finite number."""
         self._series: dict[str, Series] = {}
         self._unit, self._position = "step", 0.0
+        self._positions: list[float] = []
         self._start: float | None = None
         for record in records:
             self.add(record)
@@ -74,6 +75,7 @@ class History:
             interval = position - self._position
             self._start = max(0.0, self._position - interval)
         self._position = position
+        self._positions.append(position)
         figures = {}
         for name, value in record.items():
             if not isinstance(value, int | float):
@@ -107,9 +109,20 @@ class History:
 
         Of a log that begins late, as that of a resumed run may, only the rest of the run counts.
         """
-        if not self.total or self._start is None:
+        return self._share(self._position)
+
+    def _share(self, position: float) -> float | None:
+        if not self.total or self._start is None or self.total <= self._start:
             return None
-        return (self._position - self._start) / (self.total - self._start)
+        return (position - self._start) / (self.total - self._start)
+
+    def at_share(self, name: str, share: float) -> float | None:
+        """The first value of a figure at or after a share of the run."""
+        series = self[name]
+        for index, value in zip(series.at, series.values, strict=True):
+            if (self._share(self._positions[index]) or 0.0) >= share:
+                return value
+        return None
 
     @property
     def few_steps(self) -> int | None:

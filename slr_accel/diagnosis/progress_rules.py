@@ -36,14 +36,17 @@ def not_begun(history: History, thresholds: HealthSettings) -> Finding | None:
         state, says = _instead(last, thresholds)
         best = history.best_wer
         return found(state, history, f"{over} the WER was never below {best:.1%}: {says}")
-    losses = history["loss"]
-    if len(losses) < FEWEST_LOSSES or losses.values[1] <= 0:
+    early = history.at_share("loss", thresholds.unlearned_after / 4)
+    losses = history["loss"].values
+    if early is None or early <= 0 or len(losses) < FEWEST_LOSSES:
         return None
-    ratio = min(losses.values[-FIRST_LINES:]) / losses.values[1]
+    ratio = min(losses[-FIRST_LINES:]) / early
     if ratio <= thresholds.unlearned_loss:
         return None
     return found(
-        "plateau", history, f"{over} the training loss is still at {ratio:.0%} of its start"
+        "plateau",
+        history,
+        f"{over} the training loss is still {ratio:.0%} of what it was at a quarter of that",
     )
 
 

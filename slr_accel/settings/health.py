@@ -43,9 +43,9 @@ class HealthSettings(BaseModel):
 
     unlearned_wer: PositiveFloat = 0.9
     """WER, a fraction, at and above which a run has not begun to learn."""
-    unlearned_loss: Share = 0.8
-    """Training loss, as a share of its value after the first line, above which a run without any
-    WER has not begun to learn."""
+    unlearned_loss: Share = 0.87
+    """Training loss at `unlearned_after`, as a share of that at a quarter of it, above which a run
+    without any WER has not begun to learn."""
     unlearned_after: Share = 0.4
     """Share of the run after which it must have begun to learn."""
     high_wer: PositiveFloat = 0.7
