@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.group import SettingsGroup
+from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.loading import LoadingSettings
 from slr_accel.settings.models.base import ModelSettings
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
@@ -32,6 +33,7 @@ class Settings:
     features: FeatureSettings
     augmentation: AugmentationSettings
     decoding: DecodingSettings
+    health: HealthSettings
     model: ModelSettings
 
     def flat(self) -> dict[str, Any]:
