@@ -63,6 +63,7 @@ def train(settings: Settings, start: TrialStart) -> int:
         while not stopped and not trainer.is_over:
             for work in trainer.rest_of_epoch():
                 result = trainer.step(work, stop_requested=stop.signal is not None)
+                trainer.check_health(result)
                 stopped = result.stop_requested
                 if trainer.validation_is_due:
                     stopped = not trainer.validate(stop)

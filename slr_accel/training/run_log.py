@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slr_accel.findings import Finding
 from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
+from slr_accel.training.health_watch import HealthWatch
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.throughput import Throughput
 from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
@@ -33,6 +35,8 @@ class RunLog:
         self._wandb: WandbRun | None = None
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
+            earlier = read_metrics(run.metrics)
+            self._watch = HealthWatch(settings.health, earlier, state.alarms, total_steps)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id
@@ -98,6 +102,18 @@ class RunLog:
         if self._wandb is not None:
             self._wandb.log(record)
         self._display.figures(record["step"], record)
+        for finding in self._watch.look(record):
+            self.alert(finding.code, f"{finding.severity}: {finding.code}: {finding.message}")
+
+    @property
+    def collapse(self) -> Finding | None:
+        """The alarm that ends the run, on the first process."""
+        return self._watch.collapse if self._is_main else None
+
+    @property
+    def alarms(self) -> dict[str, Any]:
+        """The alarms that are raised, as a checkpoint keeps them."""
+        return self._watch.raised if self._is_main else {}
 
     @property
     def metrics_bytes(self) -> int:

@@ -29,6 +29,8 @@ class StepResult:
     """`took_step` is False where a loss or a gradient was not finite: the weights are unchanged."""
     stop_requested: bool
     """Some process was asked to stop."""
+    collapsed: bool = False
+    """The first process has seen a collapse that ends the run."""
     outputs: OutputMeans | None = None
     """Of the last micro-batch of each process; None where they were not measured."""
 
@@ -45,6 +47,7 @@ def train_step(
     max_grad_norm: float,
     criterion: Criterion,
     stop_requested: bool,
+    collapsed: bool = False,
     measured: bool = False,
 ) -> StepResult:
     """Runs forward, backward, clipping and update over this process's share of a step.
@@ -61,10 +64,11 @@ def train_step(
         measured: the outputs, the gradients of each part and the update are measured.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
-    # All processes add up one vector a step: the terms of each micro-batch, the stop, the outputs.
+    # All processes add up one vector a step: the terms of each micro-batch, two reasons to stop,
+    # the outputs.
     num_losses = work.num_micro_batches * len(NAMES)
-    shared = torch.zeros(num_losses + 1 + NUM_SUMS, device=accelerator.device)
-    shared[num_losses] = float(stop_requested)
+    shared = torch.zeros(num_losses + 2 + NUM_SUMS, device=accelerator.device)
+    shared[num_losses], shared[num_losses + 1] = float(stop_requested), float(collapsed)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
@@ -85,14 +89,15 @@ def train_step(
             if measured and micro_batch.counts:
                 shared[-NUM_SUMS:] = output_sums(output.log_probs.detach(), output.lengths)
             totals = accelerator.reduce(shared, reduction="sum").tolist()
-            sums, stops = totals[:num_losses], totals[num_losses] > 0
+            sums = totals[:num_losses]
+            stops, collapses = totals[num_losses] > 0, totals[num_losses + 1] > 0
             losses = {name: sums[NAMES.index(name) :: len(NAMES)] for name in terms}
             if not all(map(math.isfinite, sums)):
                 passes.give_up(scaled)
-                return StepResult(losses, Update(math.nan, False, {}, None), stops)
+                return StepResult(losses, Update(math.nan, False, {}, None), stops, collapses)
             passes.backward(scaled)
     outputs = OutputMeans.of(totals[-NUM_SUMS:]) if measured else None
-    return StepResult(losses, passes.update(measured=measured), stops, outputs)
+    return StepResult(losses, passes.update(measured=measured), stops, collapses, outputs)
 
 
 def _passes(

@@ -24,6 +24,7 @@ from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
+from slr_accel.training.health_watch import stopped_by_collapse
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.losses import criterion
 from slr_accel.training.metrics_line import MetricsLine
@@ -76,9 +77,7 @@ class Trainer:
     epoch_ended: bool = field(default=False, init=False)
     """Whether the last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
-    """The warning of the last validation; it is not repeated at each one."""
-    told_trouble_at: int = field(default=0, init=False)
-    """The step at which it was printed last."""
+    """The warning of the last validation since this start; printed if it is the last of the run."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Hypotheses of the last validation since this start, for a table at wandb."""
 
@@ -140,6 +139,7 @@ class Trainer:
                 max_grad_norm=options.max_grad_norm,
                 criterion=criterion(self.settings, factor),
                 stop_requested=stop_requested,
+                collapsed=self.report.collapse is not None,
                 measured=self._logs_step(state.step + 1),
             )
         except torch.OutOfMemoryError:
@@ -202,9 +202,6 @@ class Trainer:
         state.owes_validation = False
         self.hypotheses = found.hypotheses
         self._note_validation(found.figures if raw is None else {**found.figures, "wer_raw": raw})
-        if found.trouble is not None and self.trouble is None:
-            self.report.alert("collapse", f"warning: {found.trouble}")
-            self.told_trouble_at = state.step
         self.trouble = found.trouble
         return True
 
@@ -259,6 +256,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
+        state.alarms = self.report.alarms
         state.grad_scaler = {} if scaler is None else scaler.state_dict()
         self.line.before_save()
         self.writer.save(
@@ -269,6 +267,15 @@ class Trainer:
             state=state,
         )
         self.report.leave_out()
+
+    def check_health(self, result: StepResult) -> None:
+        """Saves and raises RunError where a collapse ends the run (--on_collapse stop)."""
+        if not result.collapsed:
+            return
+        self.save()
+        self.writer.wait()
+        self.report.draw()
+        raise stopped_by_collapse(self.state.step)
 
     def stopped_by(self, stop: StopRequest) -> int:
         """Reports that the run was saved after a signal; returns the exit code."""
@@ -287,6 +294,6 @@ class Trainer:
         self.report.hypotheses(self.hypotheses)
         if self.state.best_wer is not None:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
-        if self.trouble is not None and self.told_trouble_at != self.state.step:
-            self.report.say(f"warning: still so at the end of the run: {self.trouble}")
+        if self.trouble is not None:
+            self.report.say(f"warning: {self.trouble}")
         return 0

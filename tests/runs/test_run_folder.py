@@ -20,6 +20,7 @@ from slr_accel.runs.run_folder import (
     locked,
 )
 from slr_accel.settings.group import may_change
+from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import Settings, build_settings, setting_fields
 
@@ -138,4 +139,7 @@ MAY_CHANGE = {
 
 @pytest.mark.parametrize("model", MODELS)
 def test_these_settings_and_no_others_may_change_when_a_run_is_continued(model: str) -> None:
-    assert {n for n, field in setting_fields(model).items() if may_change(field)} == MAY_CHANGE
+    assert {n for n, field in setting_fields(model).items() if may_change(field)} == {
+        *MAY_CHANGE,
+        *HealthSettings.model_fields,
+    }
