@@ -83,15 +83,20 @@ def build_settings(values: dict[str, Any]) -> Settings:
         try:
             groups[group] = kind(**own)
         except ValidationError as error:
-            problems += [
-                f"{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}"
-                for e in error.errors()
-            ]
+            problems += problems_of(error)
     for built in groups.values():
         problems += built.problems()
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))
     return Settings(**groups)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """Returns a text for each setting that pydantic refused."""
+    return [
+        f"{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}"
+        for e in error.errors()
+    ]
 
 
 def _unknown(name: str, model: str) -> str:

@@ -1,7 +1,8 @@
 """Computes the loss terms of a micro-batch: named sums over its sequences, each with its weight.
 
 A step adds the weighted terms and divides once, by the number of targets of all its micro-batches.
-Every term is logged by its name. A new term is a function below and its place in TERMS.
+`ctc` is logged as `loss`, every other term as `loss_NAME`, without its weight. A new term is a
+function below and its place in TERMS.
 """
 
 from __future__ import annotations
