@@ -6,6 +6,7 @@ set-up, then optimizer steps with validations and checkpoints between.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,12 +37,13 @@ def train(settings: Settings, start: TrialStart) -> int:
     )
     corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
-    wandb_mode(settings.training.wandb_mode)
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
         check_continues(run, settings, corpus)
     else:
         check_new_run(run, settings)
+    if os.environ.get("RANK", "0") == "0":  # asking wandb for a key is slow, and one asks
+        wandb_mode(settings.training.wandb_mode)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
     told = yield_to_other_programs()

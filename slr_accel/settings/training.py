@@ -27,7 +27,7 @@ def _no_is_a_word(value: Any) -> Any:
 class TrainingSettings(SettingsGroup):
     data_dir: MayChange[str] = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
-    output_dir: MayChange[MayChange[str]] = ""
+    output_dir: MayChange[str] = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout that the corpus must have, as `slr-accel inspect` prints it; recipes set it."""

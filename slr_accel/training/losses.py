@@ -92,10 +92,10 @@ def consistency(output: Output, batch: Batch, options: Criterion) -> Term | None
 
 
 TERMS: tuple[Callable[[Output, Batch, Criterion], Term | None], ...] = (
+    consistency,
     ctc,
     second_view,
     early_head,
-    consistency,
 )
 NAMES = tuple(term.__name__ for term in TERMS)
 

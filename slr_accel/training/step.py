@@ -32,7 +32,7 @@ class StepResult:
     collapsed: bool = False
     """The first process has seen a collapse that ends the run."""
     outputs: OutputMeans | None = None
-    """Of the last micro-batch of each process; None where they were not measured."""
+    """Of all micro-batches; None where they were not measured."""
 
 
 def train_step(
@@ -80,14 +80,14 @@ def train_step(
                 place = (micro_batch.index - work.first) * len(NAMES)
                 for name, term in terms.items():
                     shared[place + NAMES.index(name)] = term.sum.detach()
+                if measured:
+                    shared[-NUM_SUMS:] += output_sums(output.log_probs, output.lengths)
             # The mean over processes is taken of gradients; the sum is wanted.
             scale = float(micro_batch.counts) * accelerator.num_processes / work.num_targets
             scaled = total(terms) * scale
             if not is_last:
                 passes.backward(scaled)
                 continue
-            if measured and micro_batch.counts:
-                shared[-NUM_SUMS:] = output_sums(output.log_probs.detach(), output.lengths)
             totals = accelerator.reduce(shared, reduction="sum").tolist()
             sums = totals[:num_losses]
             stops, collapses = totals[num_losses] > 0, totals[num_losses + 1] > 0
@@ -134,7 +134,7 @@ class PlainPasses:
         """Clips, and changes the weights where the gradients are finite."""
         weights = list(self.model.parameters())
         total = self.accelerator.clip_grad_norm_(weights, self.max_grad_norm)
-        model = self.accelerator.unwrap_model(self.model)
+        model = getattr(self.model, "module", self.model)  # DDP has it in `module`
         parts = part_norms(model, total, self.max_grad_norm) if measured else {}
         # The step waits for the device here, once. Gradients are the same on all processes, so
         # that all decide alike.
