@@ -46,7 +46,7 @@ def train(settings: Settings, start: TrialStart) -> int:
         wandb_mode(settings.training.wandb_mode)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
-    told = yield_to_other_programs()
+    notice = yield_to_other_programs()
     from slr_accel.processes.preemption import StopRequest
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
@@ -54,7 +54,7 @@ def train(settings: Settings, start: TrialStart) -> int:
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         start.over = True
-        for line in [*([told] if told else []), *announcement(trainer)]:
+        for line in [*([notice] if notice else []), *announcement(trainer)]:
             trainer.report.say(line)
 
         # 3. A validation that a signal cut short, then epochs of optimizer steps.
