@@ -86,24 +86,29 @@ def _insertions(record: Mapping[str, float]) -> float:
 
 
 def constant_output(history: History, thresholds: HealthSettings) -> Finding | None:
-    """Every sentence gets the same answer."""
+    """Every sentence gets the same answer, and the loss does not fall."""
     count = thresholds.alarm_validations
     last = history.validations[-count:]
-    if len(last) < count or has_begun(history, thresholds):
+    if len(last) < count or not all(_is_constant(record, thresholds) for record in last):
         return None
-    same = all(
-        record.get("empty_share", 0) < 1
-        and (
-            record.get("distinct_tokens") == 1
-            or (record.get("distinct_hypotheses") == 1 and record.get("num_sequences", 2) > 1)
-        )
-        for record in last
-    )
-    if not same or not is_flat(history["eval_loss"].last(count)):
+    if not is_flat(history["eval_loss"].last(count)):
         return None
     return found(
         "constant_output",
         history,
-        f"{count} validations in a row gave all sentences the same token or the same hypothesis, "
-        f"at a WER of {last[-1]['wer']:.1%}: the output does not depend on the input",
+        f"{count} validations in a row gave all sentences the same hypothesis, at a WER of "
+        f"{last[-1]['wer']:.1%}: the output does not depend on the input",
     )
+
+
+def _is_constant(record: Mapping[str, float], thresholds: HealthSettings) -> bool:
+    """Whether one hypothesis is given everywhere, and is wrong.
+
+    Where hypotheses were not counted, a single token at a WER as of an untrained model counts.
+    """
+    if record.get("empty_share", 0) == 1:
+        return False  # that is a blank phase
+    hypotheses = record.get("distinct_hypotheses")
+    if hypotheses is None:
+        return record.get("distinct_tokens") == 1 and record["wer"] >= thresholds.unlearned_wer
+    return hypotheses == 1 and record.get("num_sequences", 2) > 1 and record["wer"] > 0.1

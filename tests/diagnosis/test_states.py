@@ -85,6 +85,11 @@ CASES: dict[str, tuple[str, Records, Records]] = {
         validated(0.95, 0.95, 0.95, distinct_hypotheses=1, num_sequences=9),
         validated(0.95, 0.95, 0.95, distinct_hypotheses=1, num_sequences=1),
     ),
+    "one hypothesis that is half right, against one that is right": (
+        "constant_output",
+        validated(0.5, 0.5, 0.5, distinct_hypotheses=1, num_sequences=9),
+        validated(0.0, 0.0, 0.0, distinct_hypotheses=1, num_sequences=9),
+    ),
     "one hypothesis, against a loss that falls": (
         "constant_output",
         validated(0.95, 0.95, 0.95, distinct_hypotheses=1, eval_loss=5.0),
