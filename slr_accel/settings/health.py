@@ -32,10 +32,10 @@ class HealthSettings(BaseModel):
     insertion_share: PositiveFloat = 0.5
     """Insertions, as a share of the reference tokens, from which they count as an explosion."""
     vanishing_gradient: PositiveFloat = 1e-3
-    """Gradient norm before clipping, of all weights or of a part, below which it has vanished."""
-    vanishing_share: Share = 0.02
-    """Gradient norm of the first layer, as a share of that of all weights, below which the gradient
-    has vanished on its way."""
+    """Gradient norm of all weights before clipping below which it has vanished."""
+    no_gradient: PositiveFloat = 1e-5
+    """Gradient norm of a part (first layer, convolutions, recurrent part, head) below which none
+    reaches it."""
     exploding_gradient: PositiveFloat = 100.0
     """Gradient norm before clipping above which it has exploded."""
     skipped_share: Share = 0.1
