@@ -63,7 +63,7 @@ def _lasting(history: History, thresholds: HealthSettings, name: str, least: flo
 def insertion_explosion(history: History, thresholds: HealthSettings) -> Finding | None:
     """Far more is recognised than was signed, and that does not get better."""
     last = history.validations[-thresholds.alarm_validations :]
-    if len(last) < thresholds.alarm_validations:
+    if len(last) < thresholds.alarm_validations or _is_early(history, thresholds):
         return None
     shares = [_insertions(record) for record in last]
     if min(shares) < thresholds.insertion_share or last[-1]["wer"] < 0.9 * last[0]["wer"]:
@@ -86,10 +86,12 @@ def _insertions(record: Mapping[str, float]) -> float:
 
 
 def constant_output(history: History, thresholds: HealthSettings) -> Finding | None:
-    """Every sentence gets the same answer, and the loss does not fall."""
-    count = thresholds.alarm_validations
+    """For half of its time every sentence gets the same answer, and the loss does not fall."""
+    count = max(thresholds.alarm_validations, len(history.validations) // 2)
     last = history.validations[-count:]
-    if len(last) < count or not all(_is_constant(record, thresholds) for record in last):
+    if len(last) < count or _is_early(history, thresholds):
+        return None
+    if not all(_is_constant(record, thresholds) for record in last):
         return None
     if not is_flat(history["eval_loss"].last(count)):
         return None
@@ -99,6 +101,10 @@ def constant_output(history: History, thresholds: HealthSettings) -> Finding | N
         f"{count} validations in a row gave all sentences the same hypothesis, at a WER of "
         f"{last[-1]['wer']:.1%}: the output does not depend on the input",
     )
+
+
+def _is_early(history: History, thresholds: HealthSettings) -> bool:
+    return history.share is not None and history.share < thresholds.judged_after
 
 
 def _is_constant(record: Mapping[str, float], thresholds: HealthSettings) -> bool:

@@ -22,6 +22,8 @@ class HealthSettings(BaseModel):
     state after which it has ended."""
     alarm_validations: Annotated[int, Field(ge=2)] = 3
     """Validations in a row that must agree before an alarm."""
+    judged_after: Share = 0.05
+    """Share of the run before which the hypotheses of validations are not judged."""
 
     uniform_entropy: Share = 0.95
     """Mean entropy of an output step, as a share of ln V, from which the output counts as
