@@ -38,25 +38,23 @@ def non_finite(history: History, thresholds: HealthSettings) -> Finding | None:
 
 
 def vanishing_gradient(history: History, thresholds: HealthSettings) -> Finding | None:
-    """The gradient, or that of a part, is next to nothing though the loss is still high."""
+    """The gradient is next to nothing, or a part has none, though the loss is still high.
+
+    A small gradient of the first layer alone says nothing: sound runs have it in the blank phase.
+    """
     if _has_learned(history, thresholds):
         return None
-    whole = history["grad_norm"].last(thresholds.alarm_lines)
     for name, part in PARTS.items():
+        is_whole = name == "grad_norm"
+        least = thresholds.vanishing_gradient if is_whole else thresholds.no_gradient
         lines = history[name].last(thresholds.alarm_lines)
-        if lines and median(lines) < thresholds.vanishing_gradient:
-            evidence = f"{part} has vanished (norm {median(lines):.1e})"
-            break
-    else:
-        lines = history["grad_norm_features"].last(thresholds.alarm_lines)
-        least = thresholds.vanishing_share * (median(whole) if whole else 0.0)
-        if not lines or median(lines) >= least:
-            return None
-        evidence = (
-            f"the gradient vanishes on its way to the first layer (norm {median(lines):.1e} of "
-            f"{median(whole):.1e})"
-        )
-    return found("vanishing_gradient", history, f"{evidence} though the loss is still high")
+        if lines and median(lines) < least:
+            return found(
+                "vanishing_gradient",
+                history,
+                f"{part} has vanished (norm {median(lines):.1e}) though the loss is still high",
+            )
+    return None
 
 
 def exploding_gradient(history: History, thresholds: HealthSettings) -> Finding | None:

@@ -69,6 +69,7 @@ class History:
             self.add(record)
 
     def add(self, record: Mapping[str, Any]) -> None:
+        """Takes the next record; figures that are not numbers are left out."""
         self._unit = "step" if "step" in record else "epoch"
         position = float(record.get("step", record.get("epoch", 0)))
         if self._start is None and position > self._position and self.num_records:
@@ -101,6 +102,7 @@ class History:
 
     @property
     def position(self) -> float:
+        """The step of the last record, or its epoch where it has no step."""
         return self._position
 
     @property
@@ -133,6 +135,7 @@ class History:
 
     @property
     def best_wer(self) -> float | None:
+        """A fraction; None before the first validation."""
         return min(self["wer"].values, default=None)
 
 

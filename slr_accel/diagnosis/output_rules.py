@@ -63,7 +63,7 @@ def _lasting(history: History, thresholds: HealthSettings, name: str, least: flo
 def insertion_explosion(history: History, thresholds: HealthSettings) -> Finding | None:
     """Far more is recognised than was signed, and that does not get better."""
     last = history.validations[-thresholds.alarm_validations :]
-    if len(last) < thresholds.alarm_validations:
+    if len(last) < thresholds.alarm_validations or _is_early(history, thresholds):
         return None
     shares = [_insertions(record) for record in last]
     if min(shares) < thresholds.insertion_share or last[-1]["wer"] < 0.9 * last[0]["wer"]:
@@ -86,24 +86,35 @@ def _insertions(record: Mapping[str, float]) -> float:
 
 
 def constant_output(history: History, thresholds: HealthSettings) -> Finding | None:
-    """Every sentence gets the same answer."""
-    count = thresholds.alarm_validations
+    """For half of its time every sentence gets the same answer, and the loss does not fall."""
+    count = max(thresholds.alarm_validations, len(history.validations) // 2)
     last = history.validations[-count:]
-    if len(last) < count or has_begun(history, thresholds):
+    if len(last) < count or _is_early(history, thresholds):
         return None
-    same = all(
-        record.get("empty_share", 0) < 1
-        and (
-            record.get("distinct_tokens") == 1
-            or (record.get("distinct_hypotheses") == 1 and record.get("num_sequences", 2) > 1)
-        )
-        for record in last
-    )
-    if not same or not is_flat(history["eval_loss"].last(count)):
+    if not all(_is_constant(record, thresholds) for record in last):
+        return None
+    if not is_flat(history["eval_loss"].last(count)):
         return None
     return found(
         "constant_output",
         history,
-        f"{count} validations in a row gave all sentences the same token or the same hypothesis, "
-        f"at a WER of {last[-1]['wer']:.1%}: the output does not depend on the input",
+        f"{count} validations in a row gave all sentences the same hypothesis, at a WER of "
+        f"{last[-1]['wer']:.1%}: the output does not depend on the input",
     )
+
+
+def _is_early(history: History, thresholds: HealthSettings) -> bool:
+    return history.share is not None and history.share < thresholds.judged_after
+
+
+def _is_constant(record: Mapping[str, float], thresholds: HealthSettings) -> bool:
+    """Whether one hypothesis is given everywhere, and is wrong.
+
+    Where hypotheses were not counted, a single token at a WER as of an untrained model counts.
+    """
+    if record.get("empty_share", 0) == 1:
+        return False  # that is a blank phase
+    hypotheses = record.get("distinct_hypotheses")
+    if hypotheses is None:
+        return record.get("distinct_tokens") == 1 and record["wer"] >= thresholds.unlearned_wer
+    return hypotheses == 1 and record.get("num_sequences", 2) > 1 and record["wer"] > 0.1

@@ -77,12 +77,13 @@ def character_errors(scored: ScoredSplit) -> dict[str, Any]:
 
 
 def output_health(scored: ScoredSplit) -> dict[str, Any]:
-    """Means over output steps, share of empty hypotheses, and number of distinct tokens."""
+    """Means over output steps, share of empty hypotheses, numbers of distinct ones and tokens."""
     health = scored.health
     return {
         **health.outputs.figures(),
         "empty_share": health.empty_share,
         "distinct_tokens": health.distinct_tokens,
+        "distinct_hypotheses": health.distinct_hypotheses,
     }
 
 

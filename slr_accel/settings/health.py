@@ -18,6 +18,8 @@ class HealthSettings(SettingsGroup):
     state after which it has ended."""
     alarm_validations: MayChange[Annotated[int, Field(ge=2)]] = 3
     """Validations in a row that must agree before an alarm."""
+    judged_after: MayChange[Probability] = 0.05
+    """Share of the run before which the hypotheses of validations are not judged."""
 
     uniform_entropy: MayChange[Probability] = 0.95
     """Mean entropy of an output step, as a share of ln V, from which the output counts as
@@ -28,10 +30,10 @@ class HealthSettings(SettingsGroup):
     insertion_share: MayChange[PositiveFloat] = 0.5
     """Insertions, as a share of the reference tokens, from which they count as an explosion."""
     vanishing_gradient: MayChange[PositiveFloat] = 1e-3
-    """Gradient norm before clipping, of all weights or of a part, below which it has vanished."""
-    vanishing_share: MayChange[Probability] = 0.02
-    """Gradient norm of the first layer, as a share of that of all weights, below which the gradient
-    has vanished on its way."""
+    """Gradient norm of all weights before clipping below which it has vanished."""
+    no_gradient: MayChange[PositiveFloat] = 1e-5
+    """Gradient norm of a part (first layer, convolutions, recurrent part, head) below which none
+    reaches it."""
     exploding_gradient: MayChange[PositiveFloat] = 100.0
     """Gradient norm before clipping above which it has exploded."""
     skipped_share: MayChange[Probability] = 0.1
