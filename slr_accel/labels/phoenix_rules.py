@@ -45,6 +45,11 @@ _WORD_2014T: tuple[Rule, ...] = (
     (r"^cl-", ""),
     (r"\b([A-Z]+)RAUM$", r"\1"),
 )
+_CHANGED_ALONE = re.compile(
+    "loc-|cl-|qu-|poss-|lh-|S0NNE|HABEN2|__(EMOTION|PU|LEFTHAND|EPENTHESIS)__|ZEIGEN$|[A-Z]{2}RAUM"
+    "|-PLUSPLUS"
+)
+"""A word in which this is not found is as it is wherever nothing stands beside it."""
 _FILTERED_973 = ("__", "loc-", "cl-", "lh-", "rh-", "IX", "WG", "$GEST", "PLUSPLUS", "POS")
 
 
@@ -58,6 +63,18 @@ def clean_2014(words: list[str]) -> list[str]:
     # The line begins with a space, since in the scripts' files a sentence follows other fields.
     line = _apply(_RULES_2014, " " + " ".join(words))
     return [word for word in line.split() if not any(mark in word for mark in _DROPPED_2014)]
+
+
+def clean_2014_lines(words: list[str]) -> list[str]:
+    """What the scripts of 2014 make of a CTM file: each word is a line, and cleaned alone.
+
+    So repeats and spelled letters stay as they are, and count as insertions where the reference has
+    merged or joined them. Words of which nothing is left vanish.
+    """
+    cleaned: list[str] = []
+    for word in words:
+        cleaned += clean_2014([word]) if _CHANGED_ALONE.search(word) else [word]
+    return cleaned
 
 
 def clean_2014t(words: list[str]) -> list[str]:

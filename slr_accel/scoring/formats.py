@@ -1,0 +1,262 @@
+"""Reads transcripts: ctm, stm, trn, jsonl and txt files, and the result of `slr-accel evaluate`.
+
+The first three are NIST's (sctk, doc/infmts.htm).
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal
+
+Side = Literal["hypothesis", "reference"]
+Lines = list[tuple[int, str]]
+"""Line numbers from 1, and the lines."""
+FIELDS = re.compile(r"[^ \t\r\f\v]+")
+"""Blanks of ASCII alone, as in sclite: a no-break space is part of a word."""
+UTTERANCE = re.compile(r"(.*)\(([^()\s]+)\)\s*")
+JSONL_KEYS: dict[Side, tuple[str, ...]] = {
+    "hypothesis": ("hypothesis",),
+    "reference": ("reference", "labels"),
+}
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """The sentences of a file by id, in the order of the file."""
+
+    path: Path
+    sentences: dict[str, list[str]]
+    signers: dict[str, str] = field(default_factory=dict)
+    """By id; empty where the format has none."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the figures should know."""
+
+
+def read_transcripts(path: Path, side: Side) -> Transcripts:
+    """Reads hypotheses or references; the name's ending says in which format.
+
+    Raises:
+        ValueError: the file is missing, empty or malformed; the text names the line and the cure.
+    """
+    ending = path.suffix.lower()
+    if ending == ".json":
+        return _read_result(path, side)
+    if ending not in READERS:
+        raise ValueError(
+            f"{path}: the ending of the name must say the format: {', '.join([*READERS, '.json'])}"
+        )
+    lines = list(enumerate(read_text(path).split("\n"), 1))
+    if lines[-1][1] == "":
+        lines.pop()
+    if ending != ".txt":
+        lines = [(n, line) for n, line in lines if line.strip() and not line.startswith(";;")]
+    if not lines:
+        raise ValueError(
+            f"{path}: is empty; where nothing at all was recognised, write a .jsonl file with an "
+            'empty "hypothesis" a sentence'
+        )
+    return READERS[ending](path, lines, side)
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text, with or without byte order mark, or UTF-16 with one. Lines end in a newline.
+
+    Raises:
+        ValueError: it cannot be read as such.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        text = data.decode("utf-16" if data.startswith(UTF16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path}, line {line}: is not UTF-8; if it is Latin-1, convert it: "
+            f"iconv -f LATIN1 -t UTF-8 {path.name} > utf8_{path.name}"
+        ) from None
+    if "\0" in text:
+        raise ValueError(
+            f"{path}: has zero bytes, as UTF-16 without a byte order mark; convert it: "
+            f"iconv -f UTF-16LE -t UTF-8 {path.name} > utf8_{path.name}"
+        )
+    return text.replace("\r\n", "\n")
+
+
+def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
+    """`id channel start duration word [confidence]` a line; words are put in order of start."""
+    words: dict[str, list[tuple[float, str]]] = {}
+    channels: dict[str, str] = {}
+    seen: set[tuple[str, str, str]] = set()
+    without_word = repeated = 0
+    for number, line in lines:
+        fields = line.split() if line.isascii() else FIELDS.findall(line)
+        if not 4 <= len(fields) <= 6:
+            cure = "write `id channel start duration word`, with a word of one piece"
+            raise _malformed(path, number, f"has {len(fields)} fields", cure)
+        name, channel, start = fields[:3]
+        time = _seconds(path, number, start, "third")
+        _seconds(path, number, fields[3], "fourth")
+        if channels.setdefault(name, channel) != channel:
+            what = f"gives {name} a channel {channel} after {channels[name]}"
+            raise _malformed(path, number, what, "give each channel an id of its own")
+        found = words.setdefault(name, [])
+        if len(fields) == 4:  # as cleaning leaves a line whose word it deletes
+            without_word += 1
+            continue
+        repeated += (key := (name, start, fields[4])) in seen
+        seen.add(key)
+        found.append((time, fields[4]))
+    notes = []
+    if without_word:
+        notes.append(f"{path.name}: {_lines(without_word)} without a word")
+    if repeated:
+        notes.append(
+            f"{path.name}: {_lines(repeated)} with the id, start and word of an earlier line; "
+            "are two files joined in it?"
+        )
+    sentences = {
+        name: [word for _, word in sorted(found, key=itemgetter(0))]
+        for name, found in words.items()
+    }
+    return Transcripts(path, sentences, notes=notes)
+
+
+def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:
+    """`id channel speaker start end [<label>] words` a line."""
+    signers: dict[str, str] = {}
+
+    def sentences() -> Iterator[tuple[int, str, list[str]]]:
+        for number, line in lines:
+            fields = FIELDS.findall(line)
+            if len(fields) < 5:
+                cure = "write `id channel speaker start end words`"
+                raise _malformed(path, number, f"has {len(fields)} fields", cure)
+            if any(_number(f) is None for f in fields[3:5]):
+                what = f"has {fields[3]!r} {fields[4]!r} where start and end in seconds belong"
+                cure = "if the speaker's name has a blank, write it with an underscore"
+                raise _malformed(path, number, what, cure)
+            words = fields[5:]
+            if words and words[0].startswith("<") and words[0].endswith(">"):
+                words = words[1:]
+            signers[fields[0]] = fields[2]
+            yield number, fields[0], words
+
+    return Transcripts(path, _unique(path, sentences()), signers)
+
+
+def _read_trn(path: Path, lines: Lines, side: Side) -> Transcripts:
+    """`words (id)` a line."""
+
+    def sentences() -> Iterator[tuple[int, str, list[str]]]:
+        for number, line in lines:
+            match = UTTERANCE.fullmatch(line)
+            if match is None:
+                cure = "write `words (id)`, with an id without blanks and brackets"
+                raise _malformed(path, number, "does not end with an id in brackets", cure)
+            yield number, match[2], FIELDS.findall(match[1])
+
+    return Transcripts(path, _unique(path, sentences()))
+
+
+def _read_jsonl(path: Path, lines: Lines, side: Side) -> Transcripts:
+    """An object a line: `id`, the words as text or list, and `signer` where it is known."""
+    keys, signers = JSONL_KEYS[side], {}
+
+    def sentences() -> Iterator[tuple[int, str, list[str]]]:
+        for number, line in lines:
+            record = _json(path, number, line)
+            key = next((key for key in keys if key in record), None)
+            if key is None or not isinstance(record.get("id"), str):
+                what = f"has the keys {', '.join(record) or 'none'}"
+                raise _malformed(path, number, what, f'give "id" and "{keys[0]}"')
+            words = record[key]
+            if isinstance(words, str):
+                words = FIELDS.findall(words)
+            elif not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+                cure = 'write it as text, "A B", or as list, ["A", "B"]'
+                raise _malformed(path, number, f"has no words in {key!r}", cure)
+            if isinstance(record.get("signer"), str):
+                signers[record["id"]] = record["signer"]
+            yield number, record["id"], words
+
+    return Transcripts(path, _unique(path, sentences()), signers)
+
+
+def _read_txt(path: Path, lines: Lines, side: Side) -> Transcripts:
+    """A sentence a line, whose id is the number of the line; an empty line is one without words."""
+    return Transcripts(path, {str(n): FIELDS.findall(line) for n, line in lines})
+
+
+def _read_result(path: Path, side: Side) -> Transcripts:
+    """`evaluate` writes figures; the sentences are beside them."""
+    beside = path.with_suffix(".jsonl")
+    if not beside.is_file():
+        raise ValueError(
+            f"{path}: holds figures, and {beside.name} with the sentences is not beside it; give "
+            "the .ctm and the .stm file, or call `slr-accel evaluate` again"
+        )
+    return read_transcripts(beside, side)
+
+
+READERS: dict[str, Callable[[Path, Lines, Side], Transcripts]] = {
+    ".ctm": _read_ctm,
+    ".stm": _read_stm,
+    ".trn": _read_trn,
+    ".jsonl": _read_jsonl,
+    ".txt": _read_txt,
+}
+
+
+def _unique(path: Path, sentences: Iterator[tuple[int, str, list[str]]]) -> dict[str, list[str]]:
+    first: dict[str, int] = {}
+    found: dict[str, list[str]] = {}
+    for number, name, words in sentences:
+        if name in found:
+            what = f"gives {name} again, which line {first[name]} has"
+            raise _malformed(path, number, what, "write one line a sentence")
+        first[name], found[name] = number, words
+    return found
+
+
+def _json(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise _malformed(path, number, f"is not JSON ({error})", "write an object a line") from None
+    if not isinstance(record, dict):
+        raise _malformed(path, number, "is not a JSON object", 'write {"id": ...} a line')
+    return record
+
+
+def _seconds(path: Path, number: int, text: str, place: str) -> float:
+    value = _number(text)
+    if value is None:
+        what = f"has {text!r} as its {place} field"
+        raise _malformed(path, number, what, "write start and duration in seconds there")
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _malformed(path: Path, number: int, what: str, cure: str) -> ValueError:
+    return ValueError(f"{path}, line {number}: {what}; {cure}")
+
+
+def _lines(count: int) -> str:
+    return f"{count} line{'s' * (count > 1)}"
