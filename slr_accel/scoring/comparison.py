@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from slr_accel.labels.phoenix_rules import clean_2014_line
 from slr_accel.labels.policies import LABEL_POLICIES, reference_labels
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.bootstrap import wer_ci95
@@ -112,24 +112,19 @@ def _word_notes(protocol: str, sequences: list[ScoredSequence]) -> list[str]:
     notes = []
     expected = {word for sequence in sequences for word in sequence.reference}
     if protocol == "phoenix2014":
-        words = sorted(expected)
-        alone = prepared_hypotheses(protocol, [[word] for word in words])
-        raw = [word for word, cleaned in zip(words, alone, strict=True) if cleaned != [word]]
+        raw = sorted(word for word in expected if clean_2014_line(word) != [word])
         if raw:
             notes.append(
                 f"{len(raw)} words of the reference are not clean ({', '.join(raw[:MOST_NAMED])}): "
                 "this protocol cleans hypotheses only, so they can never be right"
             )
-    if _composed(expected) or _composed(w for s in sequences for w in s.hypothesis):
+    said = {word for sequence in sequences for word in sequence.hypothesis}
+    if not all(unicodedata.is_normalized("NFC", word) for word in expected | said):
         notes.append(
             "some words are written with combining marks (Unicode form NFD), and differ from the "
             "same words in form NFC: convert both files to NFC, uconv -x any-nfc"
         )
     return notes
-
-
-def _composed(words: Iterable[str]) -> bool:
-    return any(not unicodedata.is_normalized("NFC", word) for word in words)
 
 
 def rescored(scored: ScoredSplit, references: list[list[str]], protocol: str) -> ScoredSplit:

@@ -53,11 +53,11 @@ def read_transcripts(path: Path, side: Side) -> Transcripts:
         raise ValueError(
             f"{path}: the ending of the name must say the format: {', '.join([*READERS, '.json'])}"
         )
-    lines = list(enumerate(read_text(path).split("\n"), 1))
-    if lines[-1][1] == "":
-        lines.pop()
-    if ending != ".txt":
-        lines = [(n, line) for n, line in lines if line.strip() and not line.startswith(";;")]
+    texts = read_text(path).removesuffix("\n").split("\n")
+    if ending == ".txt":
+        lines = list(enumerate(texts, 1)) if texts != [""] else []
+    else:
+        lines = [(n, t) for n, t in enumerate(texts, 1) if t[:2] != ";;" and t.strip()]
     if not lines:
         raise ValueError(
             f"{path}: is empty; where nothing at all was recognised, write a .jsonl file with an "
@@ -94,31 +94,25 @@ def read_text(path: Path) -> str:
 
 def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     """`id channel start duration word [confidence]` a line; words are put in order of start."""
-    words: dict[str, list[tuple[float, str]]] = {}
-    channels: dict[str, str] = {}
-    seen: set[tuple[str, str, str]] = set()
-    without_word = repeated = 0
-    for number, line in lines:
-        fields = line.split() if line.isascii() else FIELDS.findall(line)
-        if not 4 <= len(fields) <= 6:
-            cure = "write `id channel start duration word`, with a word of one piece"
-            raise _malformed(path, number, f"has {len(fields)} fields", cure)
-        name, channel, start = fields[:3]
-        time = _seconds(path, number, start, "third")
-        _seconds(path, number, fields[3], "fourth")
-        if channels.setdefault(name, channel) != channel:
-            what = f"gives {name} a channel {channel} after {channels[name]}"
-            raise _malformed(path, number, what, "give each channel an id of its own")
-        found = words.setdefault(name, [])
-        if len(fields) == 4:  # as cleaning leaves a line whose word it deletes
-            without_word += 1
-            continue
-        repeated += (key := (name, start, fields[4])) in seen
-        seen.add(key)
-        found.append((time, fields[4]))
+    rows = [line.split() if line.isascii() else FIELDS.findall(line) for _, line in lines]
+    channels = {row[0]: row[1] for row in rows if len(row) > 3}
+    begins = _seconds(rows, 2)
+    if (
+        begins is None
+        or _seconds(rows, 3) is None
+        or max(map(len, rows)) > 6
+        or any(channels[row[0]] != row[1] for row in rows)
+    ):
+        raise _malformed_ctm(path, lines, rows)
+    words: dict[str, list[tuple[float, str]]] = {name: [] for name in channels}
+    for row, begin in zip(rows, begins, strict=True):
+        if len(row) > 4:  # cleaning leaves a line whose word it deletes
+            words[row[0]].append((begin, row[4]))
     notes = []
+    without_word = sum(len(row) == 4 for row in rows)
     if without_word:
         notes.append(f"{path.name}: {_lines(without_word)} without a word")
+    repeated = sum(len(found) - len(set(found)) for found in words.values())
     if repeated:
         notes.append(
             f"{path.name}: {_lines(repeated)} with the id, start and word of an earlier line; "
@@ -131,6 +125,31 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     return Transcripts(path, sentences, notes=notes)
 
 
+def _seconds(rows: list[list[str]], place: int) -> list[float] | None:
+    """A column of finite numbers; None where a line has none."""
+    try:
+        values = [float(row[place]) for row in rows]
+    except (ValueError, IndexError):
+        return None
+    return values if all(map(math.isfinite, values)) else None
+
+
+def _malformed_ctm(path: Path, lines: Lines, rows: list[list[str]]) -> ValueError:
+    """The error of the first malformed line."""
+    channels: dict[str, str] = {}
+    for (number, _), row in zip(lines, rows, strict=True):
+        if not 4 <= len(row) <= 6:
+            cure = "write `id channel start duration word`, with a word of one piece"
+            return _malformed(path, number, f"has {len(row)} fields", cure)
+        if _seconds([row], 2) is None or _seconds([row], 3) is None:
+            what = f"has {row[2]!r} {row[3]!r} as its third and fourth field"
+            return _malformed(path, number, what, "write start and duration in seconds there")
+        if channels.setdefault(row[0], row[1]) != row[1]:
+            what = f"gives {row[0]} a channel {row[1]} after {channels[row[0]]}"
+            return _malformed(path, number, what, "give each channel an id of its own")
+    raise AssertionError(f"{path}: no line is malformed")
+
+
 def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:
     """`id channel speaker start end [<label>] words` a line."""
     signers: dict[str, str] = {}
@@ -141,7 +160,7 @@ def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:
             if len(fields) < 5:
                 cure = "write `id channel speaker start end words`"
                 raise _malformed(path, number, f"has {len(fields)} fields", cure)
-            if any(_number(f) is None for f in fields[3:5]):
+            if _seconds([fields], 3) is None or _seconds([fields], 4) is None:
                 what = f"has {fields[3]!r} {fields[4]!r} where start and end in seconds belong"
                 cure = "if the speaker's name has a blank, write it with an underscore"
                 raise _malformed(path, number, what, cure)
@@ -236,22 +255,6 @@ def _json(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise _malformed(path, number, "is not a JSON object", 'write {"id": ...} a line')
     return record
-
-
-def _seconds(path: Path, number: int, text: str, place: str) -> float:
-    value = _number(text)
-    if value is None:
-        what = f"has {text!r} as its {place} field"
-        raise _malformed(path, number, what, "write start and duration in seconds there")
-    return value
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _malformed(path: Path, number: int, what: str, cure: str) -> ValueError:

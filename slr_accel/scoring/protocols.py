@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, get_args
 
-from slr_accel.labels.phoenix_rules import clean_2014_lines, clean_2014t
+from slr_accel.labels.phoenix_rules import clean_2014_line, clean_2014t
 from slr_accel.labels.policies import WORD_SEPARATOR, word_spans
 
 Protocol = Literal["phoenix2014", "phoenix2014t", "plain", "characters"]
@@ -67,7 +67,10 @@ def prepared_hypotheses(protocol: str, sentences: list[list[str]]) -> list[list[
     _check_markup(sentences, _CTM_ALTERNATIVES)
     if protocol == "phoenix2014t":
         return _as_sclite_reads([clean_2014t(words) for words in sentences])
-    return _as_sclite_reads([clean_2014_lines(words) or [EMPTY] for words in sentences])
+    distinct = {word for words in sentences for word in words}
+    cleaned = {word: clean_2014_line(word) for word in distinct}
+    lines = [[part for word in words for part in cleaned[word]] for words in sentences]
+    return _as_sclite_reads([words or [EMPTY] for words in lines])
 
 
 def _as_sclite_reads(sentences: list[list[str]]) -> list[list[str]]:

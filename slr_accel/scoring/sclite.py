@@ -14,6 +14,7 @@ from slr_accel.scoring.scored import ScoredSequence
 from slr_accel.scoring.sentences import UNKNOWN_TIME
 from slr_accel.scoring.wer import Counts
 
+SENTENCE = re.compile(r"^File: (\S+)$", re.MULTILINE)
 SCORES = re.compile(r"^Scores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)", re.MULTILINE)
 
 
@@ -66,6 +67,12 @@ def disagreements(sequences: Sequence[ScoredSequence], protocol: str) -> list[st
     return lines
 
 
+def alignment_counts(pra: str) -> dict[str, Counts]:
+    """Counts by id in lower case, in the order of sclite's report `pra`: speaker by speaker."""
+    counts = (Counts(*map(int, numbers)) for numbers in SCORES.findall(pra))
+    return dict(zip(SENTENCE.findall(pra), counts, strict=True))
+
+
 def _run(command: list[str], stm: str, ctm: str) -> list[Counts]:
     with TemporaryDirectory(prefix="slr-accel-sclite-") as name:
         folder = Path(name)
@@ -81,7 +88,7 @@ def _run(command: list[str], stm: str, ctm: str) -> list[Counts]:
             errors="replace",
             check=False,
         )
-    found = [Counts(*map(int, numbers)) for numbers in SCORES.findall(done.stdout)]
+    found = list(alignment_counts(done.stdout).values())
     if done.returncode or not found:
         said = (done.stderr + done.stdout).strip().splitlines() or ["it printed nothing"]
         raise ValueError(f"sclite failed: {said[-1]}")

@@ -17,7 +17,7 @@ Op = Literal["correct", "substitution", "insertion", "deletion"]
 # than either, so the alignment can hold more errors than the fewest possible.
 SUBSTITUTION, INSERTION, DELETION = 4, 3, 3
 MOST_CELLS = 2_000_000
-"""Cells of the cost tables that `score` holds at a time; 8 bytes each."""
+"""Cells of the cost tables that `score` holds at a time; 4 bytes each."""
 
 
 class Pair(NamedTuple):
@@ -166,21 +166,21 @@ def _numbered(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Token numbers [B, longest], equal for equal tokens, and lengths [B]."""
     lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
-    numbers = np.full((len(sentences), lengths.max(initial=0)), padding, dtype=np.int64)
+    numbers = np.full((len(sentences), lengths.max(initial=0)), padding, dtype=np.int32)
     tokens = (ids.setdefault(token, len(ids)) for sentence in sentences for token in sentence)
-    numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = np.fromiter(tokens, dtype=np.int64)
+    numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = np.fromiter(tokens, dtype=np.int32)
     return numbers, lengths
 
 
 def _cost_tables(ref: np.ndarray, hyp: np.ndarray) -> np.ndarray:
     """`_cost_table` of each sentence, [B, R + 1, H + 1]; what padding adds lies outside of them."""
-    inserted = INSERTION * np.arange(hyp.shape[1] + 1)
-    table = np.empty((len(ref), ref.shape[1] + 1, hyp.shape[1] + 1), dtype=np.int64)
+    inserted = INSERTION * np.arange(hyp.shape[1] + 1, dtype=np.int32)
+    table = np.empty((len(ref), ref.shape[1] + 1, hyp.shape[1] + 1), dtype=np.int32)
     table[:, 0] = inserted
     for r in range(ref.shape[1]):
         above, row = table[:, r], table[:, r + 1]
         np.add(above, DELETION, out=row)
-        diagonal = above[:, :-1] + SUBSTITUTION * (ref[:, r, None] != hyp)
+        diagonal = above[:, :-1] + (ref[:, r, None] != hyp) * np.int32(SUBSTITUTION)
         np.minimum(row[:, 1:], diagonal, out=row[:, 1:])
         # min over k <= h of row[k] + (h - k) insertions
         row -= inserted

@@ -73,8 +73,8 @@ def test_lines_that_are_odd_but_readable_are_counted_and_named(tmp_path):
     [
         ("x.ctm", "a 1 0.0 0.1 A\na 1 0.1\n", "line 2: has 3 fields", "id channel start duration"),
         ("x.ctm", "a 1 0.0 0.1 A B 0.9\n", "line 1: has 7 fields", "a word of one piece"),
-        ("x.ctm", "a 1 zero 0.1 A\n", "line 1: has 'zero' as its third", "in seconds"),
-        ("x.ctm", "a 1 0.0 nan A\n", "line 1: has 'nan' as its fourth", "in seconds"),
+        ("x.ctm", "a 1 zero 0.1 A\n", "line 1: has 'zero' '0.1' as its third", "in seconds"),
+        ("x.ctm", "a 1 0.0 nan A\n", "line 1: has '0.0' 'nan' as its", "in seconds"),
         ("x.ctm", "a 1 0 1 A\na 2 1 1 B\n", "line 2: gives a a channel 2", "an id of its own"),
         ("x.stm", "a 1 Anna\n", "line 1: has 3 fields", "id channel speaker start end"),
         ("x.stm", "a 1 Anna Maria 0.0 2.0 A\n", "line 1: has 'Maria' '0.0'", "an underscore"),
