@@ -8,6 +8,7 @@ line is the words of a sentence, or, as in a CTM file, a single word.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import groupby
 
 Rule = tuple[str, str]
@@ -112,5 +113,9 @@ def _stripped_2014(line: str) -> str:
 
 def _apply(rules: tuple[Rule, ...], line: str) -> str:
     for pattern, replacement in rules:
-        line = re.sub(pattern, replacement, line)
+        line = _compiled(pattern).sub(replacement, line)
     return line
+
+
+_compiled = cache(re.compile)
+"""Faster than the cache in `re`."""

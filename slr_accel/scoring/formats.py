@@ -9,14 +9,14 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 Side = Literal["hypothesis", "reference"]
-Lines = list[tuple[int, str]]
+Lines = Iterable[tuple[int, str]]
 """Line numbers from 1, and the lines."""
 FIELDS = re.compile(r"[^ \t\r\f\v]+")
 """Blanks of ASCII alone, as in sclite: a no-break space is part of a word."""
@@ -53,17 +53,17 @@ def read_transcripts(path: Path, side: Side) -> Transcripts:
         raise ValueError(
             f"{path}: the ending of the name must say the format: {', '.join([*READERS, '.json'])}"
         )
-    texts = read_text(path).removesuffix("\n").split("\n")
-    if ending == ".txt":
-        lines = list(enumerate(texts, 1)) if texts != [""] else []
-    else:
-        lines = [(n, t) for n, t in enumerate(texts, 1) if t[:2] != ";;" and t.strip()]
-    if not lines:
+    text = read_text(path)
+    lines: Lines = enumerate(text.removesuffix("\n").split("\n"), 1)
+    if ending != ".txt":
+        lines = ((n, line) for n, line in lines if line[:2] != ";;" and line.strip())
+    found = READERS[ending](path, lines, side)
+    if not text or not found.sentences:
         raise ValueError(
             f"{path}: is empty; where nothing at all was recognised, write a .jsonl file with an "
             'empty "hypothesis" a sentence'
         )
-    return READERS[ending](path, lines, side)
+    return found
 
 
 def read_text(path: Path) -> str:
@@ -94,22 +94,24 @@ def read_text(path: Path) -> str:
 
 def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     """`id channel start duration word [confidence]` a line; words are put in order of start."""
-    rows = [line.split() if line.isascii() else FIELDS.findall(line) for _, line in lines]
-    channels = {row[0]: row[1] for row in rows if len(row) > 3}
-    begins = _seconds(rows, 2)
-    if (
-        begins is None
-        or _seconds(rows, 3) is None
-        or max(map(len, rows)) > 6
-        or any(channels[row[0]] != row[1] for row in rows)
-    ):
-        raise _malformed_ctm(path, lines, rows)
-    words: dict[str, list[tuple[float, str]]] = {name: [] for name in channels}
-    for row, begin in zip(rows, begins, strict=True):
-        if len(row) > 4:  # cleaning leaves a line whose word it deletes
-            words[row[0]].append((begin, row[4]))
+    words: dict[str, list[tuple[float, str]]] = {}
+    channels: dict[str, str] = {}
+    without_word = 0
+    for number, line in lines:
+        row = _fields(line)
+        try:
+            begin = float(row[2])
+            sound = math.isfinite(begin) and math.isfinite(float(row[3])) and len(row) <= 6
+        except (ValueError, IndexError):
+            sound = False
+        if not sound or channels.setdefault(row[0], row[1]) != row[1]:
+            raise _malformed_ctm(path, number, row, channels)
+        found = words.setdefault(row[0], [])
+        if len(row) > 4:
+            found.append((begin, row[4]))
+        else:  # cleaning leaves a line whose word it deletes
+            without_word += 1
     notes = []
-    without_word = sum(len(row) == 4 for row in rows)
     if without_word:
         notes.append(f"{path.name}: {_lines(without_word)} without a word")
     repeated = sum(len(found) - len(set(found)) for found in words.values())
@@ -125,29 +127,26 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     return Transcripts(path, sentences, notes=notes)
 
 
-def _seconds(rows: list[list[str]], place: int) -> list[float] | None:
-    """A column of finite numbers; None where a line has none."""
+def _fields(line: str) -> list[str]:
+    return line.split() if line.isascii() else FIELDS.findall(line)
+
+
+def _malformed_ctm(path: Path, number: int, row: list[str], channels: dict[str, str]) -> ValueError:
+    if not 4 <= len(row) <= 6:
+        cure = "write `id channel start duration word`, with a word of one piece"
+        return _malformed(path, number, f"has {len(row)} fields", cure)
+    if not (_is_number(row[2]) and _is_number(row[3])):
+        what = f"has {row[2]!r} {row[3]!r} as its third and fourth field"
+        return _malformed(path, number, what, "write start and duration in seconds there")
+    what = f"gives {row[0]} a channel {row[1]} after {channels[row[0]]}"
+    return _malformed(path, number, what, "give each channel an id of its own")
+
+
+def _is_number(text: str) -> bool:
     try:
-        values = [float(row[place]) for row in rows]
-    except (ValueError, IndexError):
-        return None
-    return values if all(map(math.isfinite, values)) else None
-
-
-def _malformed_ctm(path: Path, lines: Lines, rows: list[list[str]]) -> ValueError:
-    """The error of the first malformed line."""
-    channels: dict[str, str] = {}
-    for (number, _), row in zip(lines, rows, strict=True):
-        if not 4 <= len(row) <= 6:
-            cure = "write `id channel start duration word`, with a word of one piece"
-            return _malformed(path, number, f"has {len(row)} fields", cure)
-        if _seconds([row], 2) is None or _seconds([row], 3) is None:
-            what = f"has {row[2]!r} {row[3]!r} as its third and fourth field"
-            return _malformed(path, number, what, "write start and duration in seconds there")
-        if channels.setdefault(row[0], row[1]) != row[1]:
-            what = f"gives {row[0]} a channel {row[1]} after {channels[row[0]]}"
-            return _malformed(path, number, what, "give each channel an id of its own")
-    raise AssertionError(f"{path}: no line is malformed")
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:
@@ -156,11 +155,11 @@ def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:
 
     def sentences() -> Iterator[tuple[int, str, list[str]]]:
         for number, line in lines:
-            fields = FIELDS.findall(line)
+            fields = _fields(line)
             if len(fields) < 5:
                 cure = "write `id channel speaker start end words`"
                 raise _malformed(path, number, f"has {len(fields)} fields", cure)
-            if _seconds([fields], 3) is None or _seconds([fields], 4) is None:
+            if not (_is_number(fields[3]) and _is_number(fields[4])):
                 what = f"has {fields[3]!r} {fields[4]!r} where start and end in seconds belong"
                 cure = "if the speaker's name has a blank, write it with an underscore"
                 raise _malformed(path, number, what, cure)
@@ -182,7 +181,7 @@ def _read_trn(path: Path, lines: Lines, side: Side) -> Transcripts:
             if match is None:
                 cure = "write `words (id)`, with an id without blanks and brackets"
                 raise _malformed(path, number, "does not end with an id in brackets", cure)
-            yield number, match[2], FIELDS.findall(match[1])
+            yield number, match[2], _fields(match[1])
 
     return Transcripts(path, _unique(path, sentences()))
 
@@ -200,7 +199,7 @@ def _read_jsonl(path: Path, lines: Lines, side: Side) -> Transcripts:
                 raise _malformed(path, number, what, f'give "id" and "{keys[0]}"')
             words = record[key]
             if isinstance(words, str):
-                words = FIELDS.findall(words)
+                words = _fields(words)
             elif not isinstance(words, list) or not all(isinstance(w, str) for w in words):
                 cure = 'write it as text, "A B", or as list, ["A", "B"]'
                 raise _malformed(path, number, f"has no words in {key!r}", cure)
@@ -213,7 +212,7 @@ def _read_jsonl(path: Path, lines: Lines, side: Side) -> Transcripts:
 
 def _read_txt(path: Path, lines: Lines, side: Side) -> Transcripts:
     """A sentence a line, whose id is the number of the line; an empty line is one without words."""
-    return Transcripts(path, {str(n): FIELDS.findall(line) for n, line in lines})
+    return Transcripts(path, {str(n): _fields(line) for n, line in lines})
 
 
 def _read_result(path: Path, side: Side) -> Transcripts:

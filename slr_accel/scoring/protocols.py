@@ -16,10 +16,10 @@ Protocol = Literal["phoenix2014", "phoenix2014t", "plain", "characters"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 EMPTY = "[EMPTY]"
 """What the scripts of 2014 put where nothing was recognised. It is a word to sclite."""
-_ALTERNATIVES = re.compile(r"\{|^<|^IGNORE_TIME_SEGMENT_IN_SCORING$", re.IGNORECASE)
+_ALTERNATIVES = re.compile(r"\{|^<|^IGNORE_TIME_SEGMENT_IN_SCORING$", re.IGNORECASE | re.MULTILINE)
 """Words of a reference that sclite reads as markup for a choice of words, labels and gaps."""
-_CTM_ALTERNATIVES = re.compile(r"^<ALT", re.IGNORECASE)
-_NO_WORD = re.compile("^@$")
+_CTM_ALTERNATIVES = re.compile(r"^<ALT", re.IGNORECASE | re.MULTILINE)
+_NO_WORD = re.compile("^@$", re.MULTILINE)
 """It aligns with anything, at costs of its own."""
 _MARKUP = re.compile(r"[;\\*]")
 _UNESCAPED_SEMICOLON = re.compile(r"(?<!\\);")
@@ -85,7 +85,7 @@ def _as_sclite_reads(sentences: list[list[str]]) -> list[list[str]]:
 
 
 def _sclite_word(word: str) -> str:
-    word = word.translate(_FOLDED)
+    word = word.upper() if word.isascii() else word.translate(_FOLDED)
     if _MARKUP.search(word):
         word = _UNESCAPED_SEMICOLON.split(word, maxsplit=1)[0].replace("\\", "")
         word = word[:-1] if len(word) > 1 and word.endswith("*") else word
@@ -94,6 +94,8 @@ def _sclite_word(word: str) -> str:
 
 def _check_markup(sentences: list[list[str]], markup: re.Pattern[str]) -> None:
     words = {word for sentence in sentences for word in sentence}
+    if not markup.search("\n".join(words)):
+        return
     odd = min((word for word in words if markup.search(word)), default=None)
     if odd is not None:
         raise ValueError(

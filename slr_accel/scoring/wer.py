@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -136,10 +137,11 @@ def score(references: list[list[str]], hypotheses: list[list[str]]) -> list[Coun
             f"{len(references)} references but {len(hypotheses)} hypotheses: "
             "give one hypothesis (an empty list for nothing recognised) for each reference"
         )
-    counts = [Counts()] * len(references)
+    counts = [Counts(correct=len(reference)) for reference in references]
     cells = [(len(r) + 1) * (len(h) + 1) for r, h in zip(references, hypotheses, strict=True)]
+    unequal = [i for i, reference in enumerate(references) if reference != hypotheses[i]]
     batch: list[int] = []
-    for i in sorted(range(len(cells)), key=cells.__getitem__):
+    for i in sorted(unequal, key=cells.__getitem__):
         if batch and cells[i] * (len(batch) + 1) > MOST_CELLS:
             _count_batch(references, hypotheses, batch, counts)
             batch = []
@@ -152,9 +154,11 @@ def _count_batch(
     references: list[list[str]], hypotheses: list[list[str]], batch: list[int], out: list[Counts]
 ) -> None:
     """Writes the counts of the sentences numbered in `batch` to `out`."""
-    ids: dict[str, int] = {}
-    ref, ref_length = _numbered([references[i] for i in batch], ids, padding=-1)
-    hyp, hyp_length = _numbered([hypotheses[i] for i in batch], ids, padding=-2)
+    both = [references[i] for i in batch], [hypotheses[i] for i in batch]
+    words = dict.fromkeys(chain.from_iterable(chain(*both)))
+    ids = {word: number for number, word in enumerate(words)}
+    ref, ref_length = _numbered(both[0], ids, padding=-1)
+    hyp, hyp_length = _numbered(both[1], ids, padding=-2)
     cost = _cost_tables(ref, hyp)
     ops = _count_backwards(ref, hyp, cost, ref_length, hyp_length)
     for i, counts in zip(batch, ops.T.tolist(), strict=True):
@@ -164,24 +168,24 @@ def _count_batch(
 def _numbered(
     sentences: list[list[str]], ids: dict[str, int], padding: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Token numbers [B, longest], equal for equal tokens, and lengths [B]."""
+    """Token ids [B, longest] and lengths [B]."""
     lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     numbers = np.full((len(sentences), lengths.max(initial=0)), padding, dtype=np.int32)
-    tokens = (ids.setdefault(token, len(ids)) for sentence in sentences for token in sentence)
-    numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = np.fromiter(tokens, dtype=np.int32)
+    tokens = list(map(ids.__getitem__, chain.from_iterable(sentences)))
+    numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = tokens
     return numbers, lengths
 
 
 def _cost_tables(ref: np.ndarray, hyp: np.ndarray) -> np.ndarray:
-    """`_cost_table` of each sentence, [B, R + 1, H + 1]; what padding adds lies outside of them."""
+    """`_cost_table` of each sentence, [R + 1, B, H + 1]; what padding adds lies outside of them."""
     inserted = INSERTION * np.arange(hyp.shape[1] + 1, dtype=np.int32)
-    table = np.empty((len(ref), ref.shape[1] + 1, hyp.shape[1] + 1), dtype=np.int32)
-    table[:, 0] = inserted
+    table = np.empty((ref.shape[1] + 1, len(ref), hyp.shape[1] + 1), dtype=np.int32)
+    table[0] = inserted
     for r in range(ref.shape[1]):
-        above, row = table[:, r], table[:, r + 1]
+        above, row = table[r], table[r + 1]
         np.add(above, DELETION, out=row)
-        diagonal = above[:, :-1] + (ref[:, r, None] != hyp) * np.int32(SUBSTITUTION)
-        np.minimum(row[:, 1:], diagonal, out=row[:, 1:])
+        differs = (ref[:, r, None] != hyp).view(np.int8)
+        np.minimum(row[:, 1:], above[:, :-1] + SUBSTITUTION * differs, out=row[:, 1:])
         # min over k <= h of row[k] + (h - k) insertions
         row -= inserted
         np.minimum.accumulate(row, axis=1, out=row)
@@ -201,15 +205,15 @@ def _count_backwards(
     sentence = np.flatnonzero(r + h)
     while len(sentence):
         rows, columns = r[sentence], h[sentence]
-        here = cost[sentence, rows, columns]
+        here = cost[rows, sentence, columns]
         both = (rows > 0) & (columns > 0)
         before_r, before_h = np.maximum(rows - 1, 0), np.maximum(columns - 1, 0)
         same = np.zeros(len(sentence), bool)
         if both.any():
             same = ref[sentence, before_r] == hyp[sentence, before_h]
         step = np.where(same, 0, SUBSTITUTION)
-        diagonal = both & (here == cost[sentence, before_r, before_h] + step)
-        insertion = (columns > 0) & (here == cost[sentence, rows, before_h] + INSERTION)
+        diagonal = both & (here == cost[before_r, sentence, before_h] + step)
+        insertion = (columns > 0) & (here == cost[rows, sentence, before_h] + INSERTION)
         insertion &= ~diagonal
         deletion = ~(diagonal | insertion)
         kinds = (diagonal & same, diagonal & ~same, deletion, insertion)
