@@ -67,7 +67,9 @@ def compare(references: Transcripts, hypotheses: Transcripts, protocol: str) -> 
         )
     ]
     notes = [*references.notes, *hypotheses.notes, *_id_notes(protocol, missing, extra)]
-    return Comparison(protocol, sequences, missing, extra, notes + _word_notes(protocol, sequences))
+    return Comparison(
+        protocol, sequences, missing, extra, notes + _word_notes(protocol, references, sequences)
+    )
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Any]:
@@ -102,21 +104,23 @@ def _id_notes(protocol: str, missing: list[str], extra: list[str]) -> list[str]:
     return notes
 
 
-def _named(ids: list[str]) -> str:
-    names = ", ".join(ids[:MOST_NAMED]) + (", ..." if len(ids) > MOST_NAMED else "")
-    return f"{len(ids)} id{'s' * (len(ids) > 1)} ({names})"
+def _named(names: list[str], kind: str = "id") -> str:
+    first = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return f"{len(names)} {kind}{'s' * (len(names) > 1)} ({first})"
 
 
-def _word_notes(protocol: str, sequences: list[ScoredSequence]) -> list[str]:
+def _word_notes(
+    protocol: str, references: Transcripts, sequences: list[ScoredSequence]
+) -> list[str]:
     """Signs that the two files do not write words alike."""
     notes = []
-    expected = {word for sequence in sequences for word in sequence.reference}
+    expected = {word for words in references.sentences.values() for word in words}
     if protocol == "phoenix2014":
         raw = sorted(word for word in expected if clean_2014_line(word) != [word])
         if raw:
             notes.append(
-                f"{len(raw)} words of the reference are not clean ({', '.join(raw[:MOST_NAMED])}): "
-                "this protocol cleans hypotheses only, so they can never be right"
+                f"cleaning would change {_named(raw, 'word')} of the reference: this protocol "
+                "cleans hypotheses only, so no hypothesis can match them"
             )
     said = {word for sequence in sequences for word in sequence.hypothesis}
     if not all(unicodedata.is_normalized("NFC", word) for word in expected | said):
