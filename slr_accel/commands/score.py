@@ -180,6 +180,8 @@ def _show(result: dict[str, Any], comparison: Comparison, alignments: Path | Non
     console.print(headline(result))
     spelling = f", CER {percent(result['cer'])}" if "cer" in result else ""
     console.print(f"protocol {result['protocol']}{spelling}", markup=False)
+    for note in result["notes"]:
+        console.print(f"note: {note}", markup=False)
     console.print(figures_table(result))
     found = confusions(comparison.sequences, TOP)
     frequent = {
@@ -198,8 +200,6 @@ def _show(result: dict[str, Any], comparison: Comparison, alignments: Path | Non
         console.print("sclite agrees" if not differing else "sclite counts otherwise:")
         for line in differing[:NAMED]:
             console.print(f"  {line}", markup=False)
-    for note in result["notes"]:
-        console.print(f"note: {note}", markup=False)
     if alignments is not None:
         console.print(f"alignments: {alignments}", markup=False)
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 Side = Literal["hypothesis", "reference"]
 Lines = Iterable[tuple[int, str]]
 """Line numbers from 1, and the lines."""
-FIELDS = re.compile(r"[^ \t\r\f\v]+")
+FIELDS = re.compile(r"[^ \t\r\n\f\v]+")
 """Blanks of ASCII alone, as in sclite: a no-break space is part of a word."""
 UTTERANCE = re.compile(r"(.*)\(([^()\s]+)\)\s*")
 JSONL_KEYS: dict[Side, tuple[str, ...]] = {
@@ -200,14 +200,18 @@ def _read_jsonl(path: Path, lines: Lines, side: Side) -> Transcripts:
             words = record[key]
             if isinstance(words, str):
                 words = _fields(words)
-            elif not isinstance(words, list) or not all(isinstance(w, str) for w in words):
-                cure = 'write it as text, "A B", or as list, ["A", "B"]'
+            elif not isinstance(words, list) or not all(map(_is_word, words)):
+                cure = 'write it as text, "A B", or as list of words, ["A", "B"]'
                 raise _malformed(path, number, f"has no words in {key!r}", cure)
             if isinstance(record.get("signer"), str):
                 signers[record["id"]] = record["signer"]
             yield number, record["id"], words
 
     return Transcripts(path, _unique(path, sentences()), signers)
+
+
+def _is_word(word: Any) -> bool:
+    return isinstance(word, str) and FIELDS.fullmatch(word) is not None
 
 
 def _read_txt(path: Path, lines: Lines, side: Side) -> Transcripts:

@@ -96,12 +96,11 @@ def _check_markup(sentences: list[list[str]], markup: re.Pattern[str]) -> None:
     words = {word for sentence in sentences for word in sentence}
     if not markup.search("\n".join(words)):
         return
-    odd = min((word for word in words if markup.search(word)), default=None)
-    if odd is not None:
-        raise ValueError(
-            f"the word {odd!r} is markup to sclite, whose counts this protocol gives: it would not "
-            "be compared as it is written; rename it in both files, or take --protocol plain"
-        )
+    odd = min(word for word in words if markup.search(word))
+    raise ValueError(
+        f"the word {odd!r} is markup to sclite, whose counts this protocol gives: it would not be "
+        "compared as it is written; rename it in both files, or take --protocol plain"
+    )
 
 
 def _joined(sentences: list[list[str]]) -> list[list[str]]:

@@ -85,6 +85,8 @@ def test_lines_that_are_odd_but_readable_are_counted_and_named(tmp_path):
         ("x.jsonl", '["a"]\n', "line 1: is not a JSON object", "id"),
         ("x.jsonl", '{"id": "a", "text": "A"}\n', "line 1: has the keys id, text", '"hypothesis"'),
         ("x.jsonl", '{"id": "a", "hypothesis": [1]}\n', "line 1: has no words", "list"),
+        ("x.jsonl", '{"id": "a", "hypothesis": ["A B"]}\n', "line 1: has no words", "list"),
+        ("x.jsonl", '{"id": "a", "hypothesis": [""]}\n', "line 1: has no words", "list"),
         ("x.txt", b"A\nK\xdcSTE\n", "line 2: is not UTF-8", "iconv -f LATIN1 -t UTF-8 x.txt"),
         ("x.txt", "KASTEN".encode("utf-16-le"), "zero bytes", "iconv -f UTF-16LE"),
         ("x.ctm", "", "is empty", ".jsonl"),
