@@ -26,8 +26,6 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from loading import cpu_model
-
 from slr_accel.scoring.comparison import compare
 from slr_accel.scoring.formats import read_transcripts
 from slr_accel.scoring.sclite import alignment_counts, sclite_command
@@ -133,6 +131,12 @@ def call_command(ctm: Path, stm: Path) -> None:
         stdout=subprocess.DEVNULL,
         check=True,
     )
+
+
+def cpu_model() -> str:
+    # That of loading.py would come with torch, whose many objects slow Python's garbage collector.
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "CPU")
 
 
 if __name__ == "__main__":
