@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,37 +93,42 @@ def read_text(path: Path) -> str:
 
 def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     """`id channel start duration word [confidence]` a line; words are put in order of start."""
-    words: dict[str, list[tuple[float, str]]] = {}
+    starts: dict[str, list[float]] = {}
+    words: dict[str, list[str]] = {}
     channels: dict[str, str] = {}
     without_word = 0
     for number, line in lines:
         row = _fields(line)
         try:
             begin = float(row[2])
-            sound = math.isfinite(begin) and math.isfinite(float(row[3])) and len(row) <= 6
+            sound = -math.inf < begin < math.inf and _is_number(row[3]) and len(row) <= 6
         except (ValueError, IndexError):
             sound = False
         if not sound or channels.setdefault(row[0], row[1]) != row[1]:
             raise _malformed_ctm(path, number, row, channels)
-        found = words.setdefault(row[0], [])
+        if row[0] not in words:
+            starts[row[0]], words[row[0]] = [], []
         if len(row) > 4:
-            found.append((begin, row[4]))
+            starts[row[0]].append(begin)
+            words[row[0]].append(row[4])
         else:  # cleaning leaves a line whose word it deletes
             without_word += 1
+    repeated = 0
+    for name, times in starts.items():
+        if len(set(times)) < len(times):
+            repeated += len(times) - len(set(zip(times, words[name], strict=True)))
+        if times != sorted(times):
+            order = sorted(range(len(times)), key=times.__getitem__)
+            words[name] = [words[name][place] for place in order]
     notes = []
     if without_word:
         notes.append(f"{path.name}: {_lines(without_word)} without a word")
-    repeated = sum(len(found) - len(set(found)) for found in words.values())
     if repeated:
         notes.append(
             f"{path.name}: {_lines(repeated)} with the id, start and word of an earlier line; "
             "are two files joined in it?"
         )
-    sentences = {
-        name: [word for _, word in sorted(found, key=itemgetter(0))]
-        for name, found in words.items()
-    }
-    return Transcripts(path, sentences, notes=notes)
+    return Transcripts(path, words, notes=notes)
 
 
 def _fields(line: str) -> list[str]:
