@@ -16,6 +16,7 @@ COMMANDS = {
     "models": "list the models, or save a trained one",
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
+    "score": "score hypotheses of any recogniser against references",
     "predict": "transcribe a corpus without references",
 }
 

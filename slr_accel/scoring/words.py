@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from slr_accel.labels.policies import spelled, word_spans
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.scoring.protocols import prepared_hypotheses, prepared_references
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not
@@ -53,3 +54,17 @@ def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> C
     ]
     spoken = [[span.word for span in word_spans(policy, tokens)] for tokens in sayable]
     return sum(score(references, spoken), Counts())
+
+
+def unavoidable_errors_under(
+    protocol: str, vocabulary: Vocabulary, references: list[list[str]]
+) -> Counts:
+    """As `unavoidable_errors`, where the protocol changes what a vocabulary says: `loc-NORD` counts
+    as NORD in phoenix2014."""
+    if vocabulary.label_policy == "characters":
+        return unavoidable_errors(vocabulary, prepared_references(protocol, references))
+    heard = prepared_hypotheses(protocol, [[token] for token in vocabulary.tokens])
+    sayable = {word for words in heard for word in words}
+    expected = prepared_references(protocol, references)
+    spoken = [[word for word in words if word in sayable] for words in expected]
+    return sum(score(expected, prepared_hypotheses(protocol, spoken)), Counts())
