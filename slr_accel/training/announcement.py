@@ -100,4 +100,4 @@ def _position(trainer: Trainer) -> Iterator[str]:
         limit = "epochs" if trainer.last_step == trainer.total_steps else "max_steps"
         yield f"this run is complete at step {state.step}; raise {limit} to train it further"
     elif trainer.is_over:
-        yield "this run stopped early; raise early_stopping_patience to train it further"
+        yield f"this run stopped early; raise {trainer.stopped_early_by} to train it further"
