@@ -53,8 +53,6 @@ class Trial:
     """Steps left out because a loss or a gradient was NaN or infinite."""
     update_ratio: float | None
     """Norm of an update over norm of the weights, the median of the logged steps."""
-    entropy: float | None
-    """Of the last validation's outputs over ln V: 1 is uniform."""
     seconds: float
     error: str | None = None
     """Why the training ended before its time."""
@@ -95,7 +93,6 @@ def read_trial(
         clipped_share=sum(r["clipped_share"] for r in steps) / max(len(steps), 1),
         skipped_steps=sum(r["skipped_steps"] for r in steps),
         update_ratio=ratios[len(ratios) // 2] if ratios else None,
-        entropy=validations[-1]["entropy"] if validations else None,
         seconds=seconds,
         error=error,
     )
@@ -122,15 +119,12 @@ SMALL_RATIO = 1e-5
 """Update over weights below which thousands of steps change little."""
 FEW_STEPS = 200
 MOSTLY = 0.9
-UNIFORM = 0.9
-"""Entropy over ln V of outputs that say nothing."""
 
 
 def training_checks(trial: Trial) -> list[Check]:
-    """Checks the course of a training that failed: its steps, updates, gradients and outputs."""
+    """Checks the course of a training that failed: its steps, updates and gradients."""
     low, high = trial.grad_norms or (0.0, 0.0)
     ratio = trial.update_ratio
-    entropy = trial.entropy
     return [
         Check(
             "finite",
@@ -162,13 +156,6 @@ def training_checks(trial: Trial) -> list[Check]:
             trial.clipped_share < MOSTLY,
             f"{trial.clipped_share:.0%} of the steps clipped",
             "Raise --max_grad_norm.",
-        ),
-        Check(
-            "output_certainty",
-            entropy is not None and entropy < UNIFORM,
-            "no validation" if entropy is None else f"entropy {entropy:.3f} of ln V",
-            "The output is uniform: the output layer has not moved from its first weights. Give it "
-            "Xavier weights, a larger --learning_rate and more optimizer steps.",
         ),
     ]
 
