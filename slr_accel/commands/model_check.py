@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import numpy as np
-
 from slr_accel.settings.models.by_name import MODELS
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def check_model(source: str, data_dir: str, label_policy: str | None, *, as_json
     from slr_accel.diagnosis.architecture import architecture_checks
     from slr_accel.diagnosis.check import lines
     from slr_accel.features.statistics import train_statistics
-    from slr_accel.loading.loader import load_batch
+    from slr_accel.loading.loader import read_ahead
     from slr_accel.training.start import fresh_model, make_transform
 
     data = train_data(settings, corpus, vocabulary)
@@ -58,7 +56,7 @@ def check_model(source: str, data_dir: str, label_policy: str | None, *, as_json
         transform.mean.copy_(statistics["mean"])
         transform.deviation.copy_(statistics["deviation"])
         model = _own_model(source, transform, vocabulary.num_outputs)
-    batch = load_batch(corpus, np.asarray(data.rows), data.targets)
+    [batch] = read_ahead(corpus, [data.rows], data.targets)
     checks = list(architecture_checks(model, batch))
     if as_json:
         print(json.dumps([check.to_json() for check in checks], indent=1))

@@ -181,6 +181,7 @@ def _test(
     folder: Path, plans: dict[str, Settings], corpus: Corpus
 ) -> tuple[dict[str, Any] | None, int]:
     """Tests one model and writes its files; no result, and the exit code, after a signal."""
+    from slr_accel.diagnosis.overfit_picture import draw_results
     from slr_accel.diagnosis.overfit_verdict import is_good, report, to_json, verdict
     from slr_accel.files import write_whole
     from slr_accel.training.data import make_vocabulary, train_data
@@ -192,6 +193,10 @@ def _test(
     wanted = first.loading.num_train_samples
     if wanted is not None and len(ids) < wanted:
         print(f"the train split has only {len(ids)} sequences that CTC can align: all are used")
+    machine, picture = (folder / f"overfit_{model}_results.{kind}" for kind in ("json", "png"))
+    written = folder / f"overfit_{model}_report.txt"
+    for path in (machine, picture, written):  # those of an earlier test
+        path.unlink(missing_ok=True)
     trials, courses = [], {}
     for name, settings in plans.items():
         print(f"\n{model}, {name} settings")
@@ -210,11 +215,10 @@ def _test(
         checks=checks,
         others=_others(folder, result),
     )
-    stem = folder / f"overfit_{model}"
-    write_whole(Path(f"{stem}_results.json"), json.dumps(result, indent=1) + "\n")
-    write_whole(Path(f"{stem}_report.txt"), text)
-    _draw(f"{model} on {len(ids)} sequences of {corpus.address}", courses, stem)
-    print(f"\n{text}\nreport and picture: {stem}_report.txt, {stem}_results.png")
+    write_whole(machine, json.dumps(result, indent=1) + "\n")
+    write_whole(written, text)
+    draw_results(f"{model} on {len(ids)} sequences of {corpus.address}", courses, picture)
+    print(f"\n{text}\nreport and picture: {written}, {picture}")
     return result, 0
 
 
@@ -225,6 +229,7 @@ def _trial(name: str, settings: Settings) -> tuple[Trial, list[dict[str, Any]], 
     from slr_accel.runs.run_folder import RunFolder, locked
     from slr_accel.train import train
     from slr_accel.training.sweep import TrialStart
+    from slr_accel.training.tracking import read_metrics
 
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
@@ -239,8 +244,7 @@ def _trial(name: str, settings: Settings) -> tuple[Trial, list[dict[str, Any]], 
     except RunError as failure:  # twenty steps in a row that were not finite
         error = str(failure)
     seconds = time.monotonic() - start
-    lines = run.metrics.read_text(encoding="utf-8").splitlines() if run.metrics.exists() else []
-    metrics = [json.loads(line) for line in lines]
+    metrics = read_metrics(run.metrics) if run.metrics.exists() else []
     rate = settings.training.learning_rate
     return read_trial(name, rate, metrics, seconds, error), metrics, code
 
@@ -249,7 +253,7 @@ def _checklist(plans: dict[str, Settings], trial: Trial, corpus: Corpus) -> list
     """Measures the last state of a model that failed."""
     from slr_accel.diagnosis.overfit_verdict import training_checks
     from slr_accel.diagnosis.probes import probe
-    from slr_accel.loading.loader import load_batch
+    from slr_accel.loading.loader import read_ahead
     from slr_accel.models.folder import load_model, load_tensors
     from slr_accel.runs.checkpoint import latest_checkpoint
     from slr_accel.runs.run_folder import RunFolder
@@ -265,7 +269,7 @@ def _checklist(plans: dict[str, Settings], trial: Trial, corpus: Corpus) -> list
         model, _ = load_model(found)
     else:
         model = fresh_model(settings, corpus, vocabulary, load_tensors(run.statistics))
-    batch = load_batch(corpus, data.rows, data.targets, model.max_frames)
+    [batch] = read_ahead(corpus, [data.rows], data.targets, model.max_frames)
     return [*training_checks(trial), *probe(model, batch)]
 
 
@@ -278,9 +282,3 @@ def _others(folder: Path, result: dict[str, Any]) -> list[dict[str, Any]]:
         if other["model"] != result["model"]
         and (other["corpus"], other["sequences"]) == (result["corpus"], result["sequences"])
     ]
-
-
-def _draw(title: str, courses: dict[str, list[dict[str, Any]]], stem: Path) -> None:
-    from slr_accel.diagnosis.overfit_picture import draw_results
-
-    draw_results(title, courses, Path(f"{stem}_results.png"))
