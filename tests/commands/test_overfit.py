@@ -104,7 +104,9 @@ def test_the_failing_settings_of_a_group_fail_and_the_checklist_says_why(
     monkeypatch.setattr(setup, "make_optimizer", large_eps)
     code, text = overfit(*usual, "--batch_size=4", "--accumulation_steps=16")
     assert code == 1 and "FAILED: The model did not learn" in text
-    assert failed(tmp_path) == {"optimizer_steps", "output_distribution"}
+    found = failed(tmp_path)
+    assert {"optimizer_steps", "output_distribution"} <= found
+    assert not found - {"optimizer_steps", "output_distribution", "update_size", "progress"}
 
 
 def test_a_run_that_is_not_finite_fails_with_a_checklist(overfit: Overfit, tmp_path: Path) -> None:
@@ -206,6 +208,6 @@ def test_ten_real_sequences_are_learned_by_heart(
     with pytest.raises(SystemExit) as end:
         main(["prepare", importer, option, str(shared_data / path), "--out", str(corpus)])
     assert end.value.code == 0
-    code, _ = overfit(f"--model={model}", "--samples=10", "--relaxed", corpus=corpus)
+    code, _ = overfit(f"--model={model}", "--samples=10", corpus=corpus)
     assert code == 0
-    assert result(tmp_path, model)["trials"]["relaxed"]["final_wer"] == 0
+    assert result(tmp_path, model)["trials"]["standard"]["final_wer"] == 0

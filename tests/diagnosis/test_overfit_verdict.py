@@ -27,10 +27,11 @@ GOOD = Trial(
     epochs=90,
     steps=270,
     final_loss=0.01,
+    earlier_loss=0.01,
     grad_norms=(0.1, 5.0),
     clipped_share=0.0,
     skipped_steps=0,
-    update_ratio=1e-3,
+    update_ratio=2e-3,
     seconds=30.0,
 )
 BAD = replace(GOOD, final_wer=0.8, best_wer=0.7, epoch_of_zero=None)
@@ -125,7 +126,8 @@ def test_a_run_that_ended_before_its_first_line_has_failed() -> None:
         ({}, set()),
         ({"skipped_steps": 1}, {"finite"}),
         ({"steps": 40}, {"optimizer_steps"}),
-        ({"update_ratio": 1e-8}, {"update_size"}),
+        ({"update_ratio": 7e-4}, {"update_size"}),
+        ({"earlier_loss": 0.02}, {"progress"}),
         ({"clipped_share": 1.0}, {"clipping"}),
         ({"grad_norms": (0.0, 1.0)}, {"gradient_norm"}),
     ],
