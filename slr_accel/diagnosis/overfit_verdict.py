@@ -149,8 +149,8 @@ def training_checks(trial: Trial) -> list[Check]:
             "update_size",
             ratio is not None and ratio >= SMALL_RATIO,
             "no update was measured" if ratio is None else f"{ratio:.1e} of the weights a step",
-            f"Below {SMALL_RATIO:g} steps are small: raise --learning_rate. An eps of AdamW near the "
-            "size of the gradients shrinks them too: it should be 1e-8.",
+            f"Below {SMALL_RATIO:g} steps are small: raise --learning_rate. An eps of AdamW near "
+            "the size of the gradients shrinks them too: it should be 1e-8.",
         ),
         Check(
             "progress",
