@@ -103,9 +103,6 @@ def make_vocabulary(settings: Settings, corpus: Corpus) -> Vocabulary:
 def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> TrainData:
     """Selects the rows of training. Raises ValueError where CTC can align none of them."""
     rows = corpus.rows.of_split("train")
-    wanted = settings.loading.num_train_samples
-    if wanted is not None and wanted < len(rows):
-        rows = rows[np.linspace(0, len(rows) - 1, wanted).round().astype(int)]
     frames = _loaded_frames(settings, corpus, rows)
     policy = vocabulary.label_policy
     targets = {
@@ -126,6 +123,10 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     fits &= labelled
     if not fits.any():
         raise ValueError(f"no train sequence can be aligned: {'; '.join(dropped)}")
+    kept, wanted = np.flatnonzero(fits), settings.loading.num_train_samples
+    if wanted is not None and wanted < len(kept):
+        kept = kept[np.linspace(0, len(kept) - 1, wanted).round().astype(int)]
+    rows, frames = rows[kept], frames[kept]
     sources = [
         Source(
             int(row),
@@ -135,12 +136,21 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
             if settings.loading.crop_probability
             else None,
         )
-        for row, count in zip(rows[fits], frames[fits], strict=True)
+        for row, count in zip(rows, frames, strict=True)
     ]
-    kept, between = rows[fits], vocabulary.encode(separator(policy))
-    return TrainData(
-        kept, frames[fits], corpus.rows.shard[kept], targets, sources, between, dropped
-    )
+    between = vocabulary.encode(separator(policy))
+    return TrainData(rows, frames, corpus.rows.shard[rows], targets, sources, between, dropped)
+
+
+def scored_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:
+    """Returns the rows that validation scores: those of the evaluation split.
+
+    With num_train_samples and the evaluation split `train`, they are the rows trained on.
+    """
+    split = settings.training.eval_split
+    if split == "train" and settings.loading.num_train_samples is not None:
+        return data.rows
+    return evaluation_rows(corpus, split)
 
 
 def _loaded_frames(settings: Settings, corpus: Corpus, rows: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.diagnosis.overfit_status import status, zeros_at_end
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.labels.vocabulary import Vocabulary
@@ -86,10 +87,18 @@ class Trainer:
 
     @property
     def is_over(self) -> bool:
-        patience = self.settings.training.early_stopping_patience
-        impatient = patience is not None and self.state.validations_without_gain >= patience
-        over = impatient or self.state.step >= self.last_step
+        over = self.stopped_early_by is not None or self.state.step >= self.last_step
         return over and not self.state.owes_validation
+
+    @property
+    def stopped_early_by(self) -> str | None:
+        """The setting whose patience is exhausted; None where the run may go on."""
+        options, state = self.settings.training, self.state
+        if state.validations_without_gain >= (options.early_stopping_patience or math.inf):
+            return "early_stopping_patience"
+        if zeros_at_end(state.validations) >= (options.zero_wer_patience or math.inf):
+            return "zero_wer_patience"
+        return None
 
     def rest_of_epoch(self) -> Iterator[StepWork]:
         """Yields the steps of the current epoch that are not yet taken."""
@@ -216,9 +225,13 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        self.report.say(
-            describe_validation(state.epoch_of_last_step, state.step, figures, best_before=before)
+        line = describe_validation(
+            state.epoch_of_last_step, state.step, figures, best_before=before
         )
+        patience = self.settings.training.zero_wer_patience
+        if patience is not None:
+            line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
+        self.report.say(line)
 
     def scores(self, stop: StopRequest) -> Validation:
         """Scores the validation split with the present weights. Raises Interrupted by a signal."""

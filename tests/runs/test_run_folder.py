@@ -129,6 +129,7 @@ def test_where_nothing_can_be_locked_training_goes_on_with_a_warning(
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
+    "zero_wer_patience",
     *("save_steps", "keep_last", "log_steps", "mixed_precision"),
     *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
