@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
     "predict": "transcribe a corpus without references",
+    "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 
 
