@@ -70,9 +70,9 @@ def output_findings(emitted: Emitted) -> Iterator[Finding]:
             f"The output has collapsed to blank: all {every} hypotheses of {split} are empty, and "
             f"blank has a mean probability of {emitted.blank_probability:.4f} (an ordinary early "
             f"blank phase stays near {emitted.expected_blank:.2f}).{_bias(emitted)}",
-            "First set --blank_margin 1; then raise --learning_rate by a factor of 3 where the "
-            "loss hardly moves, or lower it where it jumps; then give the convolutions a head of "
-            "their own (--auxiliary_weight 0.5).",
+            f"{_start_anew(emitted)}set --blank_margin 1; then raise --learning_rate by a factor "
+            "of 3 where the loss hardly moves, or lower it where it jumps; then give the "
+            "convolutions a head of their own (--auxiliary_weight 0.5).",
         )
     elif empty == every:
         yield Finding(
@@ -112,6 +112,12 @@ def _bias(emitted: Emitted) -> str:
         f" The bias of the output layer alone puts blank {emitted.blank_bias:.1f} nats ahead of "
         "the other tokens: it was started there, or has been driven there."
     )
+
+
+def _start_anew(emitted: Emitted) -> str:
+    if emitted.blank_bias < BLANK_BIAS:
+        return "First "
+    return "First start anew with an output layer whose bias is 0; then "
 
 
 def transfer_findings(train: Emitted, other: Emitted) -> Iterator[Finding]:

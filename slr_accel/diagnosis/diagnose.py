@@ -12,6 +12,7 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.diagnosis import examine_corpus, training_log
 from slr_accel.diagnosis.verdict import follows, headline, in_order
 from slr_accel.findings import Finding
+from slr_accel.inspection.row_checks import OUTPUT_STRIDES
 from slr_accel.progress import Progress
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.runs.run_folder import RunFolder
@@ -30,7 +31,10 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
     result: dict[str, Any] = {"checkpoint": opened.checkpoint.resolve().name, "split": split}
     findings += examine_run.tokens(opened, is_own_corpus=own_corpus)
     found, result["corpus"] = examine_corpus.sampled_corpus(corpus, split)
-    findings += found
+    other_strides = {f"unalignable_stride_{n}" for n in OUTPUT_STRIDES} - {
+        f"unalignable_stride_{model.output_stride}"
+    }
+    findings += [finding for finding in found if finding.code not in other_strides]
     found, result["labels"] = examine_corpus.labels(corpus)
     findings += found
     result["features"] = None
@@ -80,7 +84,8 @@ def diagnose_corpus(corpus: Corpus, split: str, track: Progress) -> dict[str, An
 def diagnose_metrics(path: Path) -> dict[str, Any]:
     """Diagnoses the figures that a run has logged."""
     findings: list[Finding] = []
-    training = _log(path, {}, findings)
+    run = RunFolder(path.parent)
+    training = _log(path, run.config() if run.exists else {}, findings)
     return _whole("metrics", str(path), {"training": training}, findings, None)
 
 

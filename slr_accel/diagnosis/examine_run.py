@@ -83,6 +83,7 @@ def _blank_bias(model: Recogniser) -> float:
     bias = getattr(head, "bias", None)
     if bias is None or len(bias) < 2:
         return 0.0
+    bias = bias.detach()
     return float(bias[BLANK] - bias[BLANK + 1 :].mean())
 
 

@@ -120,7 +120,8 @@ def compare_blocks(
             means, deviations = figures.features.mean_and_deviation(rows)
             worst = (0.0, 1.0, groups[0][0])
             for group, columns, _ in groups:
-                varies = deviation[columns] > SMALLEST
+                # A block that is absent has no means, which is another rule's matter.
+                varies = (deviation[columns] > SMALLEST) & np.isfinite(means[columns])
                 if not varies.any():
                     continue
                 usual = deviation[columns][varies]

@@ -105,14 +105,14 @@ def swapped_blocks(base: Mapping[str, np.ndarray]) -> list[tuple[str, str, float
     found = []
     for first, second in combinations(base, 2):
         a, b = base[first], base[second]
-        if a.shape != b.shape:
+        if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
             continue
-        unit = np.nanmean([a[1], b[1]])
-        if not unit > 0:
+        unit = float(np.mean([a[1], b[1]]))
+        if unit == 0:
             continue
 
         def distance(seen: np.ndarray, usual: np.ndarray, unit: float = unit) -> float:
-            return float(np.nanmean(np.abs(seen[2] - usual[0])) / unit)
+            return float(np.mean(np.abs(seen[2] - usual[0]))) / unit
 
         own = min(distance(a, a), distance(b, b))
         crossed = max(distance(a, b), distance(b, a))

@@ -15,15 +15,16 @@ SATURATED = 0.5
 """Share of a layer's values at a limit, as of an attention that is clamped."""
 STILL = 1e-4
 """Share of the variance over time below which a layer says the same at every step."""
-VANISHED = 1e-6
-"""Gradient of the first weights, over that of the head's, from which nothing reaches them."""
-TINY, HUGE = 1e-3, 100.0
+WEAK, VANISHED = 2e-3, 1e-5
+"""Gradient of the first weights, as a share of that of all, from which too little, or nothing,
+reaches them; new models have 0.03 to 0.4."""
+TINY, HUGE = 1e-4, 50.0
 """Gradient norm of all weights that is too small to learn from, and that has exploded."""
 
 
 @dataclass(frozen=True)
 class LayerFigures:
-    """One layer on one training batch, gradients of the loss a target."""
+    """One layer on one training batch, gradients of the loss an output step."""
 
     name: str
     kind: str
@@ -147,12 +148,13 @@ def _gradients(layers: Sequence[LayerFigures], learned: bool) -> Iterator[Findin
             "Look in the table of layers where the outputs become tiny or the units die; raise "
             "the gain of the first weights; use fewer layers (--conv_blocks, --lstm_layers).",
         )
-    elif first_norm < VANISHED * max(last_norm, total):
+    elif first_norm < WEAK * total:
+        is_gone = first_norm < VANISHED * total
         yield Finding(
-            "error",
+            "error" if is_gone else "warning",
             "vanishing_gradient",
-            f"No gradient reaches the first layer: that of {first} is {first_norm:.2g}, that of "
-            f"{last} {last_norm:.2g}.",
+            f"{'No' if is_gone else 'Hardly any'} gradient reaches the first layer: that of "
+            f"{first} is {first_norm:.2g}, that of {last} {last_norm:.2g}.",
             "Look in the table of layers from where on gradients are 0 (dead units, saturated "
             "clamps); give the convolutions a head of their own (--auxiliary_weight 0.5).",
         )

@@ -17,6 +17,7 @@ from slr_accel.features.transform import FeatureTransform
 from slr_accel.loading.batch import Batch
 from slr_accel.models.attention import CrossModalAttention
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.student_reference import MaskedBatchNorm
 from slr_accel.padding import frame_mask
 
 DEAD = 1e-8
@@ -46,13 +47,17 @@ def measure_layers(model: Recogniser, batch: Batch) -> tuple[list[LayerFigures],
     """Runs the batch forward and backward.
 
     Returns:
-        the figures of each layer in the order of computation, and the CTC loss a target.
+        the figures of each layer in the order of computation, with gradients of the loss an output
+        step; and the CTC loss a target.
     """
     model.eval()
     model.zero_grad(set_to_none=True)
     recurrent = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
-    for module in recurrent:
-        module.train()  # cuDNN has no gradient otherwise; these have no dropout of their own
+    norms = [module for module in model.modules() if isinstance(module, MaskedBatchNorm)]
+    statistics = [(norm.mean.clone(), norm.variance.clone()) for norm in norms]
+    for module in [*recurrent, *norms]:
+        # As in training: cuDNN has no gradient otherwise. LSTMs have no dropout of their own.
+        module.train()
     clamps = {
         f"{name}.out": module.clamp
         for name, module in model.named_modules()
@@ -67,16 +72,17 @@ def measure_layers(model: Recogniser, batch: Batch) -> tuple[list[LayerFigures],
     try:
         output = model(batch.features, batch.presence, batch.lengths)
         loss = ctc_loss(output.log_probs, output.lengths, batch.targets, batch.target_lengths)
-        targets = max(int(batch.target_lengths.sum()), 1)
-        (loss / targets).backward()
+        (loss / output.lengths.sum()).backward()
     finally:
         for handle in handles:
             handle.remove()
-        for module in recurrent:
-            module.eval()
+        for norm, (mean, variance) in zip(norms, statistics, strict=True):
+            norm.mean.copy_(mean)
+            norm.variance.copy_(variance)
+        model.eval()
     figures = [_figures(probe, batch) for probe in order if probe.output is not None]
     model.zero_grad(set_to_none=True)
-    return figures, float(loss.detach()) / targets
+    return figures, float(loss.detach()) / max(int(batch.target_lengths.sum()), 1)
 
 
 def _is_layer(module: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from slr_accel.findings import Finding
@@ -39,6 +40,8 @@ MOST_POINTS = 300
 FEW_STEPS = 300
 SMALL_UPDATE = 1e-5
 """Update over weights in a step below which weights hardly move; 1e-3 is usual."""
+LARGE_UPDATE = 0.02
+"""Median update over weights above which weights jump about; healthy runs stay below 0.01."""
 LINES = 3
 
 
@@ -108,6 +111,18 @@ def progress_findings(
             f"The weights hardly move: a step changes them by {max(updates):.1g} of their size at "
             f"most, where about 1e-3 is usual. The learning rate was {rate:.1e} at most.",
             "Raise --learning_rate (1e-3 is a usual peak).",
+        )
+    losses = [r["loss"] for r in records if r.get("loss") is not None]
+    has_fallen = len(losses) > LINES and median(losses[-LINES:]) < 0.8 * median(losses[:LINES])
+    if len(updates) >= LINES and median(updates) > LARGE_UPDATE and not has_fallen:
+        yield Finding(
+            "error",
+            "large_updates",
+            f"The weights jump about: a step changes them by {median(updates):.1%} of their size, "
+            f"where about 0.1 % is usual, and the loss does not fall ({median(losses[:LINES]):.3g} "
+            f"at first, {median(losses[-LINES:]):.3g} now). The learning rate was {rate:.1e} at "
+            "most.",
+            "Lower --learning_rate (1e-3 is a usual peak) and train anew.",
         )
     total = planned_steps(records, config)
     if total is not None and total < FEW_STEPS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from slr_accel.findings import SEVERITIES, Finding
 
@@ -10,15 +11,17 @@ CAUSES = (
     *("damaged_shard", "non_finite", "token_map", "token_order", "blocks_swapped"),
     *("features_differ", "absence_differs", "constant_features", "labels_shifted"),
     *("labels_shuffled", "too_short", "unsayable_words", "split_overlap", "labels_unrelated"),
-    *("far_values", "tiny_updates", "time_lost"),
-    *("exploding_gradient", "diverged", "vanishing_gradient", "saturated_clamp", "dead_layer"),
+    *("far_values", "tiny_updates", "large_updates", "time_lost"),
+    *("exploding_gradient", "vanishing_gradient", "saturated_clamp", "dead_layer"),
     *("high_dropout", "few_steps", "uniform_output", "blank_collapse", "constant_output"),
-    *("insertion_explosion", "overfitting", "plateau", "blank_phase", "no_transfer"),
+    *("insertion_explosion", "diverged", "overfitting", "plateau", "blank_phase", "no_transfer"),
     "train_eval_mismatch",
 )
 """Codes in the order in which they are to be mended; others come after them."""
 CONSEQUENCES = CAUSES[CAUSES.index("uniform_output") :]
 """States of the output and of progress, which an error further up may explain."""
+PROMOTED = ("vanishing_gradient", "saturated_clamp", "dead_layer", "high_dropout", "few_steps")
+"""Causes that are only a warning as long as no state of a run is an error."""
 HEADLINES = {
     "damaged_shard": "The corpus is damaged",
     "non_finite": "There are NaN or infinite values",
@@ -32,6 +35,9 @@ HEADLINES = {
     "labels_shuffled": "Labels do not belong to their sequences",
     "labels_unrelated": "Labels may not belong to their sequences",
     "too_short": "Sequences are too short for their labels",
+    "unalignable": "Sequences are too short for their labels",
+    "unalignable_stride_2": "Some sequences are too short for --output_stride 2",
+    "unalignable_stride_4": "Some sequences are too short for --output_stride 4",
     "far_values": "Some values are far from the others",
     "absent_block": "A block is absent",
     "constant_block": "A block never changes",
@@ -43,7 +49,8 @@ HEADLINES = {
     "other_corpus": "The corpus is not the one trained on",
     "split_overlap": "What is tested was trained on",
     "unsayable_words": "The model cannot say the words it is scored on",
-    "tiny_updates": "The weights hardly move",
+    "tiny_updates": "The weights hardly move: the learning rate is too low",
+    "large_updates": "The weights jump about: the learning rate is too high",
     "time_lost": "The model loses the order of time",
     "exploding_gradient": "The gradient has exploded",
     "vanishing_gradient": "The gradient has vanished",
@@ -69,7 +76,8 @@ SURE = {"certain": "measured", "likely": "likely", "possible": "possible"}
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
     """Worst first; among equals the cause before its consequences.
 
-    Those of the same code become one with the evidence of all.
+    Those of the same code become one with the evidence of all. Causes that explain an error are
+    errors too.
     """
     order = {code: place for place, code in enumerate(CAUSES)}
     kept: dict[str, Finding] = {}
@@ -77,6 +85,12 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
         first = kept.setdefault(finding.code, finding)
         if finding.problem not in first.problem:
             kept[finding.code] = _joined(first, finding)
+    if "blank_collapse" in kept:
+        kept.pop("blank_phase", None)
+    if any(f.severity == "error" and f.code in CONSEQUENCES for f in kept.values()):
+        for code in PROMOTED:
+            if code in kept:
+                kept[code] = replace(kept[code], severity="error")
     return sorted(
         kept.values(),
         key=lambda f: (SEVERITIES.index(f.severity), order.get(f.code, len(order))),
