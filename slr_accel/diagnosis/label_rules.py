@@ -111,7 +111,7 @@ def length_findings(stride: int, train_rows: int, too_short: int) -> Iterator[Fi
         yield Finding(
             "error",
             "too_short",
-            f"{too_short} of {train_rows} train sequences have fewer output steps at "
+            f"{too_short} of {train_rows} examined train sequences have fewer output steps at "
             f"--output_stride {stride} than CTC needs for their labels: they are left out of "
             "training.",
             f"Train with a smaller --output_stride{'' if stride > 1 else ', or check the labels'}.",

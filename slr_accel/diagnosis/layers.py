@@ -25,6 +25,8 @@ DEAD = 1e-8
 LIMITS = (nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.Softmax, nn.ReLU6)
 """Activations with limits on both sides."""
 NEAR = 1e-3
+ROUNDING = 1e-10
+"""Variance, as a share of the mean square, below which a value counts as constant."""
 
 
 class _Probe:
@@ -164,4 +166,5 @@ def _time_variation(output: Tensor, batch: Batch) -> float | None:
     within = ((output - mean).square() * mask).sum()
     overall = (output * mask).sum(dim=(0, 1)) / count.sum()
     total = ((output - overall).square() * mask).sum()
-    return float(within / total) if total > 0 else None
+    is_noise = total <= ROUNDING * (output * mask).square().sum()
+    return None if is_noise else float(within / total)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from slr_accel.diagnosis import svg
 from slr_accel.diagnosis.verdict import SURE, heading, sentence
@@ -23,7 +24,7 @@ def write_page(path: Path, result: dict[str, Any]) -> None:
     filters: dict[str, Any] = {
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
         "number": _number,
-        "sentence": sentence,
+        "sentence": _with_options,
         "heading": heading,
     }
     environment.filters |= filters
@@ -41,6 +42,12 @@ def write_page(path: Path, result: dict[str, Any]) -> None:
         heat_map=lambda one: Markup(svg.heat_map(one)),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _with_options(text: str) -> Markup:
+    """A sentence whose options and commands stay on a line."""
+    marked = re.sub(r"`([^`]+)`|(--\w+)", r"<code>\1\2</code>", str(escape(sentence(text))))
+    return Markup(marked)
 
 
 def _number(value: float | None) -> str:

@@ -82,6 +82,17 @@ def test_faults_of_a_corpus_are_named_first(
     assert errors(result)[0] == code, result["findings"]
 
 
+def test_a_run_finds_test_sentences_in_train_by_their_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], train: TrainCommand
+) -> None:
+    sequences = [both_hands(sequence) for sequence in tiny_sequences(40)]
+    leaked = [replace(s, id=f"{s.id}_copy", split="train") for s in sequences[::8]]
+    corpus = write_tiny(tmp_path / "corpus", [*sequences, *leaked])
+    train.run(tmp_path / "run", data_dir=corpus, epochs=1)
+    exit_code, result = diagnose(capsys, tmp_path / "out", tmp_path / "run")
+    assert exit_code == 1 and "split_overlap" in errors(result)
+
+
 def test_a_sound_corpus_raises_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = write_tiny(tmp_path / "corpus", [both_hands(s) for s in tiny_sequences(40)])
     exit_code, result = diagnose(capsys, tmp_path / "out", corpus)
