@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slr_accel.findings import Finding
 from slr_accel.scoring.wer import Counts, score
@@ -15,6 +15,8 @@ CERTAIN_BLANK = 0.98
 """Mean probability of blank in a collapse; a healthy early phase has 1 - labels / output steps."""
 MANY_INSERTIONS = 0.5
 BLANK_BIAS = 4.0
+EARLY = 0.15
+"""Share of a run in which CTC may still say nothing, or the same of everything."""
 UNLEARNED = 0.9
 LEARNED = 0.5
 PERMUTATIONS = 20
@@ -43,6 +45,24 @@ class Emitted:
     @property
     def counts(self) -> Counts:
         return sum(score(list(self.references), list(self.hypotheses)), Counts())
+
+
+def early_findings(emitted: Emitted, share: float | None) -> Iterator[Finding]:
+    """As `output_findings`; notes in the first part of a run, where they are usual.
+
+    Args:
+        share: of the run that is over; None: unknown.
+    """
+    for finding in output_findings(emitted):
+        if share is None or share >= EARLY:
+            yield finding
+        else:
+            yield replace(
+                finding,
+                severity="note",
+                problem=f"{finding.problem} Only {share:.0%} of the run is over: this is usual.",
+                cure="Look again later.",
+            )
 
 
 def output_findings(emitted: Emitted) -> Iterator[Finding]:

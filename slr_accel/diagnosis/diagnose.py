@@ -43,9 +43,10 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
             corpus, split, model.features, model.max_frames
         )
         findings += found
-    found, result["output"] = examine_run.outputs(opened)
-    findings += found
-    result["training"] = _training(run, findings)
+    logged: list[Finding] = []
+    result["training"] = _training(run, logged)
+    found, result["output"] = examine_run.outputs(opened, _share(result["training"]))
+    findings += [*found, *logged]
     findings += training_log.age_findings(opened.checkpoint.name, result["training"])
     found, result["layers"], result["batch_loss"] = examine_run.layers(
         opened, result["output"]["train_wer"]
@@ -94,6 +95,13 @@ def _training(run: RunFolder, findings: list[Finding]) -> dict[str, Any] | None:
     if not run.metrics.is_file():
         return None
     return _log(run.metrics, run.config() if run.exists else {}, findings)
+
+
+def _share(training: dict[str, Any] | None) -> float | None:
+    """Share of the run that is over; None where it is not known."""
+    if training is None or not training["total_steps"] or training["step"] is None:
+        return None
+    return float(training["step"] / training["total_steps"])
 
 
 def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_accel.diagnosis.checkpoint_rules import Emitted, output_findings, transfer_findings
+from slr_accel.diagnosis.checkpoint_rules import Emitted, early_findings, transfer_findings
 from slr_accel.diagnosis.error_figures import error_figures
 from slr_accel.diagnosis.label_rules import length_findings, token_findings, vocabulary_findings
 from slr_accel.diagnosis.layer_rules import layer_findings
@@ -87,11 +87,15 @@ def _blank_bias(model: Recogniser) -> float:
     return float(bias[BLANK] - bias[BLANK + 1 :].mean())
 
 
-def outputs(opened: OpenedRun) -> tuple[list[Finding], dict[str, Any]]:
-    """Findings on what the checkpoint says, and figures of its errors."""
+def outputs(opened: OpenedRun, share: float | None) -> tuple[list[Finding], dict[str, Any]]:
+    """Findings on what the checkpoint says, and figures of its errors.
+
+    Args:
+        share: of the run that is over; None: unknown.
+    """
     corpus, split = opened.corpus, opened.split
     own = hypotheses(opened, split, SPLIT_ROWS)
-    found = list(output_findings(own.emitted))
+    found = list(early_findings(own.emitted, share))
     figures: dict[str, Any] = {
         "split": split,
         "sentences": len(own.rows),

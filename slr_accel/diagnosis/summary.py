@@ -43,9 +43,7 @@ def _print_finding(console: Console, number: int, finding: dict[str, Any]) -> No
     console.print()
     title = Text(f"{number}. {heading(finding['code'])}", style=COLOURS[finding["severity"]])
     console.print(title + Text(f"  {finding['severity']}, {SURE[finding['sure']]}", style="dim"))
-    parts = {"evidence": finding["problem"], "change": finding["cure"]}
-    if finding["follows"]:
-        parts["change"] = f"mend 1 first, of which this may be a consequence ({finding['follows']})"
+    parts = {"evidence": finding["problem"], "change": finding["follows"] or finding["cure"]}
     for label, text in parts.items():
         if text:
             line = Text(f"{label}: ", style="bold") + Text(sentence(text), style="not bold")

@@ -20,6 +20,8 @@ CAUSES = (
 """Codes in the order in which they are to be mended; others come after them."""
 CONSEQUENCES = CAUSES[CAUSES.index("uniform_output") :]
 """States of the output and of progress, which an error further up may explain."""
+OF_SCORES = ("split_overlap", "unsayable_words")
+"""Errors that make scores wrong and explain no state of a run."""
 PROMOTED = ("vanishing_gradient", "saturated_clamp", "dead_layer", "high_dropout", "few_steps")
 """Causes that are only a warning as long as no state of a run is an error."""
 HEADLINES = {
@@ -98,16 +100,19 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def follows(findings: Sequence[Finding]) -> dict[str, str]:
-    """{code: headline of the error that may explain it} of the states that may be consequences.
+    """{code: what to do first} of the states that an error further up may explain.
 
     Args:
         findings: in order.
     """
-    first = next((f for f in findings if f.severity == "error"), None)
-    if first is None or first.code in CONSEQUENCES:
-        return {}
-    known = [f.code for f in findings if f.code in CONSEQUENCES]
-    return {code: heading(first.code) for code in known}
+    for number, finding in enumerate(findings, 1):
+        if finding.severity != "error" or finding.code in CONSEQUENCES:
+            return {}
+        if finding.code not in OF_SCORES:
+            name = heading(finding.code)
+            text = f"Mend {number} first, of which this may be a consequence ({name})."
+            return {f.code: text for f in findings if f.code in CONSEQUENCES}
+    return {}
 
 
 def heading(code: str) -> str:

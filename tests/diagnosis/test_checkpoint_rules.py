@@ -7,6 +7,7 @@ import pytest
 from slr_accel.diagnosis.checkpoint_rules import (
     Emitted,
     chance_wer,
+    early_findings,
     output_findings,
     transfer_findings,
 )
@@ -32,6 +33,13 @@ def test_states_are_named(emitted: Emitted, code: str) -> None:
 
 def test_healthy_outputs_raise_nothing() -> None:
     assert not list(output_findings(HEALTHY))
+
+
+def test_early_in_a_run_a_state_is_a_note() -> None:
+    (early,) = early_findings(EMPTY, 0.05)
+    (late,) = early_findings(EMPTY, 0.5)
+    (unknown,) = early_findings(EMPTY, None)
+    assert (early.severity, late, unknown) == ("note", *2 * tuple(output_findings(EMPTY)))
 
 
 def test_many_steps_a_label_make_a_high_blank_probability_usual() -> None:

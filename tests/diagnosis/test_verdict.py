@@ -29,6 +29,18 @@ def test_settings_that_explain_a_collapse_stand_before_it() -> None:
     assert in_order([dropout]) == [dropout]
 
 
+def test_a_wrong_score_explains_no_state() -> None:
+    found = in_order(
+        [
+            Finding("error", "split_overlap", "s."),
+            Finding("error", "time_lost", "t."),
+            Finding("error", "constant_output", "c."),
+        ]
+    )
+    assert "(The model loses the order of time)" in follows(found)["constant_output"]
+    assert follows([found[0], found[2]]) == {}
+
+
 def test_a_state_alone_has_no_cause_above_it() -> None:
     assert follows([Finding("error", "blank_collapse", "b.")]) == {}
 
