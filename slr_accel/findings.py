@@ -21,6 +21,8 @@ class Finding:
     """What is wrong and where, with examples: sentences."""
     cure: str = ""
     """What to do about it: sentences; empty where nothing needs to be done."""
+    sure: Literal["certain", "likely", "possible"] = "certain"
+    """Whether the problem was measured, or is what the figures suggest."""
 
     @property
     def message(self) -> str:
@@ -32,6 +34,7 @@ class Finding:
             "code": self.code,
             "message": self.message,
             "cure": self.cure,
+            "sure": self.sure,
         }
 
 

@@ -1,0 +1,181 @@
+"""Reads the metrics of a run, also of one that still trains, and what they say of its progress."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from slr_accel.findings import Finding
+
+CURVES = (
+    ("loss", "Loss, nats a word", {"loss": "train", "eval_loss": "validation"}),
+    ("wer", "WER", {"wer": "validation"}),
+    (
+        "output",
+        "Output: 1 is uniform / all blank",
+        {
+            "train_entropy": "entropy, train",
+            "entropy": "entropy, validation",
+            "blank_share": "blank steps, validation",
+        },
+    ),
+    (
+        "gradient",
+        "Gradient norm before clipping",
+        {
+            "grad_norm": "all",
+            "grad_norm_features": "first layers",
+            "grad_norm_head": "head",
+        },
+    ),
+)
+"""(name, title, {figure: legend})"""
+MOST_POINTS = 300
+FEW_STEPS = 300
+SMALL_UPDATE = 1e-5
+"""Update over weights in a step below which weights hardly move; 1e-3 is usual."""
+LARGE_UPDATE = 0.02
+"""Median update over weights above which weights jump about; healthy runs stay below 0.01."""
+LINES = 3
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl, read once; one that is being written is left out.
+
+    Raises:
+        ValueError: the file is missing or has no line of JSON.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not readable ({error})") from None
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                continue
+            raise ValueError(f"{path}, line {number}: no JSON; give a metrics.jsonl") from None
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number}: no JSON object; give a metrics.jsonl")
+        records.append(record)
+    return records
+
+
+def planned_steps(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> int | None:
+    """Steps of the whole run, from those of the finished epochs; None where not known yet."""
+    last = records[-1] if records else {}
+    most = config.get("max_steps")
+    epoch, epochs = last.get("epoch"), config.get("epochs")
+    total = round(last["step"] / epoch * epochs) if epoch and epochs and "step" in last else None
+    known = [steps for steps in (total, most) if steps]
+    return min(known) if known else None
+
+
+def curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The points of each curve that the records have: {name, title, series: [{label, points}]}."""
+    found = []
+    for name, title, figures in CURVES:
+        series = []
+        for figure, label in figures.items():
+            points = [
+                [record.get("step", record.get("epoch", 0)), record[figure]]
+                for record in records
+                if isinstance(record.get(figure), int | float) and math.isfinite(record[figure])
+            ]
+            if points:
+                step = -(-len(points) // MOST_POINTS)
+                series.append({"label": label, "points": points[::-step][::-1]})
+        if series:
+            found.append({"name": name, "title": title, "series": series})
+    return found
+
+
+def progress_findings(
+    records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Yields causes that the settings and the figures of the steps show."""
+    updates = [r["update_ratio"] for r in records if r.get("update_ratio") is not None]
+    rate = max((r.get("learning_rate", 0.0) for r in records), default=0.0)
+    if len(updates) >= LINES and max(updates) < SMALL_UPDATE:
+        yield Finding(
+            "error",
+            "tiny_updates",
+            f"The weights hardly move: a step changes them by {max(updates):.1g} of their size at "
+            f"most, where about 1e-3 is usual. The learning rate was {rate:.1e} at most.",
+            "Raise --learning_rate (1e-3 is a usual peak).",
+        )
+    losses = [r["loss"] for r in records if r.get("loss") is not None]
+    has_fallen = len(losses) > LINES and median(losses[-LINES:]) < 0.8 * median(losses[:LINES])
+    if len(updates) >= LINES and median(updates) > LARGE_UPDATE and not has_fallen:
+        yield Finding(
+            "error",
+            "large_updates",
+            f"The weights jump about: a step changes them by {median(updates):.1%} of their size, "
+            f"where about 0.1 % is usual, and the loss does not fall ({median(losses[:LINES]):.3g} "
+            f"at first, {median(losses[-LINES:]):.3g} now). The learning rate was {rate:.1e} at "
+            "most.",
+            "Lower --learning_rate (1e-3 is a usual peak) and train anew.",
+        )
+    total = planned_steps(records, config)
+    if total is not None and total < FEW_STEPS:
+        per_step = config.get("accumulation_steps") or config.get("micro_batches_per_step")
+        joined = f", with {per_step} micro-batches in each" if (per_step or 1) > 1 else ""
+        yield Finding(
+            "error" if total < FEW_STEPS / 3 else "warning",
+            "few_steps",
+            f"The whole run takes {total} optimizer steps{joined}: CTC needs some hundreds before "
+            "it says its first word.",
+            "Lower --micro_batches_per_step (or --accumulation_steps) and --batch_size, or raise "
+            "--epochs.",
+        )
+    dropout = config.get("dropout")
+    if isinstance(dropout, int | float) and dropout >= 0.7:
+        yield Finding(
+            "warning",
+            "high_dropout",
+            f"The dropout is {dropout:g}: most of what a layer says is thrown away.",
+            "Lower --dropout to 0.3 or less.",
+            "likely",
+        )
+
+
+def age_findings(checkpoint: str, training: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Yields a note where the best checkpoint is from the first half of a run."""
+    number = checkpoint.removeprefix("step_")
+    if training is None or not training["step"] or not number.isdigit():
+        return
+    step, last = int(number), int(training["step"])
+    if 2 * step <= last:
+        yield Finding(
+            "note",
+            "old_checkpoint",
+            f"The checkpoint examined is of step {step:,}; the run is at step {last:,} and has had "
+            "no better WER since.",
+            "`--checkpoint last` examines the present one.",
+        )
+
+
+def state_findings(records: Sequence[Mapping[str, Any]], total: int | None) -> list[Finding]:
+    """The states of a run that the rules of `diagnosis.states` find in its records."""
+    if find_spec("slr_accel.diagnosis.states") is None:
+        return []
+    states = import_module("slr_accel.diagnosis.states")
+    health = import_module("slr_accel.settings.health")
+    found: list[Finding] = states.findings(records, health.HealthSettings(), total)
+    return found
+
+
+def forecast(records: Sequence[Mapping[str, Any]], total: int | None) -> dict[str, float] | None:
+    """The WER expected at the end of a run, {wer, low, high}; None where it cannot be said."""
+    if total is None or find_spec("slr_accel.diagnosis.forecast") is None:
+        return None
+    found = import_module("slr_accel.diagnosis.forecast").forecast(records, total)
+    return None if found is None else {"wer": found.wer, "low": found.low, "high": found.high}
