@@ -42,8 +42,9 @@ CURES = {
     ),
     "plateau": (
         "change --learning_rate by a factor of 3 in either direction",
-        "lower --dropout and the augmentation (--time_masks 0, --jitter 0)",
-        "see with --num_train_samples 10 whether the model can learn these features at all",
+        "see with `slr-accel overfit` whether the model can learn these features at all",
+        "lower --dropout and the augmentation where the validation loss is near the training loss "
+        "(--time_masks 0, --jitter 0), and raise them where it is far above",
     ),
     "overfitting": (
         "stop at the best validation (--early_stopping_patience)",
@@ -55,7 +56,7 @@ CURES = {
         "units and missing values",
         "check that labels belong to their sequences: a model that learns wrong labels by heart "
         "looks the same",
-        "evaluate the train split too (`slr-accel evaluate --split train`)",
+        "evaluate the train split too (`slr-accel evaluate RUN --split train`)",
     ),
     "diverged": (
         "lower --learning_rate by a factor of 3",
@@ -67,9 +68,20 @@ STATES = ("healthy", *CURES)
 """Every state a run can be in."""
 
 
+USUAL_RATE = 1e-3
+"""The default of --learning_rate."""
+FAR_OFF = 30
+"""A learning rate that is off by this factor is named first."""
+
+
 def cure(code: str, history: History) -> str:
     """The settings to change, as one sentence."""
-    few = history.few_steps
+    few, rate = history.few_steps, max(history["learning_rate"].values, default=USUAL_RATE)
+    rates = []
+    if rate < USUAL_RATE / FAR_OFF:
+        rates = [f"raise --learning_rate: it was {rate:.1e} at most, where {USUAL_RATE:g} is usual"]
+    elif rate > USUAL_RATE * FAR_OFF:
+        rates = [f"lower --learning_rate: it was {rate:.1e}, where {USUAL_RATE:g} is usual"]
     steps = (
         [
             f"take more optimizer steps, of which the whole run has only {few} "
@@ -78,5 +90,7 @@ def cure(code: str, history: History) -> str:
         if few and code in ("uniform_output", "blank_collapse", "constant_output", "plateau")
         else []
     )
-    first, *others = [*steps, *CURES[code]]
+    # A learning rate that is far off explains every state, and cures that speak of it mislead.
+    usual = [text for text in CURES[code] if not (rates and "--learning_rate" in text)]
+    first, *others = [*rates, *steps, *usual]
     return f"First {'; then '.join([first, *others])}."

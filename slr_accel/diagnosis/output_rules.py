@@ -65,6 +65,8 @@ def insertion_explosion(history: History, thresholds: HealthSettings) -> Finding
     last = history.validations[-thresholds.alarm_validations :]
     if len(last) < thresholds.alarm_validations or _is_early(history, thresholds):
         return None
+    if last[-1].get("entropy", 0.0) >= thresholds.uniform_entropy:
+        return None  # a uniform output is read as many words, by chance
     shares = [_insertions(record) for record in last]
     if min(shares) < thresholds.insertion_share or last[-1]["wer"] < 0.9 * last[0]["wer"]:
         return None

@@ -16,7 +16,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
-from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
+from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data, read_missing
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.run import problems_of
 
@@ -165,6 +165,7 @@ def open_run(
         )
     model.features.read_at(corpus.info.frames_per_second)
     changed = other_data(run, corpus) if run.exists and not data_dir else None
+    absence = _other_absence(run, corpus) if run.exists else None
     frames = config.get("batch_frames")
     if frames == "auto":
         frames = run.environment().get("batch_frames")
@@ -180,11 +181,29 @@ def open_run(
             accelerator=accelerator,
             decoding=chosen,
             batches=batches,
-            warnings=[text for text in (_other_rate(model, corpus), changed) if text],
+            warnings=[text for text in (_other_rate(model, corpus), changed, absence) if text],
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
+
+
+def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
+    """A warning where the corpus marks absent blocks in another way than that of the run."""
+    there = read_missing(run.path / LAYOUT_FILE)
+    here = corpus.info.source.get("missing", {})
+    other = [
+        f"{block} ({here.get(block, 'none')} here, {marker} in training)"
+        for block, marker in there.items()
+        if here.get(block, "none") != marker
+    ]
+    if not other:
+        return None
+    return (
+        f"{corpus.address} marks what was not detected in another way than the corpus trained on: "
+        f"{', '.join(other)}. Absent blocks are then read as positions, and the words are wrong; "
+        f"prepare it with --layout {shlex.quote(str(run.path / LAYOUT_FILE))}"
+    )
 
 
 def _decoding(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:

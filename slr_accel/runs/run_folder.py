@@ -125,6 +125,12 @@ def other_data(run: RunFolder, corpus: Corpus) -> str | None:
     )
 
 
+def read_missing(path: Path) -> dict[str, str]:
+    """How each block of a run's layout.json marks its absence."""
+    blocks = json.loads(path.read_text(encoding="utf-8"))["blocks"]
+    return {block["name"]: block.get("missing", "none") for block in blocks}
+
+
 def check_new_run(run: RunFolder, settings: Settings) -> None:
     """Checks that a run can start in this folder.
 

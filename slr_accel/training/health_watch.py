@@ -33,8 +33,10 @@ class HealthWatch:
         self._history = History(records, total_steps)
         self._alarms = Alarms(patience=settings.alarm_lines)
         self._alarms.load_state_dict(raised)
-        self.collapse: Finding | None = None
-        """The alarm that ends the run, with --on_collapse stop."""
+        standing = judge(self._history, settings) if settings.on_collapse == "stop" else []
+        errors = (f for f in standing if f.severity == "error" and f.code in raised)
+        self.collapse: Finding | None = next(errors, None)
+        """The alarm that ends the run, with --on_collapse stop; also one of an earlier start."""
 
     def look(self, record: Mapping[str, Any]) -> list[Finding]:
         """Adds a line of metrics; returns the findings that are to be reported now."""
@@ -51,9 +53,10 @@ class HealthWatch:
         return self._alarms.state_dict()
 
 
-def stopped_by_collapse(step: int) -> RunError:
-    """The end of a run by --on_collapse stop."""
+def stopped_by_collapse(step: int, collapse: Finding | None) -> RunError:
+    """The end of a run by --on_collapse stop; only the first process knows the finding."""
+    why = "; " if collapse is None else f", because of {collapse.code}: {collapse.message}\n"
     return RunError(
-        f"saved at step {step} and stopped by --on_collapse stop, because of the alarm above; the "
-        "same command with --on_collapse warn continues"
+        f"saved at step {step} and stopped by --on_collapse stop{why}"
+        "the same command with --on_collapse warn continues"
     )

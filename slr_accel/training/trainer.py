@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -288,7 +289,7 @@ class Trainer:
         self.save()
         self.writer.wait()
         self.report.draw()
-        raise stopped_by_collapse(self.state.step)
+        raise stopped_by_collapse(self.state.step, self.report.collapse)
 
     def stopped_by(self, stop: StopRequest) -> int:
         """Reports that the run was saved after a signal; returns the exit code."""
@@ -309,4 +310,9 @@ class Trainer:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
         if self.trouble is not None:
             self.report.say(f"warning: {self.trouble}")
+        if self.report.alarms:
+            self.report.say(
+                f"alarms at the end: {', '.join(self.report.alarms)}; slr-accel diagnose "
+                f"{shlex.quote(str(self.run.path))} examines the run"
+            )
         return 0
