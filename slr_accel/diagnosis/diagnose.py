@@ -30,14 +30,11 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
     findings = [Finding("warning", "other_corpus", text) for text in opened.warnings]
     result: dict[str, Any] = {"checkpoint": opened.checkpoint.resolve().name, "split": split}
     findings += examine_run.tokens(opened, is_own_corpus=own_corpus)
-    found, result["corpus"] = examine_corpus.sampled_corpus(corpus, split)
-    other_strides = {f"unalignable_stride_{n}" for n in OUTPUT_STRIDES} - {
-        f"unalignable_stride_{model.output_stride}"
-    }
-    findings += [finding for finding in found if finding.code not in other_strides]
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
-    result["features"] = None
+    found, sample = examine_corpus.sampled_corpus(corpus, split)
+    result |= sample
+    strides = set(OUTPUT_STRIDES) - {model.output_stride}
+    of_others = {f"unalignable_stride_{stride}" for stride in strides}
+    findings += [finding for finding in found if finding.code not in of_others]
     if split != "train" and "train" in corpus.rows.split_names:
         found, result["features"] = examine_corpus.features(
             corpus, split, model.features, model.max_frames
@@ -59,20 +56,15 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
 
 def diagnose_unsaved(run: RunFolder, corpus: Corpus, split: str) -> dict[str, Any]:
     """Diagnoses a run that has no checkpoint yet: its log and its corpus."""
-    result: dict[str, Any] = {"checkpoint": None, "split": split}
-    findings, result["corpus"] = examine_corpus.sampled_corpus(corpus, split)
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
-    result["training"] = _training(run, findings)
+    findings, result = examine_corpus.sampled_corpus(corpus, split)
+    result |= {"split": split, "training": _training(run, findings)}
     return _whole("run", str(run.path), result, findings, None)
 
 
 def diagnose_corpus(corpus: Corpus, split: str, track: Progress) -> dict[str, Any]:
     """Diagnoses a whole corpus; compares train and `split` through features in default settings."""
-    result: dict[str, Any] = {"split": split}
-    findings, result["corpus"] = examine_corpus.whole_corpus(corpus, track)
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
+    findings, result = examine_corpus.whole_corpus(corpus, track)
+    result["split"] = split
     damaged = any(finding.code == "damaged_shard" for finding in findings)
     names = corpus.rows.split_names
     if not damaged and split != "train" and {"train", split} <= set(names):

@@ -15,6 +15,8 @@ ROW, GUTTER = 17, 116
 CELLS = ((40, 14), (80, 10), (1000, 7))
 """(most steps, width of a cell)"""
 LONGEST_NAME = 15
+CONTRAST = 0.6
+"""Exponent of a probability that makes small ones visible."""
 
 
 def line_chart(series: Sequence[dict[str, Any]], *, percent: bool = False) -> str:
@@ -103,7 +105,7 @@ def heat_map(sentence: dict[str, Any]) -> str:
         kind = "blank" if index == 0 else "token"
         parts += [
             f'<rect class="{kind}" x="{GUTTER + cell * step}" y="{y + 1}" width="{cell}" '
-            f'height="13" fill-opacity="{probability:.2f}"/>'
+            f'height="13" fill-opacity="{probability**CONTRAST:.2f}"/>'
             for step, probability in enumerate(row)
             if probability >= 0.01
         ]
