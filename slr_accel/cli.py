@@ -13,9 +13,11 @@ from slr_accel.home_folder import with_home
 COMMANDS = {
     "prepare": "make a corpus of arrays, videos or files of known formats",
     "inspect": "look at a corpus and check it",
-    "models": "list the models, or save a trained one",
+    "models": "list the models, save a trained one, or check one",
+    "overfit": "prove that a model and a corpus can learn",
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
+    "score": "score hypotheses of any recogniser against references",
     "predict": "transcribe a corpus without references",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
@@ -52,7 +54,9 @@ def _run(words: list[str]) -> int:
         parser.print_help()
         return 2
     args, unknown = parser.parse_known_args(with_home(words))
-    if unknown:
+    if "settings" in args:
+        args.settings = unknown  # settings of training, which the command checks
+    elif unknown:
         # By itself, argparse shows the usage of `slr-accel`, without the options of the command.
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = import_module(f"slr_accel.commands.{args.command}").run(args)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SEVERITIES = ("error", "warning", "note")
-"""The worst one comes first."""
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The worst one first."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One result of a check."""
 
-    severity: Literal["error", "warning", "note"]
+    severity: Severity
     code: str
     """A fixed name for programs, e.g. `duplicate_id`."""
     problem: str

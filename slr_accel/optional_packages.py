@@ -1,4 +1,4 @@
-"""Tells users how to install packages that only a part of the project needs."""
+"""Explains how to install packages that only a part of the project needs."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ set-up, then optimizer steps with validations and checkpoints between.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,15 +37,16 @@ def train(settings: Settings, start: TrialStart) -> int:
     )
     corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
-    wandb_mode(settings.training.wandb_mode)
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
         check_continues(run, settings, corpus)
     else:
         check_new_run(run, settings)
+    if os.environ.get("RANK", "0") == "0":  # asking wandb for a key is slow, and one asks
+        wandb_mode(settings.training.wandb_mode)
 
     # 2. Processes, vocabulary, model, and where the run stands. Imports torch, which is slow.
-    told = yield_to_other_programs()
+    notice = yield_to_other_programs()
     from slr_accel.processes.preemption import StopRequest
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
@@ -52,7 +54,7 @@ def train(settings: Settings, start: TrialStart) -> int:
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
         start.over = True
-        for line in [*([told] if told else []), *announcement(trainer)]:
+        for line in [*([notice] if notice else []), *announcement(trainer)]:
             trainer.report.say(line)
 
         # 3. A validation that a signal cut short, then epochs of optimizer steps.
@@ -63,6 +65,7 @@ def train(settings: Settings, start: TrialStart) -> int:
         while not stopped and not trainer.is_over:
             for work in trainer.rest_of_epoch():
                 result = trainer.step(work, stop_requested=stop.signal is not None)
+                trainer.check_health(result)
                 stopped = result.stop_requested
                 if trainer.validation_is_due:
                     stopped = not trainer.validate(stop)

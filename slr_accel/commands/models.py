@@ -1,4 +1,4 @@
-"""Implements `slr-accel models`: lists size and cost of the models, or saves a trained one."""
+"""Implements `slr-accel models`: lists the models, saves a trained one, or checks one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from slr_accel.labels.policies import LABEL_POLICIES
+from slr_accel.settings.models.by_name import MODELS
 
 if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
@@ -32,6 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="type of the weights in --out; the model computes in fp32 either way [fp32]",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
+    check = parser.add_argument_group(
+        "check of an architecture",
+        "Measures in seconds on a few sequences: shapes, temporal length, variance over time, "
+        "log-probabilities, the gradient of CTC, padding. Exit code: 0 all hold, 1 one fails.",
+    )
+    check.add_argument(
+        "--check",
+        metavar="NAME",
+        help=f"one of {', '.join(MODELS)}; or path/to/file.py:Class, a Recogniser of your own: "
+        "the file is imported, so its code runs",
+    )
+    check.add_argument("--data_dir", help="with --check: a corpus, a folder or an address")
+    check.add_argument(
+        "--label_policy",
+        choices=LABEL_POLICIES,
+        help="with --check: how labels become tokens [raw; for spectra characters]",
+    )
     parser.epilog = (
         f"The list is for {NUM_OUTPUTS} outputs on MediaPipe Holistic at 25 frames per second, "
         f"for speech on {BINS} log-mel bins at {BINS_PER_SECOND:g}. MB are 10^6 bytes of "
@@ -43,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.check is not None:
+        from slr_accel.commands.model_check import check_model
+
+        if args.model is not None or args.data_dir is None:
+            raise ValueError("--check NAME needs --data_dir CORPUS, and no trained MODEL")
+        return check_model(args.check, args.data_dir, args.label_policy, as_json=args.json)
+    if args.data_dir is not None or args.label_policy is not None:
+        raise ValueError("--data_dir and --label_policy are for --check: give --check NAME too")
     if args.model is None and args.out is not None:
         raise ValueError("--out saves a trained model: give the model (a run, say) too")
     half = args.dtype == "fp16"
@@ -64,7 +92,6 @@ def _all_kinds() -> list[dict[str, Any]]:
     from slr_accel.layouts.named_layouts import mediapipe_holistic
     from slr_accel.models.build import make_model
     from slr_accel.settings.features import FeatureSettings
-    from slr_accel.settings.models.by_name import MODELS
     from slr_accel.settings.recipes import read_recipe
 
     rows = []

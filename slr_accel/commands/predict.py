@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
 def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Stops) -> None:
     from slr_accel.ctc.health import warning_without_references
     from slr_accel.files import replaced
+    from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.words import recognised_words
 
     corpus, split = opened.corpus, opened.split
@@ -47,7 +48,8 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
     path, ctm = folder / f"{split}.jsonl", folder / f"{split}.ctm"
     with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in found)
-    transcripts.write_word_times(ctm, opened, rows, transcript.hypotheses)
+    with replaced(ctm) as unfinished:
+        write_ctm(unfinished, transcripts.word_times(opened, rows, transcript.hypotheses))
     transcripts.warn(warning_without_references(transcript.health))
     for record in found[:NUM_SHOWN]:
         print(shown_line(str(record["id"]), str(record["hypothesis"])))

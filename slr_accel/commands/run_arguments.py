@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
 
 from slr_accel.commands.transcripts import make_writable, warn
 from slr_accel.errors import Interrupted
@@ -15,6 +14,7 @@ from slr_accel.models.find import find_model
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.opened import OpenedRun, open_run
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.settings.command_line import add_argument
 from slr_accel.settings.decoding import DecodingSettings
 
 Stops = Callable[[], bool]
@@ -38,13 +38,8 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         default=16,
         help="most sequences in a batch [16]; batch_frames of the run is a limit too",
     )
-    decoder = DecodingSettings.model_fields["decoder"]
-    parser.add_argument(
-        "--decoder",
-        choices=get_args(decoder.annotation),
-        default=decoder.default,
-        help=f"{decoder.description} [{decoder.default}]",
-    )
+    for name, field in DecodingSettings.model_fields.items():
+        add_argument(parser, name, field, "that of the run")
     parser.add_argument("--output_dir", type=Path, help=f"where results go [RUN/{output}]")
     parser.add_argument("--shard_window", type=int, help="shards read together [that of the run]")
     add_cache_arguments(parser, "that of the run")
@@ -89,7 +84,7 @@ def with_run(
         shard_window=args.shard_window,
         cache_dir=args.cache_dir,
         cache_gb=args.cache_gb,
-        decoding=DecodingSettings(decoder=args.decoder),
+        decoding={name: getattr(args, name) for name in DecodingSettings.model_fields},
     )
     with StopRequest() as stop, opened_run as opened:
         folder = args.output_dir or Path(args.run, args.output)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slr_accel.files import replaced, write_whole
+from slr_accel.files import write_whole
 from slr_accel.runs.opened import OpenedRun
 
 if TYPE_CHECKING:
     from slr_accel.ctc.decoders import Hypothesis
+    from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.transcribe import Transcript
 
 
@@ -78,11 +79,9 @@ def write_result(path: Path, figures: dict[str, Any]) -> str:
     return text
 
 
-def write_word_times(
-    path: Path, opened: OpenedRun, rows: np.ndarray, hypotheses: list[Hypothesis]
-) -> None:
-    """Writes the recognised words with their times in seconds, as a CTM file."""
-    from slr_accel.scoring.ctm import CtmRow, write_ctm
+def word_times(opened: OpenedRun, rows: np.ndarray, hypotheses: list[Hypothesis]) -> list[CtmRow]:
+    """Returns the recognised words with their times in seconds."""
+    from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.words import recognised_words
 
     corpus, model = opened.corpus, opened.model
@@ -97,5 +96,4 @@ def write_word_times(
             CtmRow(corpus.rows.id(row), w.start * seconds, (w.end - w.start) * seconds, w.text)
             for w in recognised_words(opened.vocabulary, hypothesis)
         ]
-    with replaced(path) as unfinished:
-        write_ctm(unfinished, words)
+    return words

@@ -37,7 +37,7 @@ def make_decoder(settings: DecodingSettings) -> Decoder:
 
 @torch.no_grad()
 def greedy_decode(log_probs: Tensor, output_lengths: Tensor) -> list[Hypothesis]:
-    """Best token of each step, repeats merged, blanks removed (Graves et al., ICML 2006, 3.2).
+    """Takes the best token of each step, merges repeats, removes blanks (Graves et al. 2006, 3.2).
 
     `log_probs` is (B, T', V) with blank = 0, `output_lengths` (B,); steps from a sequence's length
     on have no influence. The results come to the host in one copy for the batch.
@@ -71,4 +71,4 @@ def _merge(best: np.ndarray, probability: np.ndarray) -> Hypothesis:
 DECODERS: dict[str, Callable[[DecodingSettings], Decoder]] = {
     "greedy": lambda settings: greedy_decode,
 }
-"""How each decoder is made. A new one is a function of log-probabilities and its line here."""
+"""Makes each decoder from its settings. A new decoder is a function and its line here."""

@@ -49,7 +49,7 @@ NUM_SUMS = 5
 
 @torch.no_grad()
 def output_sums(log_probs: Tensor, output_lengths: Tensor) -> Tensor:
-    """Sums over the valid output steps of a batch: [5] float32, on the device, without waiting.
+    """Sums figures over the valid output steps of a batch: [5] float32 on the device, unread.
 
     They are the number of steps, those whose best token is blank, the probability of blank, the
     entropy over ln V, and the probability of the best token.

@@ -1,4 +1,4 @@
-"""The CTC loss as a sum, in float32; it can favour blank, and tokens that are said early."""
+"""Computes the CTC loss as a sum in float32, with a blank margin and a delay penalty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ctc_loss(
     delay_penalty: float = 0.0,
     blank_margin: float = 0.0,
 ) -> Tensor:
-    """Sum over the batch of -log p(labels) (Graves et al. 2006), a float32 scalar.
+    """Sums -log p(labels) over the batch (Graves et al. 2006): a float32 scalar.
 
     Nothing is normalised here: the sum is divided once by the number of targets of the whole
     optimizer step. Rows that cannot be aligned must not come here (the plan drops and counts
@@ -62,7 +62,7 @@ def ctc_loss(
 
 
 def _delays(log_probs: Tensor, output_lengths: Tensor) -> Tensor:
-    """[B, T', V]: steps from the middle of the sequence, of all tokens but blank, which costs none.
+    """Steps from the middle of the sequence for all tokens but blank, which has 0: [B, T', V].
 
     Measured from the middle, and not from the start, saying nothing becomes no cheaper. After Yao
     et al. 2023 ("Delay-penalized CTC implemented based on finite state transducer"), who weigh the

@@ -8,6 +8,7 @@ line is the words of a sentence, or, as in a CTM file, a single word.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import groupby
 
 Rule = tuple[str, str]
@@ -25,18 +26,24 @@ _SPELLING: tuple[Rule, ...] = (
     (r"([ +][A-Z]) ([A-Z])$", r"\1+\2"),
 )
 _MERGE_REPEATS: Rule = (r"(?<![\w-])(\b[A-Z]+(?![\w-])) \1(?![\w-])", r"\1")
-_RULES_2014: tuple[Rule, ...] = (
+_STRIPPED_2014 = (
     *((prefix, "") for prefix in ("loc-", "cl-", "qu-", "poss-", "lh-")),
     ("S0NNE", "SONNE"),
     ("HABEN2", "HABEN"),
     *((mark, "") for mark in ("__EMOTION__", "__PU__", "__LEFTHAND__")),
+)
+"""Texts, not patterns."""
+_ZEIGEN: Rule = (r"ZEIGEN(?= |$)", "ZEIGEN-BILDSCHIRM")
+_ENDINGS_2014: tuple[Rule, ...] = ((r"([A-Z][A-Z])RAUM", r"\1"), ("-PLUSPLUS", ""))
+_RULES_2014: tuple[Rule, ...] = (
     _WIE_AUSSEHEN,
-    (r"ZEIGEN(?= |$)", "ZEIGEN-BILDSCHIRM"),
+    _ZEIGEN,
     *_SPELLING,
-    (r"([A-Z][A-Z])RAUM", r"\1"),
-    ("-PLUSPLUS", ""),
+    *_ENDINGS_2014,
     *(_MERGE_REPEATS,) * 4,
 )
+_RULES_2014_ALONE = (_ZEIGEN, *_ENDINGS_2014)
+"""Those that need no neighbour."""
 _DROPPED_2014 = ("__LEFTHAND__", "__EPENTHESIS__", "__EMOTION__")
 _DROPPED_2014T = re.compile(r"__[^_ ]*__|.*(__LEFTHAND__|__EPENTHESIS__|__EMOTION__).*")
 _WORD_2014T: tuple[Rule, ...] = (
@@ -45,6 +52,11 @@ _WORD_2014T: tuple[Rule, ...] = (
     (r"^cl-", ""),
     (r"\b([A-Z]+)RAUM$", r"\1"),
 )
+_CHANGED_ALONE = re.compile(
+    "loc-|cl-|qu-|poss-|lh-|S0NNE|HABEN2|__(EMOTION|PU|LEFTHAND|EPENTHESIS)__|ZEIGEN$|[A-Z]{2}RAUM"
+    "|-PLUSPLUS"
+)
+"""A word in which this is not found is as it is wherever nothing stands beside it."""
 _FILTERED_973 = ("__", "loc-", "cl-", "lh-", "rh-", "IX", "WG", "$GEST", "PLUSPLUS", "POS")
 
 
@@ -56,8 +68,20 @@ def clean_2014(words: list[str]) -> list[str]:
     join or merge.
     """
     # The line begins with a space, since in the scripts' files a sentence follows other fields.
-    line = _apply(_RULES_2014, " " + " ".join(words))
+    line = _apply(_RULES_2014, _stripped_2014(" " + " ".join(words)))
     return [word for word in line.split() if not any(mark in word for mark in _DROPPED_2014)]
+
+
+def clean_2014_line(word: str) -> list[str]:
+    """What the scripts of 2014 make of a line of a CTM file: a word is cleaned alone.
+
+    So repeats and spelled letters stay as they are, and count as insertions where the reference has
+    merged or joined them. Of a mark nothing is left.
+    """
+    if not _CHANGED_ALONE.search(word):
+        return [word]
+    cleaned = _apply(_RULES_2014_ALONE, _stripped_2014(word))
+    return [cleaned] if cleaned and not any(mark in cleaned for mark in _DROPPED_2014) else []
 
 
 def clean_2014t(words: list[str]) -> list[str]:
@@ -81,7 +105,17 @@ def filter_973(words: list[str]) -> list[str]:
     return [w for w in words if len(w) > 1 and not any(part in w for part in _FILTERED_973)]
 
 
+def _stripped_2014(line: str) -> str:
+    for text, replacement in _STRIPPED_2014:
+        line = line.replace(text, replacement)
+    return line
+
+
 def _apply(rules: tuple[Rule, ...], line: str) -> str:
     for pattern, replacement in rules:
-        line = re.sub(pattern, replacement, line)
+        line = _compiled(pattern).sub(replacement, line)
     return line
+
+
+_compiled = cache(re.compile)
+"""Faster than the cache in `re`."""

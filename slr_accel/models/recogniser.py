@@ -44,7 +44,7 @@ class Recogniser(nn.Module):
 
     features: FeatureTransform
     settings: Any
-    """The settings of its kind, from models/settings.py."""
+    """The settings of its kind, from settings/models/."""
     num_outputs: int
     """Tokens of the vocabulary and the blank."""
     max_frames: int | None

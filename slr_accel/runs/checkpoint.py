@@ -65,6 +65,8 @@ class TrainState:
     skipped_since_line: int = 0
     update_ratio: float | None = None
     """Norm of the update over norm of the weights at the last line; logged with the next one."""
+    alarms: dict[str, Any] = field(default_factory=dict)
+    """Alarms that were raised and are not over."""
     skipped_in_a_row: int = 0
     """Steps."""
     skipped_losses: int = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
@@ -17,12 +18,12 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
 from slr_accel.settings.decoding import DecodingSettings
+from slr_accel.settings.run import problems_of
 
 if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.transcribe import Transcript
 
-DEFAULT_DECODING = DecodingSettings()
 USUAL_STRETCH = 1.3
 """Augmentation stretches time by up to this factor, so a model has seen such frame rates."""
 
@@ -109,7 +110,7 @@ def open_run(
     shard_window: int | None = None,
     cache_dir: str | None = None,
     cache_gb: float | None = None,
-    decoding: DecodingSettings = DEFAULT_DECODING,
+    decoding: dict[str, Any] | None = None,
 ) -> Iterator[OpenedRun]:
     """Opens a trained model, and ends the work of several processes in order.
 
@@ -120,7 +121,7 @@ def open_run(
         checkpoint: `best`, `last` or a checkpoint folder of the run.
         batch_size: sequences in a batch at most; the run's batch_frames is a limit too.
         shard_window, cache_dir, cache_gb: by default those of the run.
-        decoding: the decoder and its settings.
+        decoding: decoder and its settings by name; by default, and where None, those of the run.
 
     Raises:
         ValueError: there is no such model, corpus or split, or the two do not fit.
@@ -134,6 +135,7 @@ def open_run(
     else:
         config, found = {}, _find_model_without_run(source, data_dir, checkpoint)
     shard_window = shard_window or config.get("shard_window")
+    chosen = _decoding(config, decoding or {})
     try:
         corpus = open_corpus(
             data_dir or config["data_dir"],
@@ -176,13 +178,23 @@ def open_run(
             vocabulary=vocabulary,
             checkpoint=found.resolve(),
             accelerator=accelerator,
-            decoding=decoding,
+            decoding=chosen,
             batches=batches,
             warnings=[text for text in (_other_rate(model, corpus), changed) if text],
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
+
+
+def _decoding(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
+    """The decoding settings of the run, with those that are given in their place."""
+    values = {name: config[name] for name in DecodingSettings.model_fields if name in config}
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        return DecodingSettings(**values)
+    except ValidationError as error:
+        raise ValueError("\n".join(problems_of(error))) from None
 
 
 def _default_split(corpus: Corpus) -> str:

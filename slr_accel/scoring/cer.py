@@ -1,10 +1,10 @@
-"""How many characters of the hypotheses are wrong, for models that spell."""
+"""Computes the character error rate of models that spell."""
 
 from __future__ import annotations
 
 
 def character_error_rate(references: list[list[str]], hypotheses: list[list[str]]) -> float:
-    """Edits by reference characters over all sentences: a fraction, above 1 with many insertions.
+    """Divides edits by reference characters over all sentences; above 1 with many insertions.
 
     A sentence is its words with single spaces between, which count as characters. Every edit costs
     the same (Levenshtein, as jiwer has it), which is not so in `wer.align`.

@@ -1,4 +1,4 @@
-"""How recognised words and their times are written for NIST's sclite: a CTM file.
+"""Writes recognised words and their times as a CTM file for NIST's sclite.
 
 One line a word, `id channel start duration word`, times in seconds (sctk, doc/infmts.htm, "CTM").
 """

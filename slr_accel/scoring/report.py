@@ -23,6 +23,18 @@ ABSENT = "***"  # sclite's mark for the missing side of an insertion or deletion
 MARKS = {"correct": "", "substitution": "S", "insertion": "I", "deletion": "D"}
 STYLES = {"correct": "", "substitution": "yellow", "insertion": "cyan", "deletion": "red"}
 
+FACTS = {
+    "decoder": "Decoder",
+    "cer": "CER",
+    "protocol": "Protocol",
+    "label_policy": "Label policy",
+    "checkpoint": "Checkpoint",
+    "data_dir": "Data",
+    "hypothesis": "Hypotheses",
+    "reference": "References",
+}
+"""What the page names of a result, where the result has it."""
+
 
 @dataclass(frozen=True)
 class Confusions:
@@ -67,6 +79,7 @@ def write_html(path: Path, result: dict[str, Any], sequences: Sequence[ScoredSeq
         sentences=[(s, align(s.reference, s.hypothesis).pairs) for s in worst_first],
         marks=MARKS,
         absent=ABSENT,
+        facts=FACTS,
     )
     path.write_text(page, encoding="utf-8")
 
@@ -77,40 +90,62 @@ def print_summary(
     sequences: Sequence[ScoredSequence],
     examples: int = 5,
 ) -> None:
-    """WER, errors by kind and by signer, and the first `examples` sentences aligned.
+    """Prints WER, errors by kind and by signer, and the first `examples` sentences aligned.
 
     The same sentences each time, so that their change over training shows. Colour only where the
     console has it; errors are marked S, D, I below the words as well.
     """
-    interval = "no interval of one sentence"
-    if result["wer_ci95"] is not None:
-        low, high = result["wer_ci95"]
-        interval = f"95 % interval {_percent(low)} to {_percent(high)}"
-    console.print(
-        Text(f"{result['split']}: WER {_percent(result['wer'])}", style="bold")
-        + Text(f"  ({interval})", style="not bold")
-    )
-    spelling = f", CER {_percent(result['cer'])}" if "cer" in result else ""
+    console.print(headline(result))
+    spelling = f", CER {percent(result['cer'])}" if "cer" in result else ""
     console.print(f"label policy {result['label_policy']}{spelling}", highlight=False)
-    console.print(_figures_table(result))
+    if "protocol" in result:
+        console.print(f"protocol {result['protocol']}; {own_policy_text(result)}", highlight=False)
+    console.print(figures_table(result))
     console.print(
-        f"blank steps {_percent(result['blank_share'])}, "
-        f"empty hypotheses {_percent(result['empty_share'])}, "
+        f"blank steps {percent(result['blank_share'])}, "
+        f"empty hypotheses {percent(result['empty_share'])}, "
         f"distinct tokens {result['distinct_tokens']}",
         highlight=False,
     )
-    for sequence in sequences[:examples]:
-        title = f"\n{sequence.id}  signer {sequence.signer}  WER {_percent(sequence.counts.wer)}"
+    print_examples(console, sequences[:examples])
+
+
+def headline(result: dict[str, Any]) -> Text:
+    """The split or file, its WER and the interval."""
+    interval = "no interval of one sentence"
+    if result["wer_ci95"] is not None:
+        low, high = result["wer_ci95"]
+        interval = f"95 % interval {percent(low)} to {percent(high)}"
+    return Text(f"{result['split']}: WER {percent(result['wer'])}", style="bold") + Text(
+        f"  ({interval})", style="not bold"
+    )
+
+
+def own_policy_text(result: dict[str, Any]) -> str:
+    """The WER under a run's own label policy, and the lowest ones that its vocabulary allows."""
+    return (
+        f"under the run's label policy {result['label_policy']}: WER "
+        f"{percent(result['policy_wer'])}, at best {percent(result['policy_floor'])} with its "
+        f"vocabulary; under the protocol at best {percent(result['protocol_floor'])}"
+    )
+
+
+def print_examples(console: Console, sequences: Sequence[ScoredSequence]) -> None:
+    """Sentences with their words in columns."""
+    for sequence in sequences:
+        title = f"\n{sequence.id}  signer {sequence.signer}  WER {percent(sequence.counts.wer)}"
         console.print(Text(title, style="dim"), soft_wrap=True)
         for line in _aligned_lines(align(sequence.reference, sequence.hypothesis).pairs, console):
             console.print(line, soft_wrap=True)
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """One decimal, as sclite prints it."""
     return f"{100 * fraction:.1f} %"
 
 
-def _figures_table(result: dict[str, Any]) -> Table:
+def figures_table(result: dict[str, Any]) -> Table:
+    """WER and counts of all sentences and of each signer."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("signer", overflow="fold")
     for name in ("WER", "sub", "del", "ins", "correct", "tokens", "sentences"):
@@ -118,7 +153,7 @@ def _figures_table(result: dict[str, Any]) -> Table:
     for signer, figures in [("all", result), *result["per_signer"].items()]:
         keys = ("substitutions", "deletions", "insertions", "correct", "reference_tokens")
         cells = [str(figures[key]) for key in (*keys, "num_sequences")]
-        table.add_row(Text(signer), _percent(figures["wer"]), *cells)
+        table.add_row(Text(signer), percent(figures["wer"]), *cells)
     return table
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.references import references
-from slr_accel.scoring.wer import Counts, score, wer_ci95
+from slr_accel.scoring.wer import Counts, score
 from slr_accel.scoring.words import recognised_texts
 
 if TYPE_CHECKING:  # transcripts hold tensors' figures; scores stay torch-free
@@ -77,12 +78,13 @@ def character_errors(scored: ScoredSplit) -> dict[str, Any]:
 
 
 def output_health(scored: ScoredSplit) -> dict[str, Any]:
-    """Means over output steps, share of empty hypotheses, and number of distinct tokens."""
+    """Means over output steps, share of empty hypotheses, numbers of distinct ones and tokens."""
     health = scored.health
     return {
         **health.outputs.figures(),
         "empty_share": health.empty_share,
         "distinct_tokens": health.distinct_tokens,
+        "distinct_hypotheses": health.distinct_hypotheses,
     }
 
 
@@ -119,8 +121,16 @@ def count_errors(sequences: Sequence[ScoredSequence]) -> dict[str, Any]:
     }
 
 
+def by_signer(sequences: Sequence[ScoredSequence]) -> dict[str, dict[str, Any]]:
+    """`count_errors` of each signer, in order of their names."""
+    return {
+        signer: count_errors([s for s in sequences if s.signer == signer])
+        for signer in sorted({sequence.signer for sequence in sequences})
+    }
+
+
 def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> dict[str, Any]:
-    """The content of `eval/<split>.json`.
+    """Makes the content of `eval/<split>.json`.
 
     `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`.
 
@@ -134,13 +144,10 @@ def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> d
             "`slr-accel inspect` lists the splits that have some"
         )
     interval = wer_ci95([sequence.counts for sequence in sequences])
-    signers = sorted({sequence.signer for sequence in sequences})
     return {
         **figures(scored),
         "wer_ci95": None if interval is None else list(interval),
-        "per_signer": {
-            signer: count_errors([s for s in sequences if s.signer == signer]) for signer in signers
-        },
+        "per_signer": by_signer(sequences),
         "decoder": decoder,
         "label_policy": scored.label_policy,
         "split": split,

@@ -62,7 +62,7 @@ def transcribe(
         buffers: memory of earlier batches to write into.
         targets: token ids by row, of the rows whose loss is wanted; each must be alignable.
         loss: takes what `ctc_loss` takes.
-        advance: told the number of sequences done on this process.
+        advance: called with the number of sequences done on this process.
         stops: asked before every batch, as often on every process; must answer alike on all.
 
     Raises:

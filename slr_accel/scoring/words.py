@@ -1,4 +1,4 @@
-"""Which words does a hypothesis say, and when? And which can a vocabulary not say at all?"""
+"""Turns hypotheses into words with times, and finds words that a vocabulary cannot express."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from slr_accel.labels.policies import spelled, word_spans
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.scoring.protocols import prepared_hypotheses, prepared_references
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not
@@ -27,7 +28,7 @@ class Word:
 
 
 def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Word]:
-    """What a hypothesis says under the vocabulary's label policy."""
+    """Returns the words of a hypothesis under the label policy of the vocabulary."""
     words = []
     for word, start, end in word_spans(
         vocabulary.label_policy, vocabulary.decode(hypothesis.tokens)
@@ -38,12 +39,12 @@ def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Wor
 
 
 def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
-    """The words alone, sentence by sentence."""
+    """Returns the words of each hypothesis, without times."""
     return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
 
 
 def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:
-    """Errors of a recogniser that says all a vocabulary can say of the references.
+    """Counts the errors of a recogniser that is right wherever its vocabulary allows it.
 
     Their WER is the floor of every model with this vocabulary.
     """
@@ -53,3 +54,17 @@ def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> C
     ]
     spoken = [[span.word for span in word_spans(policy, tokens)] for tokens in sayable]
     return sum(score(references, spoken), Counts())
+
+
+def unavoidable_errors_under(
+    protocol: str, vocabulary: Vocabulary, references: list[list[str]]
+) -> Counts:
+    """As `unavoidable_errors`, where the protocol changes what a vocabulary says: `loc-NORD` counts
+    as NORD in phoenix2014."""
+    if vocabulary.label_policy == "characters":
+        return unavoidable_errors(vocabulary, prepared_references(protocol, references))
+    heard = prepared_hypotheses(protocol, [[token] for token in vocabulary.tokens])
+    sayable = {word for words in heard for word in words}
+    expected = prepared_references(protocol, references)
+    spoken = [[word for word in words if word in sayable] for words in expected]
+    return sum(score(expected, prepared_hypotheses(protocol, spoken)), Counts())

@@ -72,7 +72,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     for group, kind in groups.items():
         section = parser.add_argument_group(group)
         for name, field in kind.model_fields.items():
-            _add_argument(section, name, field, _shown(field.default))
+            add_argument(section, name, field, _shown(field.default))
     _add_model_arguments(parser)
     return parser
 
@@ -112,7 +112,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         }
         first = next(iter(owners))
         section = shared if len(owners) > 1 else alone[first]
-        _add_argument(section, name, owners[first], _defaults(owners))
+        add_argument(section, name, owners[first], _defaults(owners))
 
 
 def _defaults(owners: dict[str, FieldInfo]) -> str:
@@ -132,7 +132,8 @@ def _shown(default: Any) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
-def _add_argument(section: Any, name: str, field: FieldInfo, default: str) -> None:
+def add_argument(section: Any, name: str, field: FieldInfo, default: str) -> None:
+    """Adds an option for a setting; `default` is what its help shows in brackets."""
     help_text = " ".join((field.description or "").split()).replace("%", "%%")
     help_text += f" [{default}]" if default else ""
     if isinstance(field.default, bool):

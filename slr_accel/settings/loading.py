@@ -26,7 +26,8 @@ class LoadingSettings(SettingsGroup):
     """Subsample sequences longer than --max_frames evenly in time: no label is cut off, but motion
     looks faster."""
     num_train_samples: PositiveInt | None = None
-    """Train on only this many sequences, evenly spread over the train split."""
+    """Train on only this many sequences, evenly spread over those of the train split that CTC can
+    align. With --eval_split train the same ones are scored."""
     crop_probability: Probability = 0.0
     """Probability that a sequence is cut to some consecutive signs; only where the corpus has
     segments."""

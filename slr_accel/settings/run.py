@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.group import SettingsGroup
+from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.loading import LoadingSettings
 from slr_accel.settings.models.base import ModelSettings
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
@@ -32,6 +33,7 @@ class Settings:
     features: FeatureSettings
     augmentation: AugmentationSettings
     decoding: DecodingSettings
+    health: HealthSettings
     model: ModelSettings
 
     def flat(self) -> dict[str, Any]:
@@ -81,15 +83,20 @@ def build_settings(values: dict[str, Any]) -> Settings:
         try:
             groups[group] = kind(**own)
         except ValidationError as error:
-            problems += [
-                f"{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}"
-                for e in error.errors()
-            ]
+            problems += problems_of(error)
     for built in groups.values():
         problems += built.problems()
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))
     return Settings(**groups)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """Returns a text for each setting that pydantic refused."""
+    return [
+        f"{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}"
+        for e in error.errors()
+    ]
 
 
 def _unknown(name: str, model: str) -> str:

@@ -27,7 +27,7 @@ def _no_is_a_word(value: Any) -> Any:
 class TrainingSettings(SettingsGroup):
     data_dir: MayChange[str] = ""
     """Corpus made by `slr-accel prepare`: a folder, or an address (s3://bucket/corpus)."""
-    output_dir: MayChange[MayChange[str]] = ""
+    output_dir: MayChange[str] = ""
     """Run folder. The same command again continues the run in it."""
     layout: str | None = None
     """Layout that the corpus must have, as `slr-accel inspect` prints it; recipes set it."""
@@ -96,6 +96,9 @@ class TrainingSettings(SettingsGroup):
     """Optimizer steps from one validation to the next; default: one after every epoch."""
     early_stopping_patience: MayChange[PositiveInt | None] = None
     """Stop after this many validations in a row without a better WER; default: never."""
+    zero_wer_patience: MayChange[PositiveInt | None] = None
+    """Stop after this many validations in a row with a WER of 0, for sequences that are learned by
+    heart; default: never."""
     save_steps: MayChange[PositiveInt | None] = None
     """Optimizer steps from one checkpoint to the next, besides one after every validation."""
     keep_last: MayChange[PositiveInt] = 2

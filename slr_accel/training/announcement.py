@@ -1,4 +1,4 @@
-"""What a run says at its start: what is trained on what, what has no effect, where it stands."""
+"""Announces a run at its start: data, model, settings without effect, and its position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slr_accel.training.trainer import Trainer
 
 
 def announcement(trainer: Trainer) -> Iterator[str]:
-    """Line by line."""
+    """Yields the lines that a run prints before its first step."""
     yield from _corpus(trainer)
     yield from _warnings(trainer)
     yield _model(trainer)
@@ -22,9 +22,11 @@ def announcement(trainer: Trainer) -> Iterator[str]:
 
 def _corpus(trainer: Trainer) -> Iterator[str]:
     split, vocabulary = trainer.settings.training.eval_split, trainer.vocabulary
+    sequences = f"{len(trainer.data.rows)} train and {len(trainer.eval_rows)} {split} sequences"
+    if trainer.eval_rows is trainer.data.rows:
+        sequences = f"{len(trainer.data.rows)} train sequences, which are scored too"
     yield (
-        f"{len(trainer.data.rows)} train and {len(trainer.eval_rows)} {split} sequences, "
-        f"{len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
+        f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
     )
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
@@ -100,4 +102,4 @@ def _position(trainer: Trainer) -> Iterator[str]:
         limit = "epochs" if trainer.last_step == trainer.total_steps else "max_steps"
         yield f"this run is complete at step {state.step}; raise {limit} to train it further"
     elif trainer.is_over:
-        yield "this run stopped early; raise early_stopping_patience to train it further"
+        yield f"this run stopped early; raise {trainer.stopped_early_by} to train it further"

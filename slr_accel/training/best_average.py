@@ -1,4 +1,4 @@
-"""The average of the best checkpoints' weights, tried once at the end of a run."""
+"""Averages the weights of the best checkpoints at the end of a run, and scores the average."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from slr_accel.training.trainer import Trainer
 
 @torch.no_grad()
 def mean_of_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of the weights that were evaluated; counters (whole numbers) are the first's."""
+    """Returns the mean of the evaluated weights; whole numbers are taken from the first folder."""
     mean = load_tensors(folders[0] / WEIGHTS_FILE)
     for folder in folders[1:]:
         weights = load_tensors(folder / WEIGHTS_FILE)
@@ -35,7 +35,7 @@ def mean_of_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
-    """Scores the average of the best checkpoints; no worse than the best, it becomes it.
+    """Scores the average of the best checkpoints; it becomes the best where it is no worse.
 
     All processes take part. It is no checkpoint: training goes on from the last one, after which
     the average is made anew.

@@ -1,4 +1,4 @@
-"""Which rows a run trains and validates on, and their targets."""
+"""Selects the rows that a run trains and validates on, and makes their targets and epochs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from slr_accel.scoring.references import evaluation_rows, ids_without_labels
 from slr_accel.settings.run import Settings
 
 SPLICING = 1
-"""Sets splicing's randomness apart from that of augmentation, which has the same seeds."""
+"""Separates the random numbers of splicing from those of augmentation, whose seeds are equal."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TrainData:
     separator: list[int]
     """Token ids that come between sentences joined by splicing."""
     dropped: list[str]
-    """What was left out, and why."""
+    """A text for each reason for which rows were left out."""
 
 
 def check_splits(settings: Settings, corpus: Corpus) -> None:
@@ -94,18 +94,15 @@ def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None
 
 
 def make_vocabulary(settings: Settings, corpus: Corpus) -> Vocabulary:
-    """From the whole train split, whatever part of it is trained on."""
+    """Makes the vocabulary from the whole train split, whatever part of it is trained on."""
     policy = settings.training.label_policy
     rows = corpus.rows.of_split("train")
     return build_vocabulary((train_labels(policy, corpus.labels(row)) for row in rows), policy)
 
 
 def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> TrainData:
-    """Rows and targets of training. ValueError where nothing can be aligned."""
+    """Selects the rows of training. Raises ValueError where CTC can align none of them."""
     rows = corpus.rows.of_split("train")
-    wanted = settings.loading.num_train_samples
-    if wanted is not None and wanted < len(rows):
-        rows = rows[np.linspace(0, len(rows) - 1, wanted).round().astype(int)]
     frames = _loaded_frames(settings, corpus, rows)
     policy = vocabulary.label_policy
     targets = {
@@ -126,6 +123,10 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     fits &= labelled
     if not fits.any():
         raise ValueError(f"no train sequence can be aligned: {'; '.join(dropped)}")
+    kept, wanted = np.flatnonzero(fits), settings.loading.num_train_samples
+    if wanted is not None and wanted < len(kept):
+        kept = kept[np.linspace(0, len(kept) - 1, wanted).round().astype(int)]
+    rows, frames = rows[kept], frames[kept]
     sources = [
         Source(
             int(row),
@@ -135,12 +136,21 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
             if settings.loading.crop_probability
             else None,
         )
-        for row, count in zip(rows[fits], frames[fits], strict=True)
+        for row, count in zip(rows, frames, strict=True)
     ]
-    kept, between = rows[fits], vocabulary.encode(separator(policy))
-    return TrainData(
-        kept, frames[fits], corpus.rows.shard[kept], targets, sources, between, dropped
-    )
+    between = vocabulary.encode(separator(policy))
+    return TrainData(rows, frames, corpus.rows.shard[rows], targets, sources, between, dropped)
+
+
+def scored_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:
+    """Returns the rows that validation scores: those of the evaluation split.
+
+    With num_train_samples and the evaluation split `train`, they are the rows trained on.
+    """
+    split = settings.training.eval_split
+    if split == "train" and settings.loading.num_train_samples is not None:
+        return data.rows
+    return evaluation_rows(corpus, split)
 
 
 def _loaded_frames(settings: Settings, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
@@ -151,8 +161,8 @@ def _loaded_frames(settings: Settings, corpus: Corpus, rows: np.ndarray) -> np.n
 def evaluation_targets(
     settings: Settings, corpus: Corpus, vocabulary: Vocabulary, rows: np.ndarray
 ) -> dict[int, list[int]]:
-    """Token ids by row, of the rows that a loss can be computed for: all their tokens are in the
-    vocabulary, and CTC can align them."""
+    """Returns token ids by row, for the rows that have a loss: their tokens are in the vocabulary,
+    and CTC can align them."""
     spelled = {int(row): train_labels(vocabulary.label_policy, corpus.labels(row)) for row in rows}
     known = [row for row, tokens in spelled.items() if all(t in vocabulary for t in tokens)]
     targets = {row: vocabulary.encode(spelled[row]) for row in known}
@@ -163,7 +173,7 @@ def evaluation_targets(
 
 
 def statistics_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:
-    """The train rows that the features' statistics come from: all, or those of the first window,
+    """Returns the train rows for the statistics of the features: all, or those of the first window,
     so that no other shard is read at the start."""
     rows = corpus.rows.of_split("train")
     if settings.loading.shard_window is None:
@@ -173,7 +183,7 @@ def statistics_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.n
 
 def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[int, int]] | None:
     """[start, end) of each target, where segments follow the labels and each label is a target."""
-    # Policies drop, merge and join labels, or spell them: as many as before are the same ones.
+    # A policy drops, merges, joins or spells labels: where their number is unchanged, so are they.
     if num_targets != len(corpus.labels(row)):
         return None
     segments = corpus.segments(row)
@@ -184,7 +194,7 @@ def target_segments(corpus: Corpus, row: int, num_targets: int) -> list[tuple[in
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch trains on, in its order."""
+    """The micro-batches of an epoch, in order."""
 
     plan: list[np.ndarray]
     """Micro-batches of row numbers."""
@@ -193,13 +203,13 @@ class Epoch:
     frames: dict[int, int]
     """Frames by row number."""
     pieces: dict[int, tuple[Piece, ...]]
-    """What is read in place of a row, where that is not the row as it is."""
+    """Pieces of other rows that are read in place of a row."""
     windows: Sequence[np.ndarray] = ()
     """Shard numbers of the windows that the plan walks through, and of the next epoch's first."""
 
 
 def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
-    """The epoch's sequences, spliced, and their plan; a pure function of (seed, epoch)."""
+    """Splices and plans the sequences of an epoch; a pure function of (seed, epoch)."""
     loading, seed = settings.loading, settings.training.seed
     targets, frames = data.targets, dict(zip(data.rows.tolist(), data.frames.tolist(), strict=True))
     pieces = {}
@@ -243,7 +253,7 @@ def _windows(settings: Settings, data: TrainData, epoch: int) -> list[np.ndarray
 
 
 def count_steps(settings: Settings, data: TrainData, per_step: int, track: Progress) -> int:
-    """Optimizer steps of all epochs; with a frame budget each epoch has to be planned for it."""
+    """Counts the optimizer steps of all epochs; with a frame budget each epoch must be planned."""
     rows_of_shard = np.bincount(data.shards)
 
     def micro_batches(epoch: int) -> int:

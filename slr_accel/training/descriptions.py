@@ -1,4 +1,4 @@
-"""What a run tells: its first batch, so that wrong data is seen, its validations and its end."""
+"""Describes the first batch of a run, so that wrong data is seen, its validations and its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slr_accel.settings.run import Settings
 
 
 def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
-    """Shape, lengths, range and presence of each block, and the first sequence's targets."""
+    """Describes a batch: shape, lengths, range and presence of each block, the first targets."""
     size, frames, columns = batch.features.shape
     inside = frame_mask(batch.lengths, frames)
     lines = [
@@ -40,7 +40,7 @@ def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
 def describe_validation(
     epoch: int, step: int, figures: dict[str, Any], *, best_before: float
 ) -> str:
-    """One line of a validation's figures.
+    """Puts the figures of a validation on one line.
 
     Args:
         epoch: the one it is in, counted from 1.
@@ -65,7 +65,7 @@ def describe_end(
     average_wer: float | None,
     curves: Path | None,
 ) -> str:
-    """Where the best weights are, with their WER, and the curves.
+    """Says where the best weights and the curves are.
 
     Args:
         average_wer: of an average of weights made at this end, where it is the best.

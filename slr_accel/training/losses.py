@@ -1,7 +1,8 @@
 """Computes the loss terms of a micro-batch: named sums over its sequences, each with its weight.
 
 A step adds the weighted terms and divides once, by the number of targets of all its micro-batches.
-Every term is logged by its name. A new term is a function below and its place in TERMS.
+`ctc` is logged as `loss`, every other term as `loss_NAME`, without its weight. A new term is a
+function below and its place in TERMS.
 """
 
 from __future__ import annotations
@@ -91,10 +92,10 @@ def consistency(output: Output, batch: Batch, options: Criterion) -> Term | None
 
 
 TERMS: tuple[Callable[[Output, Batch, Criterion], Term | None], ...] = (
+    consistency,
     ctc,
     second_view,
     early_head,
-    consistency,
 )
 NAMES = tuple(term.__name__ for term in TERMS)
 

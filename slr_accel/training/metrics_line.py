@@ -24,7 +24,7 @@ class MetricsLine:
         """Adds a step that is done."""
         state, update = self._state, result.update
         state.steps_since_line += 1
-        state.clipped_since_line += update.grad_norm > self._max_grad_norm
+        state.clipped_since_line += update.took_step and update.grad_norm > self._max_grad_norm
         state.skipped_since_line += not update.took_step
         if not update.took_step:
             return
@@ -62,5 +62,5 @@ class MetricsLine:
 
     def before_save(self) -> None:
         """Puts what is still on the device into the training state."""
-        if self._update_ratio is not None:
-            self._state.update_ratio = float(self._update_ratio)
+        ratio = self._update_ratio
+        self._state.update_ratio = None if ratio is None else float(ratio)

@@ -1,20 +1,22 @@
-"""Tells of a run while it trains, on the first process; the others keep silent."""
+"""Reports a run while it trains, on the first process; the other processes are silent."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from slr_accel.findings import Finding
 from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
+from slr_accel.training.health_watch import HealthWatch
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.throughput import Throughput
 from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
 from slr_accel.training.wandb_run import WandbRun, start_wandb
 
 
-class Report:
+class RunLog:
     """metrics.jsonl, wandb, curves.png and the terminal, behind `log` and `say`."""
 
     def __init__(
@@ -33,16 +35,18 @@ class Report:
         self._wandb: WandbRun | None = None
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
+            earlier = read_metrics(run.metrics)
+            self._watch = HealthWatch(settings.health, earlier, state.alarms, total_steps)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id
             epochs = settings.training.epochs
-            epoch = min(state.epoch + 1, epochs)  # of a complete run there is no next one
+            epoch = min(state.epoch + 1, epochs)  # a complete run has no next epoch
             self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
             if state.validations:
                 self._display.figures(state.step, {"wer": state.validations[-1][1]})
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> RunLog:
         if self._is_main:
             self._display.__enter__()
         return self
@@ -62,13 +66,13 @@ class Report:
             self._display.line(text)
 
     def alert(self, title: str, text: str) -> None:
-        """Says it here, and lets wandb send it; the same title once a start."""
+        """Prints a line and sends a wandb alert; the same title is sent once per start."""
         self.say(text)
         if self._wandb is not None:
             self._wandb.alert(title, text)
 
     def best(self, wer: float, step: int) -> None:
-        """Notes the best validation so far."""
+        """Records the best validation so far at wandb."""
         if self._wandb is not None:
             self._wandb.summarise({"best_wer": wer, "best_step": step})
 
@@ -78,11 +82,11 @@ class Report:
             self._wandb.show_hypotheses(rows)
 
     def leave_out(self) -> None:
-        """What happened since the last step is no time of training."""
+        """Leaves the time since the last step out of the throughput."""
         self._throughput.leave_out()
 
     def step(self, step: int, epoch: int, work: StepWork) -> None:
-        """Notes that a step of `epoch`, counted from 1, is done."""
+        """Counts a step of `epoch`, which counts from 1."""
         self._throughput.step(work)
         if self._is_main:
             self._display.step(step, epoch)
@@ -98,6 +102,18 @@ class Report:
         if self._wandb is not None:
             self._wandb.log(record)
         self._display.figures(record["step"], record)
+        for finding in self._watch.look(record):
+            self.alert(finding.code, f"{finding.severity}: {finding.code}: {finding.message}")
+
+    @property
+    def collapse(self) -> Finding | None:
+        """The alarm that ends the run, on the first process."""
+        return self._watch.collapse if self._is_main else None
+
+    @property
+    def alarms(self) -> dict[str, Any]:
+        """The alarms that are raised, as a checkpoint keeps them."""
+        return self._watch.raised if self._is_main else {}
 
     @property
     def metrics_bytes(self) -> int:
@@ -110,7 +126,7 @@ class Report:
         path = self._run.path / "curves.png"
         try:
             draw_curves(read_metrics(self._run.metrics), path)
-        except OSError as error:  # for want of a picture no run has failed
+        except OSError as error:  # a missing picture is no reason for a run to fail
             self.say(f"warning: {path} could not be drawn ({error.strerror})")
             return None
         return path

@@ -20,17 +20,16 @@ from slr_accel.progress import track, untracked
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.resume import check_agreement, mend_best, resume, set_aside
 from slr_accel.runs.run_folder import RunFolder, locked, record_start
-from slr_accel.scoring.references import evaluation_rows
 from slr_accel.settings.run import Settings
 from slr_accel.training import zero
-from slr_accel.training.data import count_steps, evaluation_targets, make_epoch
+from slr_accel.training.data import count_steps, evaluation_targets, make_epoch, scored_rows
 from slr_accel.training.largest_batch import (
     found_batch_frames,
     try_largest_batch,
     with_batch_frames,
 )
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.run_log import Report
+from slr_accel.training.run_log import RunLog
 from slr_accel.training.start import micro_batches_per_step, start_run
 from slr_accel.training.step import parameter_groups
 from slr_accel.training.trainer import Trainer
@@ -104,12 +103,12 @@ def _trainer(
             device=str(accelerator.device),
             world_size=accelerator.num_processes,
         )
-    eval_rows = evaluation_rows(corpus, settings.training.eval_split)
+    eval_rows = scored_rows(settings, corpus, data)
     # On a CPU nothing is raised; a sharded model has no backward of its own.
     if accelerator.device.type == "cuda" and sharded is None and state.step < last_step:
         epoch = make_epoch(settings, data, state.epoch)
         try_largest_batch(settings, corpus, epoch, raw_model, raw_optimizer)
-    report = Report(settings, run, is_main=is_main, total_steps=last_step, state=state)
+    report = RunLog(settings, run, is_main=is_main, total_steps=last_step, state=state)
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:

@@ -29,8 +29,10 @@ class StepResult:
     """`took_step` is False where a loss or a gradient was not finite: the weights are unchanged."""
     stop_requested: bool
     """Some process was asked to stop."""
+    collapsed: bool = False
+    """The first process has seen a collapse that ends the run."""
     outputs: OutputMeans | None = None
-    """Of the last micro-batch of each process; None where they were not measured."""
+    """Of all micro-batches; None where they were not measured."""
 
 
 def train_step(
@@ -45,9 +47,10 @@ def train_step(
     max_grad_norm: float,
     criterion: Criterion,
     stop_requested: bool,
+    collapsed: bool = False,
     measured: bool = False,
 ) -> StepResult:
-    """Forward, backward, clip and update over this process' share of an optimizer step.
+    """Runs forward, backward, clipping and update over this process's share of a step.
 
     The loss is summed over sequences and divided once, by the number of targets in all
     micro-batches of all processes. So it does not matter how they are spread.
@@ -61,10 +64,11 @@ def train_step(
         measured: the outputs, the gradients of each part and the update are measured.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
-    # All processes add up one vector a step: the terms of each micro-batch, the stop, the outputs.
+    # All processes add up one vector a step: the terms of each micro-batch, two reasons to stop,
+    # the outputs.
     num_losses = work.num_micro_batches * len(NAMES)
-    shared = torch.zeros(num_losses + 1 + NUM_SUMS, device=accelerator.device)
-    shared[num_losses] = float(stop_requested)
+    shared = torch.zeros(num_losses + 2 + NUM_SUMS, device=accelerator.device)
+    shared[num_losses], shared[num_losses + 1] = float(stop_requested), float(collapsed)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
@@ -76,23 +80,24 @@ def train_step(
                 place = (micro_batch.index - work.first) * len(NAMES)
                 for name, term in terms.items():
                     shared[place + NAMES.index(name)] = term.sum.detach()
+                if measured:
+                    shared[-NUM_SUMS:] += output_sums(output.log_probs, output.lengths)
             # The mean over processes is taken of gradients; the sum is wanted.
             scale = float(micro_batch.counts) * accelerator.num_processes / work.num_targets
             scaled = total(terms) * scale
             if not is_last:
                 passes.backward(scaled)
                 continue
-            if measured and micro_batch.counts:
-                shared[-NUM_SUMS:] = output_sums(output.log_probs.detach(), output.lengths)
             totals = accelerator.reduce(shared, reduction="sum").tolist()
-            sums, stops = totals[:num_losses], totals[num_losses] > 0
+            sums = totals[:num_losses]
+            stops, collapses = totals[num_losses] > 0, totals[num_losses + 1] > 0
             losses = {name: sums[NAMES.index(name) :: len(NAMES)] for name in terms}
             if not all(map(math.isfinite, sums)):
                 passes.give_up(scaled)
-                return StepResult(losses, Update(math.nan, False, {}, None), stops)
+                return StepResult(losses, Update(math.nan, False, {}, None), stops, collapses)
             passes.backward(scaled)
     outputs = OutputMeans.of(totals[-NUM_SUMS:]) if measured else None
-    return StepResult(losses, passes.update(measured=measured), stops, outputs)
+    return StepResult(losses, passes.update(measured=measured), stops, collapses, outputs)
 
 
 def _passes(
@@ -105,7 +110,7 @@ def _passes(
 
 @dataclass(frozen=True)
 class PlainPasses:
-    """How a step's gradients are made and used, on one process or with DDP."""
+    """Makes and uses the gradients of a step, on one process or with DDP."""
 
     accelerator: Any
     model: nn.Module
@@ -114,7 +119,7 @@ class PlainPasses:
 
     @contextmanager
     def micro_batch(self, *, is_last: bool) -> Iterator[None]:
-        """Holds a forward and its backward. Only the last of a step exchanges gradients."""
+        """Contains one forward and backward; only the last of a step exchanges gradients."""
         with nullcontext() if is_last else self.accelerator.no_sync(self.model):
             yield
 
@@ -122,14 +127,14 @@ class PlainPasses:
         self.accelerator.backward(loss)
 
     def give_up(self, loss: Tensor) -> None:
-        """In place of the last backward and the update: the weights stay."""
+        """Replaces the last backward and the update: the weights do not change."""
         self.optimizer.zero_grad()
 
     def update(self, *, measured: bool) -> Update:
         """Clips, and changes the weights where the gradients are finite."""
         weights = list(self.model.parameters())
         total = self.accelerator.clip_grad_norm_(weights, self.max_grad_norm)
-        model = self.accelerator.unwrap_model(self.model)
+        model = getattr(self.model, "module", self.model)  # DDP has it in `module`
         parts = part_norms(model, total, self.max_grad_norm) if measured else {}
         # The step waits for the device here, once. Gradients are the same on all processes, so
         # that all decide alike.
@@ -146,7 +151,7 @@ class PlainPasses:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """What a forward draws from: the CPU's generator, and that of `device`."""
+    """Seeds the generators that a forward uses: the CPU's and that of `device`."""
     # torch.manual_seed takes the call stack for devices that are not there: most of a millisecond.
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
@@ -154,13 +159,13 @@ def _seed(seed: int, device: torch.device) -> None:
 
 
 def seed_of(*numbers: int) -> int:
-    """A 63-bit seed that differs wherever one of the numbers does."""
+    """Makes a 63-bit seed that differs wherever one of the numbers does."""
     text = ",".join(map(str, numbers)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; biases and norms (one dimension) do not."""
+    """Groups parameters: matrices and kernels decay, biases and norms (one dimension) do not."""
     parameters = list(model.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},

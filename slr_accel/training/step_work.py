@@ -1,4 +1,4 @@
-"""Which micro-batches this process runs, optimizer step by optimizer step."""
+"""Reads the micro-batches that this process runs, optimizer step by optimizer step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StepWork:
     num_targets: int
     """Tokens in the micro-batches of all processes."""
     rows: list[np.ndarray]
-    """Of each micro-batch of all processes, in the plan's order."""
+    """Row numbers of each micro-batch of all processes, in the order of the plan."""
     first: int
     """Position of the first of them in the epoch's plan."""
     num_frames: int
@@ -43,7 +43,7 @@ class StepWork:
     num_sequences: int
     """Of all processes."""
     wait_seconds: float
-    """In which this process waited for its batches."""
+    """Time that this process waited for its batches."""
     is_last: bool
     """The epoch ends with this step."""
 
@@ -54,7 +54,7 @@ class StepWork:
 
     @property
     def largest(self) -> Batch:
-        """Of this process's micro-batches the one with the most padded frames."""
+        """The micro-batch of this process with the most padded frames."""
         return max((m.batch for m in self.micro_batches), key=lambda b: b.presence[..., 0].numel())
 
 
@@ -70,9 +70,9 @@ def epoch_work(
     finish: Callable[[Batch], Batch] | None = None,
     buffers: Buffers | None = None,
 ) -> Generator[StepWork, None, None]:
-    """The steps of an epoch from micro-batch `first` of its plan on; nothing before it is read.
+    """Yields the steps of an epoch from micro-batch `first` of its plan on; none before is read.
 
-    `finish` is what is left to do to a batch while the one before is trained on.
+    `finish` is applied to a batch in the reader thread, while the batch before it is trained on.
     """
     plan = epoch.plan
     steps = range(first // per_step, steps_per_epoch(len(plan), per_step))

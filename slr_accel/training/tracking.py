@@ -1,4 +1,4 @@
-"""Where figures go on this machine while a run trains: metrics.jsonl, curves.png, the terminal."""
+"""Writes the figures of a run to metrics.jsonl, to curves.png and to the terminal."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ FIGURES = (
 )
 """(name in a record, name shown, format) in a line's order."""
 BESIDE_THE_BAR = ("wer", "loss", "learning_rate", "frames_per_second")
-"""Where there is no room for all, the last ones are left out."""
+"""The last ones are left out where the line has no room for them."""
 FEW_POINTS = 20
-"""Curves of fewer show them: one alone would not be seen."""
+"""A curve of fewer points marks each: a single point would not be visible."""
 BAR_WIDTH = 10
-"""Columns that the bar has at least."""
+"""Least number of columns of the bar."""
 
 
 class MetricsFile:
@@ -64,7 +64,7 @@ class MetricsFile:
         return self._file.tell()
 
     def close(self) -> None:
-        with naming(self._path):  # what could not be written is tried once more
+        with naming(self._path):  # buffered lines are written once more
             self._file.close()
 
 
@@ -74,7 +74,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _WhatFits:
-    """Texts on one line; at its end those that have no room are left out whole."""
+    """Texts on one line; those that do not fit at its end are left out as a whole."""
 
     texts: Sequence[str]
 
@@ -97,7 +97,7 @@ class _FiguresColumn(ProgressColumn):
 
 
 class Display:
-    """A progress bar on a terminal, plain lines elsewhere.
+    """Shows a progress bar on a terminal and plain lines elsewhere.
 
     Args:
         total_steps, done: steps of the run, and those that were taken before.
@@ -110,7 +110,7 @@ class Display:
             TextColumn(f"epoch {{task.fields[epoch]}}/{epochs}"),
             BarColumn(None, table_column=Column(width=BAR_WIDTH, ratio=1)),
             TextColumn("{task.completed}/{task.total}"),
-            # All other columns keep their width: where there is no room, figures make it.
+            # The other columns keep their width: where there is no room, figures are left out.
             _FiguresColumn(),
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
             console=self.console,
@@ -136,7 +136,7 @@ class Display:
         self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
 
     def step(self, step: int, epoch: int) -> None:
-        """Moves the bar, `epoch` counted from 1; free of cost where there is none."""
+        """Moves the bar; `epoch` counts from 1."""
         self._progress.update(self._task, completed=step, epoch=epoch)
 
     def figures(self, step: int, record: dict[str, Any]) -> None:

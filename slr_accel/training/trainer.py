@@ -1,4 +1,4 @@
-"""A run in progress: what train.py's loop tells to step, validate, save and report."""
+"""Holds a run in progress, with the steps, validations and saves that train.py calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.diagnosis.overfit_status import status, zeros_at_end
 from slr_accel.errors import Interrupted, OutOfMemory
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.labels.vocabulary import Vocabulary
@@ -24,6 +25,7 @@ from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
+from slr_accel.training.health_watch import stopped_by_collapse
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.losses import criterion
 from slr_accel.training.metrics_line import MetricsLine
@@ -34,7 +36,7 @@ from slr_accel.training.not_finite import (
     wrong_losses,
 )
 from slr_accel.training.profile import StepProfiler
-from slr_accel.training.run_log import Report
+from slr_accel.training.run_log import RunLog
 from slr_accel.training.schedules import learning_rate_factor
 from slr_accel.training.step import StepResult, train_step
 from slr_accel.training.step_work import StepWork, epoch_work
@@ -44,7 +46,7 @@ from slr_accel.training.weights import Weights
 
 @dataclass
 class Trainer:
-    """Everything a step needs. `state` is all that changes besides weights and optimizer."""
+    """A run in progress. Besides weights and optimizer, only `state` changes."""
 
     settings: Settings
     corpus: Corpus
@@ -58,42 +60,48 @@ class Trainer:
     weights: Weights
     augmentation: Augmentation
     state: TrainState
-    report: Report
+    report: RunLog
     writer: CheckpointWriter
     profiler: StepProfiler | None
     micro_batches_per_step: int
     total_steps: int
-    """Of all epochs; the learning rate is planned for these."""
+    """Steps of all epochs, which the schedule of the learning rate spans."""
     last_step: int
-    """Where the run ends: total_steps, or max_steps before it."""
+    """The step at which the run ends: total_steps, or max_steps before it."""
     epochs_before: int | None
     """Epochs asked for when the run was last started; None at its first start."""
     buffers: Buffers = field(default_factory=Buffers, init=False)
     """Memory of batches, kept from one pass over the corpus to the next."""
     line: MetricsLine = field(init=False)
     has_stepped: bool = field(default=False, init=False)
-    """Since this start: the first batch is described."""
+    """Whether a step was taken since this start: the first batch is described."""
     epoch_ended: bool = field(default=False, init=False)
-    """The last step was the last of its epoch."""
+    """Whether the last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
-    """What the last validation warned of: it is not said again and again."""
-    told_trouble_at: int = field(default=0, init=False)
-    """The step of the validation that said it last."""
+    """The warning of the last validation since this start; printed if it is the last of the run."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
-    """Of the last validation since this start, for a table."""
+    """Hypotheses of the last validation since this start, for a table at wandb."""
 
     def __post_init__(self) -> None:
         self.line = MetricsLine(self.state, self.settings.training.max_grad_norm)
 
     @property
     def is_over(self) -> bool:
-        patience = self.settings.training.early_stopping_patience
-        impatient = patience is not None and self.state.validations_without_gain >= patience
-        over = impatient or self.state.step >= self.last_step
+        over = self.stopped_early_by is not None or self.state.step >= self.last_step
         return over and not self.state.owes_validation
 
+    @property
+    def stopped_early_by(self) -> str | None:
+        """The setting whose patience is exhausted; None where the run may go on."""
+        options, state = self.settings.training, self.state
+        if state.validations_without_gain >= (options.early_stopping_patience or math.inf):
+            return "early_stopping_patience"
+        if zeros_at_end(state.validations) >= (options.zero_wer_patience or math.inf):
+            return "zero_wer_patience"
+        return None
+
     def rest_of_epoch(self) -> Iterator[StepWork]:
-        """The steps of the current epoch that are not yet taken."""
+        """Yields the steps of the current epoch that are not yet taken."""
         epoch, seed = self.state.epoch, self.settings.training.seed
         return epoch_work(
             self.corpus,
@@ -140,6 +148,7 @@ class Trainer:
                 max_grad_norm=options.max_grad_norm,
                 criterion=criterion(self.settings, factor),
                 stop_requested=stop_requested,
+                collapsed=self.report.collapse is not None,
                 measured=self._logs_step(state.step + 1),
             )
         except torch.OutOfMemoryError:
@@ -186,9 +195,9 @@ class Trainer:
         return due or self.state.step >= self.last_step
 
     def validate(self, stop: StopRequest) -> bool:
-        """Scores the validation split; with EMA its weights, and the raw ones beside them.
+        """Scores the validation split, with EMA both the average and the raw weights.
 
-        False where a signal cut it short: then it is owed, and nothing else has changed.
+        Returns False where a signal interrupted it: it is then owed, and nothing else has changed.
         """
         state = self.state
         state.owes_validation = True
@@ -202,14 +211,11 @@ class Trainer:
         state.owes_validation = False
         self.hypotheses = found.hypotheses
         self._note_validation(found.figures if raw is None else {**found.figures, "wer_raw": raw})
-        if found.trouble is not None and self.trouble is None:
-            self.report.alert("collapse", f"warning: {found.trouble}")
-            self.told_trouble_at = state.step
         self.trouble = found.trouble
         return True
 
     def _note_validation(self, figures: dict[str, Any]) -> None:
-        """Decides whether it is the best, and tells."""
+        """Decides whether the validation is the best one, and reports it."""
         state = self.state
         state.validations.append((state.step, figures["wer"]))
         before = math.inf if state.best_wer is None else state.best_wer
@@ -219,12 +225,16 @@ class Trainer:
             state.best_wer, state.best_step = figures["wer"], state.step
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        self.report.say(
-            describe_validation(state.epoch_of_last_step, state.step, figures, best_before=before)
+        line = describe_validation(
+            state.epoch_of_last_step, state.step, figures, best_before=before
         )
+        patience = self.settings.training.zero_wer_patience
+        if patience is not None:
+            line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
+        self.report.say(line)
 
     def scores(self, stop: StopRequest) -> Validation:
-        """The validation split with the model's present weights. Raises Interrupted by a signal."""
+        """Scores the validation split with the present weights. Raises Interrupted by a signal."""
         try:
             return validate(
                 self.accelerator,
@@ -252,13 +262,14 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Writes a checkpoint (one process does) and removes those that are not kept."""
+        """Writes a checkpoint, on one process, and removes those that are not kept."""
         state, scaler = self.state, self.accelerator.scaler
         self.weights.gather()
         optimizer = self.weights.optimizer_tensors()
         if not self.accelerator.is_main_process:
             return
         state.metrics_bytes, state.wandb_id = self.report.metrics_bytes, self.report.wandb_id
+        state.alarms = self.report.alarms
         state.grad_scaler = {} if scaler is None else scaler.state_dict()
         self.line.before_save()
         self.writer.save(
@@ -270,8 +281,17 @@ class Trainer:
         )
         self.report.leave_out()
 
+    def check_health(self, result: StepResult) -> None:
+        """Saves and raises RunError where a collapse ends the run (--on_collapse stop)."""
+        if not result.collapsed:
+            return
+        self.save()
+        self.writer.wait()
+        self.report.draw()
+        raise stopped_by_collapse(self.state.step)
+
     def stopped_by(self, stop: StopRequest) -> int:
-        """Says that the run was saved upon a signal; returns the exit code."""
+        """Reports that the run was saved after a signal; returns the exit code."""
         self.writer.wait()
         self.report.draw()
         self.report.say(f"{stop.name}: saved at step {self.state.step}; the same command continues")
@@ -287,6 +307,6 @@ class Trainer:
         self.report.hypotheses(self.hypotheses)
         if self.state.best_wer is not None:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
-        if self.trouble is not None and self.told_trouble_at != self.state.step:
-            self.report.say(f"warning: so it was at the end: {self.trouble}")
+        if self.trouble is not None:
+            self.report.say(f"warning: {self.trouble}")
         return 0

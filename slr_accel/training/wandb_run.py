@@ -48,11 +48,18 @@ def _server_without_key() -> str | None:
 
     found = wandb.setup(settings=wandb.Settings(silent=True, mode="online"))
     try:
-        return None if wandb.login(prompt=False, verify=False) else str(found.settings.base_url)
+        return None if _has_key(wandb) else str(found.settings.base_url)
     except (wandb.errors.Error, UnicodeDecodeError):  # ~/.netrc holds something else
         return str(found.settings.base_url)
     finally:
         wandb.teardown()
+
+
+def _has_key(wandb: Any) -> bool:
+    try:
+        return bool(wandb.login(prompt=False, verify=False))
+    except TypeError:  # before 0.31, which the extra `video` needs, `login` always asks
+        return wandb.api.api_key is not None
 
 
 def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRun | None:

@@ -82,6 +82,64 @@ def test_evaluate_needs_the_run_alone_and_writes_what_it_says(
     assert {word[4] for word in words} <= {"A", "B", "C", "D"}
 
 
+def test_an_evaluation_is_scored_again_from_any_of_its_files(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", run) == 0
+    folder = run / "eval"
+    result = json.loads((folder / "dev.json").read_text())
+    capsys.readouterr()
+    same = ("wer", "substitutions", "deletions", "insertions", "correct", "num_sequences")
+    for hypothesis, reference in [("json", "json"), ("ctm", "stm"), ("jsonl", "stm")]:
+        words = ["--hypothesis", folder / f"dev.{hypothesis}", "--protocol", "plain", "--json"]
+        assert command("score", *words, "--reference", folder / f"dev.{reference}") == 0
+        again = json.loads(capsys.readouterr().out)
+        assert [again[key] for key in (*same, "wer_ci95", "per_signer")] == [
+            result[key] for key in (*same, "wer_ci95", "per_signer")
+        ]
+        assert again["decoder"] == ("greedy" if hypothesis == "json" else None)
+
+
+def test_sentences_have_counts_times_and_confidences(run: Path) -> None:
+    command("evaluate", run)
+    result = json.loads((run / "eval" / "dev.json").read_text())
+    lines = (run / "eval" / "dev.jsonl").read_text().splitlines()
+    sentences = [json.loads(line) for line in lines]
+    assert len(sentences) == result["num_sequences"]
+    for key in ("substitutions", "deletions", "insertions", "correct"):
+        assert sum(s[key] for s in sentences) == result[key]
+    times = {
+        (line[0], float(line[2]), float(line[3]), line[4])
+        for line in map(str.split, (run / "eval" / "dev.ctm").read_text().splitlines())
+    }
+    words = [
+        (s["id"], start, duration, word)
+        for s in sentences
+        for start, duration, word in zip(s["start"], s["duration"], s["hypothesis"], strict=True)
+    ]
+    assert set(words) == times and len(words) == len(times)
+    assert all(0 <= c <= 1 for s in sentences for c in s["confidence"])
+
+
+def test_a_protocol_scores_an_evaluation_as_the_score_command_does(
+    run: Path, other_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data_dir", other_corpus, "--split", "test", "--output_dir", tmp_path]
+    assert command("evaluate", run, *words) == 0
+    own = json.loads((tmp_path / "test.json").read_text())
+    assert "protocol" not in own
+    assert command("evaluate", run, *words, "--protocol", "phoenix2014") == 0
+    assert "protocol phoenix2014; under the run" in " ".join(capsys.readouterr().out.split())
+    result = json.loads((tmp_path / "test.json").read_text())
+    assert result["policy_wer"] == own["wer"] > 0
+    assert result["protocol_floor"] == result["policy_floor"] == 1 / own["reference_tokens"]
+    files = ["--hypothesis", tmp_path / "test.ctm", "--reference", tmp_path / "test.stm"]
+    assert command("score", *files, "--protocol=phoenix2014", "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    for key in ("wer", "substitutions", "deletions", "insertions", "per_signer"):
+        assert again[key] == result[key]
+
+
 def test_the_best_validation_is_what_evaluate_finds(run: Path) -> None:
     command("evaluate", run)
     lines = [json.loads(line) for line in RunFolder(run).metrics.read_text().splitlines()]

@@ -20,6 +20,7 @@ from slr_accel.runs.run_folder import (
     locked,
 )
 from slr_accel.settings.group import may_change
+from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import Settings, build_settings, setting_fields
 
@@ -128,6 +129,7 @@ def test_where_nothing_can_be_locked_training_goes_on_with_a_warning(
 
 MAY_CHANGE = {
     *("data_dir", "output_dir", "epochs", "max_steps", "early_stopping_patience"),
+    "zero_wer_patience",
     *("save_steps", "keep_last", "log_steps", "mixed_precision"),
     *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
@@ -138,4 +140,7 @@ MAY_CHANGE = {
 
 @pytest.mark.parametrize("model", MODELS)
 def test_these_settings_and_no_others_may_change_when_a_run_is_continued(model: str) -> None:
-    assert {n for n, field in setting_fields(model).items() if may_change(field)} == MAY_CHANGE
+    assert {n for n, field in setting_fields(model).items() if may_change(field)} == {
+        *MAY_CHANGE,
+        *HealthSettings.model_fields,
+    }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_accel.scoring.wer import DELETION, INSERTION, SUBSTITUTION, Counts, align, score, wer_ci95
+from slr_accel.scoring.wer import DELETION, INSERTION, SUBSTITUTION, Counts, align, score
 
 PHOENIX = Path(__file__).parents[3] / "shared" / "data" / "phoenix2014"
 
@@ -166,32 +166,19 @@ def test_a_missing_hypothesis_is_an_error_with_both_numbers():
         score([["A"], ["B"]], [["A"]])
 
 
-def test_interval_is_the_same_for_the_same_seed_and_holds_the_rate():
-    counts = [Counts(correct=10 - n % 4, substitutions=n % 4) for n in range(80)]
-    low, high = wer_ci95(counts, seed=3)
-    assert (low, high) == wer_ci95(counts, seed=3)
-    assert low < sum(counts, Counts()).wer < high
+@given(st.lists(st.tuples(sentences, sentences), max_size=6))
+def test_many_sentences_at_once_are_counted_as_each_alone(pairs):
+    references, hypotheses = [r for r, _ in pairs], [h for _, h in pairs]
+    expected = [align(r, h).counts for r, h in pairs]
+    assert score(references, hypotheses) == expected
 
 
-def test_interval_has_the_width_that_the_normal_approximation_gives():
+def test_sentences_are_counted_in_small_batches_as_in_a_large_one(monkeypatch):
     rng = np.random.default_rng(0)
-    errors = rng.binomial(10, 0.3, size=400)
-    low, high = wer_ci95([Counts(correct=10 - int(e), substitutions=int(e)) for e in errors])
-    expected = 2 * 1.96 * errors.std() / 10 / np.sqrt(len(errors))
-    assert high - low == pytest.approx(expected, rel=0.1)
-
-
-def test_interval_of_equal_sentences_is_a_point():
-    assert wer_ci95([Counts(correct=3, substitutions=1)] * 20) == (0.25, 0.25)
-
-
-def test_interval_draws_sentences_so_one_sentence_has_none():
-    assert wer_ci95([Counts(correct=50, deletions=50)]) is None
-
-
-def test_interval_needs_a_sentence():
-    with pytest.raises(ValueError, match="zero sentences"):
-        wer_ci95([])
+    texts = [list(rng.choice(list("abc"), size=rng.integers(0, 9))) for _ in range(40)]
+    whole = score(texts[:20], texts[20:])
+    monkeypatch.setattr("slr_accel.scoring.wer.MOST_CELLS", 60)
+    assert score(texts[:20], texts[20:]) == whole
 
 
 def test_long_character_sentences_are_scored_in_seconds():

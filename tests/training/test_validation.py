@@ -18,7 +18,7 @@ from slr_accel.models.folder import load_model
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import build_settings
 from slr_accel.training import start
-from slr_accel.training.data import evaluation_targets
+from slr_accel.training.data import evaluation_targets, scored_rows
 from slr_accel.training.setup import set_up
 from slr_accel.training.validation import full_precision
 
@@ -84,3 +84,34 @@ def test_a_run_starts_with_one_model_and_reads_its_labels_once(
         made.clear()
         with set_up(settings, corpus, RunFolder(tmp_path / "run")):
             assert sorted(made) == ["make_model", "train_data"]
+
+
+@pytest.fixture
+def settings_of(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes settings of a run on the tiny corpus."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    usual = {**SMALL, "data_dir": str(tiny_corpus), "output_dir": str(tmp_path / "run")}
+    return lambda **changed: build_settings({**usual, **changed})
+
+
+def test_of_few_train_sequences_the_same_ones_are_scored(settings_of, tiny_corpus: Path) -> None:
+    corpus = open_corpus(tiny_corpus)
+
+    def rows(**changed: object) -> tuple[list[int], list[int]]:
+        settings = settings_of(**changed)
+        data = start.train_data(settings, corpus, start.make_vocabulary(settings, corpus))
+        return data.rows.tolist(), scored_rows(settings, corpus, data).tolist()
+
+    trained, scored = rows(num_train_samples=5, eval_split="train")
+    assert trained == scored and len(scored) == 5
+    assert rows(num_train_samples=5)[1] == corpus.rows.of_split("dev").tolist()
+    assert rows(eval_split="train")[1] == corpus.rows.of_split("train").tolist()
+
+
+def test_zeros_in_a_row_end_a_run(settings_of, tiny_corpus: Path, tmp_path: Path) -> None:
+    settings, corpus = settings_of(zero_wer_patience=2), open_corpus(tiny_corpus)
+    with set_up(settings, corpus, RunFolder(tmp_path / "run")) as trainer:
+        for wers, is_over in [([0, 0.1, 0], False), ([0, 0.1, 0, 0], True), ([0, 0, 0.1], False)]:
+            trainer.state.validations = list(enumerate(map(float, wers)))
+            assert trainer.is_over == is_over
+            assert trainer.stopped_early_by == ("zero_wer_patience" if is_over else None)

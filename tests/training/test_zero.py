@@ -46,12 +46,19 @@ def spread_config(folder: Path) -> Path:
     return folder / "spread"
 
 
+def is_of_part(name: str) -> bool:
+    return name.startswith("grad_norm_") or name == "update_ratio"
+
+
 def assert_close(run: Path, other: Path) -> None:
     """Loss and gradient norm to 1e-4, WER as it is."""
     ours, theirs = metrics(run), metrics(other)
     assert len(ours) == len(theirs)
     for mine, its in zip(ours, theirs, strict=True):
-        assert mine.keys() == its.keys()
+        # DeepSpeed spreads the gradients of the parts of the model, which are not measured then.
+        assert {name for name in mine if not is_of_part(name)} == {
+            name for name in its if not is_of_part(name)
+        }
         for name in ("loss", "grad_norm"):
             if name in mine:
                 assert mine[name] == pytest.approx(its[name], abs=1e-4, rel=1e-4)

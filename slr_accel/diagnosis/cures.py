@@ -1,0 +1,82 @@
+"""Says which settings to change for each state, the most likely first."""
+
+from __future__ import annotations
+
+from slr_accel.diagnosis.history import History
+
+CURES = {
+    "uniform_output": (
+        "raise --learning_rate tenfold, or shorten its warm-up (--warmup_ratio)",
+        "look with `slr-accel inspect` at whether the features vary at all",
+    ),
+    "blank_collapse": (
+        "set --blank_margin 1, which lets blank win less in the loss",
+        "change --learning_rate by a factor of 3: lower where the loss jumps, higher where it "
+        "hardly moves",
+        "give the convolutions a head of their own (--auxiliary_weight 0.5)",
+    ),
+    "insertion_explosion": (
+        "lower --learning_rate by a factor of 10",
+        "set --blank_margin 0 where it is set",
+        "raise --output_stride: fewer output steps leave less room for insertions",
+    ),
+    "constant_output": (
+        "look with `slr-accel inspect` at whether the features are constant or all missing",
+        "lower --learning_rate by a factor of 10",
+        "raise --max_grad_norm where most steps are clipped",
+    ),
+    "vanishing_gradient": (
+        "raise --learning_rate",
+        "give the convolutions a head of their own (--auxiliary_weight 0.5)",
+        "use fewer layers (--conv_blocks, --lstm_layers)",
+    ),
+    "exploding_gradient": (
+        "lower --learning_rate by a factor of 10",
+        "lower --max_grad_norm to 1",
+        "lengthen the warm-up (--warmup_ratio 0.1)",
+    ),
+    "non_finite": (
+        "look with `slr-accel inspect` for NaN or infinite features",
+        "lower --learning_rate by a factor of 10",
+        "train with --mixed_precision no",
+    ),
+    "plateau": (
+        "change --learning_rate by a factor of 3 in either direction",
+        "lower --dropout and the augmentation (--time_masks 0, --jitter 0)",
+        "see with --num_train_samples 10 whether the model can learn these features at all",
+    ),
+    "overfitting": (
+        "stop at the best validation (--early_stopping_patience)",
+        "raise --dropout or the augmentation (--time_masks, --jitter, --rotation)",
+        "use a smaller model (--channels, --lstm_hidden)",
+    ),
+    "train_eval_mismatch": (
+        "look with `slr-accel inspect` at whether train and validation split have the same blocks, "
+        "units and missing values",
+        "check that labels belong to their sequences: a model that learns wrong labels by heart "
+        "looks the same",
+        "evaluate the train split too (`slr-accel evaluate --split train`)",
+    ),
+    "diverged": (
+        "lower --learning_rate by a factor of 3",
+        "let it fall to the end (--schedule cosine)",
+        "lower --max_grad_norm to 1",
+    ),
+}
+STATES = ("healthy", *CURES)
+"""Every state a run can be in."""
+
+
+def cure(code: str, history: History) -> str:
+    """The settings to change, as one sentence."""
+    few = history.few_steps
+    steps = (
+        [
+            f"take more optimizer steps, of which the whole run has only {few} "
+            "(--micro_batches_per_step 1, more --epochs)"
+        ]
+        if few and code in ("uniform_output", "blank_collapse", "constant_output", "plateau")
+        else []
+    )
+    first, *others = [*steps, *CURES[code]]
+    return f"First {'; then '.join([first, *others])}."
