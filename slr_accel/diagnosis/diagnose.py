@@ -5,6 +5,7 @@ Everything is only read, so that a run that still trains is not disturbed.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[st
     records = training_log.read_records(path)
     total = training_log.planned_steps(records, config)
     findings += training_log.progress_findings(records, config)
-    findings += training_log.state_findings(records, total)
+    findings += training_log.state_findings(records, config)
     last = records[-1] if records else {}
     wers = [record["wer"] for record in records if "wer" in record]
     return {
@@ -109,7 +110,7 @@ def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[st
         "total_steps": total,
         "best_wer": min(wers, default=None),
         "last_wer": wers[-1] if wers else None,
-        "forecast": training_log.forecast(records, total),
+        "forecast": training_log.expected_wer(records, total),
         "curves": training_log.curves(records),
     }
 
@@ -132,17 +133,28 @@ def _whole(
         "split": None,
         **result,
     }
-    return {
+    whole = {
         "ok": all(finding.severity != "error" for finding in findings),
         "kind": kind,
         "source": source,
         "headline": headline(findings, wer),
         "findings": [
-            f.to_json() | {"problem": f.problem, "follows": explained.get(f.code)} for f in findings
+            {**f.to_json(), "problem": f.problem, "follows": explained.get(f.code)}
+            for f in findings
         ],
         "unknown": unknown(full),
         **full,
     }
+    return dict(_finite(whole))
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def unknown(result: dict[str, Any]) -> list[str]:

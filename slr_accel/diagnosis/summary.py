@@ -72,8 +72,8 @@ def _print_figures(console: Console, result: dict[str, Any]) -> None:
             f"{own['insertions']} ins of {own['reference_tokens']})"
         )
         facts["output"] = (
-            f"blank {output['blank_probability']:.1%} (expected about "
-            f"{output['expected_blank']:.0%}), entropy {output['entropy']:.2f} of ln V, "
+            f"blank {_percent(output['blank_probability'])} (expected about "
+            f"{output['expected_blank']:.0%}), entropy {_percent(output['entropy'])} of ln V, "
             f"{seen['types_said']} different words said of {seen['types']}"
         )
         facts["unseen"] = (
@@ -88,6 +88,10 @@ def _print_figures(console: Console, result: dict[str, Any]) -> None:
         for name, fact in facts.items():
             table.add_row(Text(name), Text(fact))
         console.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "not finite" if share is None else f"{share:.1%}"
 
 
 def _print_features(console: Console, features: dict[str, Any]) -> None:
