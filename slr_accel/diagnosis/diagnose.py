@@ -139,7 +139,9 @@ def _whole(
         "source": source,
         "headline": headline(findings, wer),
         "findings": [
-            {**f.to_json(), "problem": f.problem, "follows": explained.get(f.code)}
+            f.to_json()
+            | {"sure": f.sure, "problem": f.problem}
+            | ({"follows": explained[f.code]} if f.code in explained else {})
             for f in findings
         ],
         "unknown": unknown(full),

@@ -43,7 +43,7 @@ def _print_finding(console: Console, number: int, finding: dict[str, Any]) -> No
     console.print()
     title = Text(f"{number}. {heading(finding['code'])}", style=COLOURS[finding["severity"]])
     console.print(title + Text(f"  {finding['severity']}, {SURE[finding['sure']]}", style="dim"))
-    parts = {"evidence": finding["problem"], "change": finding["follows"] or finding["cure"]}
+    parts = {"evidence": finding["problem"], "change": finding.get("follows") or finding["cure"]}
     for label, text in parts.items():
         if text:
             line = Text(f"{label}: ", style="bold") + Text(sentence(text), style="not bold")
