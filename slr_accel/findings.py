@@ -34,7 +34,6 @@ class Finding:
             "code": self.code,
             "message": self.message,
             "cure": self.cure,
-            "sure": self.sure,
         }
 
 

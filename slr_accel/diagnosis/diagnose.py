@@ -5,6 +5,7 @@ Everything is only read, so that a run that still trains is not disturbed.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,11 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
     findings = [Finding("warning", "other_corpus", text) for text in opened.warnings]
     result: dict[str, Any] = {"checkpoint": opened.checkpoint.resolve().name, "split": split}
     findings += examine_run.tokens(opened, is_own_corpus=own_corpus)
-    found, result["corpus"] = examine_corpus.sampled_corpus(corpus, split)
-    other_strides = {f"unalignable_stride_{n}" for n in OUTPUT_STRIDES} - {
-        f"unalignable_stride_{model.output_stride}"
-    }
-    findings += [finding for finding in found if finding.code not in other_strides]
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
-    result["features"] = None
+    found, sample = examine_corpus.sampled_corpus(corpus, split)
+    result |= sample
+    strides = set(OUTPUT_STRIDES) - {model.output_stride}
+    of_others = {f"unalignable_stride_{stride}" for stride in strides}
+    findings += [finding for finding in found if finding.code not in of_others]
     if split != "train" and "train" in corpus.rows.split_names:
         found, result["features"] = examine_corpus.features(
             corpus, split, model.features, model.max_frames
@@ -59,20 +57,15 @@ def diagnose_run(opened: OpenedRun, run: RunFolder, *, own_corpus: bool) -> dict
 
 def diagnose_unsaved(run: RunFolder, corpus: Corpus, split: str) -> dict[str, Any]:
     """Diagnoses a run that has no checkpoint yet: its log and its corpus."""
-    result: dict[str, Any] = {"checkpoint": None, "split": split}
-    findings, result["corpus"] = examine_corpus.sampled_corpus(corpus, split)
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
-    result["training"] = _training(run, findings)
+    findings, result = examine_corpus.sampled_corpus(corpus, split)
+    result |= {"split": split, "training": _training(run, findings)}
     return _whole("run", str(run.path), result, findings, None)
 
 
 def diagnose_corpus(corpus: Corpus, split: str, track: Progress) -> dict[str, Any]:
     """Diagnoses a whole corpus; compares train and `split` through features in default settings."""
-    result: dict[str, Any] = {"split": split}
-    findings, result["corpus"] = examine_corpus.whole_corpus(corpus, track)
-    found, result["labels"] = examine_corpus.labels(corpus)
-    findings += found
+    findings, result = examine_corpus.whole_corpus(corpus, track)
+    result["split"] = split
     damaged = any(finding.code == "damaged_shard" for finding in findings)
     names = corpus.rows.split_names
     if not damaged and split != "train" and {"train", split} <= set(names):
@@ -108,7 +101,7 @@ def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[st
     records = training_log.read_records(path)
     total = training_log.planned_steps(records, config)
     findings += training_log.progress_findings(records, config)
-    findings += training_log.state_findings(records, total)
+    findings += training_log.state_findings(records, config)
     last = records[-1] if records else {}
     wers = [record["wer"] for record in records if "wer" in record]
     return {
@@ -117,7 +110,7 @@ def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[st
         "total_steps": total,
         "best_wer": min(wers, default=None),
         "last_wer": wers[-1] if wers else None,
-        "forecast": training_log.forecast(records, total),
+        "forecast": training_log.expected_wer(records, total),
         "curves": training_log.curves(records),
     }
 
@@ -140,17 +133,30 @@ def _whole(
         "split": None,
         **result,
     }
-    return {
+    whole = {
         "ok": all(finding.severity != "error" for finding in findings),
         "kind": kind,
         "source": source,
         "headline": headline(findings, wer),
         "findings": [
-            f.to_json() | {"problem": f.problem, "follows": explained.get(f.code)} for f in findings
+            f.to_json()
+            | {"sure": f.sure, "problem": f.problem}
+            | ({"follows": explained[f.code]} if f.code in explained else {})
+            for f in findings
         ],
         "unknown": unknown(full),
         **full,
     }
+    return dict(_finite(whole))
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def unknown(result: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ TRAIN = "train"
 
 
 def whole_corpus(corpus: Corpus, track: Progress) -> tuple[list[Finding], dict[str, Any]]:
-    """All findings of `slr-accel inspect`, and the figures of each split."""
+    """All findings of `slr-accel inspect` and on labels, and figures: `corpus`, `labels`."""
     found = inspect_corpus(corpus, track=track)
     findings = [
         Finding(
@@ -35,12 +35,11 @@ def whole_corpus(corpus: Corpus, track: Progress) -> tuple[list[Finding], dict[s
         )
         for entry in found["findings"]
     ]
-    rows = len(corpus.rows)
-    return findings, {"splits": found["splits"], "sequences": rows, "checked": rows}
+    return _with_labels(corpus, findings, found["splits"], checked=len(corpus.rows))
 
 
 def sampled_corpus(corpus: Corpus, split: str) -> tuple[list[Finding], dict[str, Any]]:
-    """Findings on all rows of the table, and on the content of some of train and `split`."""
+    """As `whole_corpus`, but only the content of some rows of train and `split` is read."""
     required = required_lengths(corpus)
     chosen = evenly(corpus.rows.of_split(split), CONTENT_ROWS)
     if split != TRAIN and TRAIN in corpus.rows.split_names:
@@ -51,12 +50,13 @@ def sampled_corpus(corpus: Corpus, split: str) -> tuple[list[Finding], dict[str,
         *row_findings(corpus, required, signer_independent=False),
         *content_findings(corpus, read_content(corpus, chosen.tolist())),
     ]
-    splits = split_figures(corpus, required)
-    return findings, {"splits": splits, "sequences": len(corpus.rows), "checked": len(chosen)}
+    return _with_labels(corpus, findings, split_figures(corpus, required), checked=len(chosen))
 
 
-def labels(corpus: Corpus) -> tuple[list[Finding], dict[str, Any]]:
-    """Findings on whether labels belong to their sequences, and the correlations behind them."""
+def _with_labels(
+    corpus: Corpus, findings: list[Finding], figures: dict[str, Any], checked: int
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Adds whether labels belong to their sequences, and the correlations behind that."""
     counts = np.diff(corpus.rows.label_offsets)
     splits = {}
     for name in corpus.rows.split_names:
@@ -64,7 +64,10 @@ def labels(corpus: Corpus) -> tuple[list[Finding], dict[str, Any]]:
         rows = rows[counts[rows] > 0]
         splits[name] = (corpus.rows.frames[rows], counts[rows])
     correlations = {name: length_correlation(*rows) for name, rows in splits.items()}
-    return list(label_findings(splits)), {"length_correlation": correlations}
+    return [*findings, *label_findings(splits)], {
+        "corpus": {"splits": figures, "sequences": len(corpus.rows), "checked": checked},
+        "labels": {"length_correlation": correlations},
+    }
 
 
 def features(

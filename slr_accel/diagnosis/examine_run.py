@@ -183,7 +183,7 @@ def layers(
     figures, loss = measure_layers(model, batch)
     learned = train_wer is not None and train_wer < LEARNED
     findings += layer_findings(figures, learned)
-    return findings, [layer.to_json() for layer in figures], loss
+    return findings, [vars(layer) for layer in figures], loss
 
 
 def sentences(opened: OpenedRun) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from slr_accel.findings import Finding
 
@@ -45,12 +44,6 @@ class LayerFigures:
     weight: float | None
     weight_gradient: float | None
     """Norms of the layer's own weights and of their gradient; None where it has none."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in vars(self).items()
-        }
 
 
 def layer_findings(layers: Sequence[LayerFigures], learned: bool) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ def _print_finding(console: Console, number: int, finding: dict[str, Any]) -> No
     console.print()
     title = Text(f"{number}. {heading(finding['code'])}", style=COLOURS[finding["severity"]])
     console.print(title + Text(f"  {finding['severity']}, {SURE[finding['sure']]}", style="dim"))
-    parts = {"evidence": finding["problem"], "change": finding["follows"] or finding["cure"]}
+    parts = {"evidence": finding["problem"], "change": finding.get("follows") or finding["cure"]}
     for label, text in parts.items():
         if text:
             line = Text(f"{label}: ", style="bold") + Text(sentence(text), style="not bold")
@@ -72,8 +72,8 @@ def _print_figures(console: Console, result: dict[str, Any]) -> None:
             f"{own['insertions']} ins of {own['reference_tokens']})"
         )
         facts["output"] = (
-            f"blank {output['blank_probability']:.1%} (expected about "
-            f"{output['expected_blank']:.0%}), entropy {output['entropy']:.2f} of ln V, "
+            f"blank {_percent(output['blank_probability'])} (expected about "
+            f"{output['expected_blank']:.0%}), entropy {_percent(output['entropy'])} of ln V, "
             f"{seen['types_said']} different words said of {seen['types']}"
         )
         facts["unseen"] = (
@@ -88,6 +88,10 @@ def _print_figures(console: Console, result: dict[str, Any]) -> None:
         for name, fact in facts.items():
             table.add_row(Text(name), Text(fact))
         console.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "not finite" if share is None else f"{share:.1%}"
 
 
 def _print_features(console: Console, features: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ ROW, GUTTER = 17, 116
 CELLS = ((40, 14), (80, 10), (1000, 7))
 """(most steps, width of a cell)"""
 LONGEST_NAME = 15
+CONTRAST = 0.6
+"""Exponent of a probability that makes small ones visible."""
 
 
 def line_chart(series: Sequence[dict[str, Any]], *, percent: bool = False) -> str:
@@ -75,9 +77,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [10.0**power for power in range(first, last + 1, 1 + (last - first) // 5)]
 
 
-def bar(share: float, kind: str = "") -> str:
-    """A small bar of a share between 0 and 1."""
-    width = round(60 * min(max(share, 0.0), 1.0), 1)
+def bar(share: float | None, kind: str = "") -> str:
+    """A small bar of a share between 0 and 1; empty of None."""
+    width = round(60 * min(max(share or 0.0, 0.0), 1.0), 1)
     return (
         f'<svg class="bar-small" viewBox="0 0 60 8" width="60" height="8" aria-hidden="true">'
         f'<rect class="grid-fill" width="60" height="8" rx="2"/>'
@@ -103,9 +105,9 @@ def heat_map(sentence: dict[str, Any]) -> str:
         kind = "blank" if index == 0 else "token"
         parts += [
             f'<rect class="{kind}" x="{GUTTER + cell * step}" y="{y + 1}" width="{cell}" '
-            f'height="13" fill-opacity="{probability:.2f}"/>'
+            f'height="13" fill-opacity="{probability**CONTRAST:.2f}"/>'
             for step, probability in enumerate(row)
-            if probability >= 0.01
+            if probability is not None and probability >= 0.01
         ]
     for step, index in enumerate(sentence["greedy"]):
         if index is not None:

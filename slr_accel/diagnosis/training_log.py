@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from slr_accel.diagnosis.forecast import forecast
+from slr_accel.diagnosis.states import findings
 from slr_accel.findings import Finding
+from slr_accel.settings.health import HealthSettings
 
 CURVES = (
     ("loss", "Loss, nats a word", {"loss": "train", "eval_loss": "validation"}),
@@ -102,7 +103,7 @@ def progress_findings(
     records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yields causes that the settings and the figures of the steps show."""
-    updates = [r["update_ratio"] for r in records if r.get("update_ratio") is not None]
+    updates = [r["update_ratio"] for r in records if math.isfinite(r.get("update_ratio", math.nan))]
     rate = max((r.get("learning_rate", 0.0) for r in records), default=0.0)
     if len(updates) >= LINES and max(updates) < SMALL_UPDATE:
         yield Finding(
@@ -112,7 +113,7 @@ def progress_findings(
             f"most, where about 1e-3 is usual. The learning rate was {rate:.1e} at most.",
             "Raise --learning_rate (1e-3 is a usual peak).",
         )
-    losses = [r["loss"] for r in records if r.get("loss") is not None]
+    losses = [r["loss"] for r in records if math.isfinite(r.get("loss", math.nan))]
     has_fallen = len(losses) > LINES and median(losses[-LINES:]) < 0.8 * median(losses[:LINES])
     if len(updates) >= LINES and median(updates) > LARGE_UPDATE and not has_fallen:
         yield Finding(
@@ -163,19 +164,17 @@ def age_findings(checkpoint: str, training: Mapping[str, Any] | None) -> Iterato
         )
 
 
-def state_findings(records: Sequence[Mapping[str, Any]], total: int | None) -> list[Finding]:
-    """The states of a run that the rules of `diagnosis.states` find in its records."""
-    if find_spec("slr_accel.diagnosis.states") is None:
-        return []
-    states = import_module("slr_accel.diagnosis.states")
-    health = import_module("slr_accel.settings.health")
-    found: list[Finding] = states.findings(records, health.HealthSettings(), total)
-    return found
+def state_findings(
+    records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+) -> list[Finding]:
+    """The states that a run is in at the end of its records, by the thresholds of its settings."""
+    own = {name: config[name] for name in HealthSettings.model_fields if name in config}
+    return findings(records, HealthSettings(**own), planned_steps(records, config))
 
 
-def forecast(records: Sequence[Mapping[str, Any]], total: int | None) -> dict[str, float] | None:
+def expected_wer(
+    records: Sequence[Mapping[str, Any]], total: int | None
+) -> dict[str, float] | None:
     """The WER expected at the end of a run, {wer, low, high}; None where it cannot be said."""
-    if total is None or find_spec("slr_accel.diagnosis.forecast") is None:
-        return None
-    found = import_module("slr_accel.diagnosis.forecast").forecast(records, total)
+    found = None if total is None else forecast(records, total)
     return None if found is None else {"wer": found.wer, "low": found.low, "high": found.high}

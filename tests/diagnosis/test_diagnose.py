@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from run_helpers import TrainCommand, tiny_sequences, write_tiny
+from safetensors.numpy import load_file, save_file
 
 from slr_accel.cli import main
 from slr_accel.corpus.sequence import Sequence
@@ -165,6 +167,23 @@ def test_a_vocabulary_of_other_words_is_named(
         path.write_text(kept)
     assert exit_code == 1
     assert errors(result)[:2] == ["token_map", "unsayable_words"]
+
+
+def test_weights_that_are_not_finite_are_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken, symlinks=True)
+    path = (broken / "best").resolve() / "model.safetensors"
+    weights = load_file(path)
+    weights["head.weight"][:] = np.nan
+    save_file(weights, path)
+    exit_code, result = diagnose(capsys, tmp_path / "out", broken)
+    assert exit_code == 1 and errors(result)[0] == "non_finite"
+    assert "layer head" in result["findings"][0]["problem"]
+    with pytest.raises(SystemExit):
+        main(["diagnose", str(broken), "--output_dir", str(tmp_path / "out")])
+    assert "not finite" in capsys.readouterr().out
 
 
 def test_a_run_without_a_checkpoint_has_its_log_and_corpus(
