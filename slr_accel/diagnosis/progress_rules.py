@@ -138,7 +138,7 @@ def train_eval_mismatch(history: History, thresholds: HealthSettings) -> Finding
         f"the training loss has fallen to {losses.values[-1]:.2f}, but the validation loss is "
         f"{latest[-1]:.2f} and the WER was never below {history.best_wer:.1%}",
         # A small corpus is learned by heart first, and generalises later.
-        severity=None if (history.share or 0.0) > thresholds.unlearned_after else "note",
+        severity="note" if (history.share or 1.0) < thresholds.unlearned_after else None,
     )
 
 

@@ -76,6 +76,19 @@ class TrainState:
     grad_scaler: dict[str, float] = field(default_factory=dict)
     wandb_id: str | None = None
 
+    def note_validation(self, wer: float) -> bool:
+        """Adds a validation of this step; returns whether it is the best so far.
+
+        Of equal ones the later is the best, since it has learned more, but is no gain.
+        """
+        self.validations.append((self.step, wer))
+        gained = self.best_wer is None or wer < self.best_wer
+        self.validations_without_gain = 0 if gained else self.validations_without_gain + 1
+        is_best = gained or wer == self.best_wer
+        if is_best:
+            self.best_wer, self.best_step = wer, self.step
+        return is_best
+
     @property
     def epoch_of_last_step(self) -> int:
         """Counted from 1, as users see it."""

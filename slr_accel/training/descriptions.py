@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,13 @@ def describe_end(
         + f"score it: slr-accel evaluate {shlex.quote(str(run.path))} "
         f"--split {settings.training.eval_split}"
     )
+
+
+def describe_trouble(run: RunFolder, trouble: str | None, alarms: Iterable[str]) -> Iterator[str]:
+    """Says what is wrong at the end of a run: with its last hypotheses, and by its alarms."""
+    if trouble is not None:
+        yield f"warning: {trouble}"
+    states = ", ".join(alarms)
+    if states:
+        command = f"slr-accel diagnose {shlex.quote(str(run.path))}"
+        yield f"alarms at the end: {states}; {command} examines the run"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.diagnosis.overfit_status import status, zeros_at_end
-from slr_accel.errors import Interrupted, OutOfMemory
+from slr_accel.errors import Interrupted
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
@@ -25,7 +24,12 @@ from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_epoch
-from slr_accel.training.descriptions import describe_batch, describe_end, describe_validation
+from slr_accel.training.descriptions import (
+    describe_batch,
+    describe_end,
+    describe_trouble,
+    describe_validation,
+)
 from slr_accel.training.health_watch import stopped_by_collapse
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.losses import criterion
@@ -217,18 +221,12 @@ class Trainer:
 
     def _note_validation(self, figures: dict[str, Any]) -> None:
         """Decides whether the validation is the best one, and reports it."""
-        state = self.state
-        state.validations.append((state.step, figures["wer"]))
+        state, epoch = self.state, self.state.epoch_of_last_step
         before = math.inf if state.best_wer is None else state.best_wer
-        gained, is_best = figures["wer"] < before, figures["wer"] <= before
-        state.validations_without_gain = 0 if gained else state.validations_without_gain + 1
-        if is_best:  # of equal ones the later, which has learned more
-            state.best_wer, state.best_step = figures["wer"], state.step
+        if state.note_validation(figures["wer"]):
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        line = describe_validation(
-            state.epoch_of_last_step, state.step, figures, best_before=before
-        )
+        line = describe_validation(epoch, state.step, figures, best_before=before)
         patience = self.settings.training.zero_wer_patience
         if patience is not None:
             line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
@@ -236,31 +234,23 @@ class Trainer:
 
     def scores(self, stop: StopRequest) -> Validation:
         """Scores the validation split with the present weights. Raises Interrupted by a signal."""
-        try:
-            return validate(
-                self.accelerator,
-                self.weights.model,
-                self.settings,
-                self.corpus,
-                self.eval_rows,
-                self.vocabulary,
-                targets=self.eval_targets,
-                buffers=self.buffers,
-                stops=lambda: stop.is_anywhere(self.accelerator),
-            )
-        except torch.OutOfMemoryError:
-            raise OutOfMemory(
-                "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
-                "with a new --output_dir lower batch_size, or set batch_frames"
-            ) from None
+        return validate(
+            self.accelerator,
+            self.weights.model,
+            self.settings,
+            self.corpus,
+            self.eval_rows,
+            self.vocabulary,
+            targets=self.eval_targets,
+            buffers=self.buffers,
+            stops=lambda: stop.is_anywhere(self.accelerator),
+        )
 
     @property
     def save_is_due(self) -> bool:
         options = self.settings.training
-        return any(
-            every is not None and self.state.step % every == 0
-            for every in (options.save_steps, options.keep_every)
-        )
+        intervals = [every for every in (options.save_steps, options.keep_every) if every]
+        return any(self.state.step % every == 0 for every in intervals)
 
     def save(self) -> None:
         """Writes a checkpoint, on one process, and removes those that are not kept."""
@@ -308,11 +298,6 @@ class Trainer:
         self.report.hypotheses(self.hypotheses)
         if self.state.best_wer is not None:
             self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
-        if self.trouble is not None:
-            self.report.say(f"warning: {self.trouble}")
-        if self.report.alarms:
-            self.report.say(
-                f"alarms at the end: {', '.join(self.report.alarms)}; slr-accel diagnose "
-                f"{shlex.quote(str(self.run.path))} examines the run"
-            )
+        for text in describe_trouble(self.run, self.trouble, self.report.alarms):
+            self.report.say(text)
         return 0

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decoders import make_decoder
 from slr_accel.ctc.health import warning
 from slr_accel.ctc.loss import ctc_loss
+from slr_accel.errors import OutOfMemory
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
 from slr_accel.scoring.scored import figures, score_transcript
@@ -33,6 +35,18 @@ def full_precision(model: nn.Module) -> Iterator[None]:
     finally:
         if wrapped is not None:
             model.__dict__["forward"] = wrapped
+
+
+@contextmanager
+def out_of_memory_explained() -> Iterator[None]:
+    """Makes an OutOfMemory of torch's error."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise OutOfMemory(
+            "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
+            "with a new --output_dir lower batch_size, or set batch_frames"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,10 @@ def validate(
     The loss is CTC with the blank margin of training, so that both can be compared.
 
     Raises:
+        OutOfMemory: a batch does not fit.
         Interrupted: `stops` said so between two batches, which it must on all processes.
     """
-    with full_precision(model):
+    with full_precision(model), out_of_memory_explained():
         transcript = transcribe(
             accelerator,
             model,

@@ -201,7 +201,7 @@ def test_out_of_memory_in_a_step_names_the_batch_and_the_way_out(
 def test_out_of_memory_in_validation_says_what_to_set(
     train_here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("slr_accel.training.trainer.validate", no_memory)
+    monkeypatch.setattr("slr_accel.training.validation.transcribe", no_memory)
     assert train_here("--eval_steps=1") == 1
     assert "out of memory in validation" in capsys.readouterr().err
 
