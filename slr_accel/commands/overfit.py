@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         with redirect_stdout(sys.stderr) if args.json else nullcontext():
             result, code = _test(args.output_dir, settings, corpus)
         if result is None:
-            print("stopped: there is no verdict", file=sys.stderr)
+            print("no verdict: the same command starts the test anew", file=sys.stderr)
             return code
         results.append(result)
     if args.json:
