@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slr_accel.diagnosis.overfit_verdict import Trial
     from slr_accel.settings.run import Settings
 
-SAMPLES, EPOCHS = 10, 3000
+SAMPLES, EPOCHS, BATCH = 10, 3000, 4
 STEPS_A_LINE, ZEROS = 15, 10
 """Optimizer steps from one validation to the next, and validations with a WER of 0 that end it."""
 TRIALS: dict[str, dict[str, Any]] = {
@@ -42,7 +42,6 @@ CALM: dict[str, Any] = {
     "eval_split": "train",
     "early_stopping_patience": "none",
     "average_best": "none",
-    "batch_size": 4,
     "batch_frames": "none",
     "keep_last": 1,
     "wandb_mode": "disabled",
@@ -113,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         with redirect_stdout(sys.stderr) if args.json else nullcontext():
             result, code = _test(args.output_dir, settings, corpus)
         if result is None:
-            print("stopped: there is no verdict", file=sys.stderr)
+            print("no verdict: the same command starts the test anew", file=sys.stderr)
             return code
         results.append(result)
     if args.json:
@@ -145,6 +144,7 @@ def _plan(args: argparse.Namespace, corpus: Corpus, model: str | None) -> dict[s
             "data_dir": args.data_dir,
             "output_dir": args.output_dir / f"{chosen.training.model}_{name}",
             "num_train_samples": args.samples,
+            "batch_size": _batch_size(chosen.training.model, args.samples),
             "epochs": EPOCHS,
             "label_policy": _label_policy(chosen, corpus),
             **_no_augmentation(chosen),
@@ -157,6 +157,12 @@ def _plan(args: argparse.Namespace, corpus: Corpus, model: str | None) -> dict[s
         words = [f"--{key}={value}" for key, value in own.items() if key in known]
         plans[name] = parse_settings([*words, *given], prog)
     return plans
+
+
+def _batch_size(model: str, samples: int) -> int:
+    """Few sequences, for many steps; of batch norm all, so that its statistics are those of
+    evaluation."""
+    return samples if model == "student_reference" else min(samples, BATCH)
 
 
 def _no_augmentation(settings: Settings) -> dict[str, Any]:

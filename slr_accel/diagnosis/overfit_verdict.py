@@ -48,6 +48,8 @@ class Trial:
     """CTC in nats a token, in training."""
     earlier_loss: float | None
     """The same at four fifths of the training."""
+    eval_loss: float | None
+    """Of the last validation: the same sequences in evaluation mode."""
     grad_norms: tuple[float, float] | None
     """Smallest and largest norm before clipping, at the logged steps that were finite."""
     clipped_share: float
@@ -93,6 +95,7 @@ def read_trial(
         steps=last["step"],
         final_loss=losses[-1] if losses else None,
         earlier_loss=losses[max(len(losses) * 4 // 5 - 1, 0)] if losses else None,
+        eval_loss=validations[-1].get("eval_loss") if validations else None,
         grad_norms=(min(norms), max(norms)) if norms else None,
         clipped_share=sum(r["clipped_share"] for r in steps) / max(len(steps), 1),
         skipped_steps=sum(r["skipped_steps"] for r in steps),
@@ -122,6 +125,8 @@ def is_good(found: Verdict) -> bool:
 SMALL_RATIO = 1e-3
 """Update over weights while there is much to learn. Our models have 1.5e-3 to 4e-3 at the tests'
 learning rates, and with an eps of 1e-3 in AdamW 5e-4 to 8e-4."""
+MISMATCH = 0.3
+"""Nats a token by which the loss in evaluation mode may exceed that in training."""
 STILL_FALLS = 0.8
 """Loss at the end over loss at four fifths of the training."""
 FEW_STEPS = 200
@@ -132,6 +137,7 @@ def training_checks(trial: Trial) -> list[Check]:
     """Checks the course of a training that failed: its steps, updates and gradients."""
     low, high = trial.grad_norms or (0.0, 0.0)
     ratio, last, earlier = trial.update_ratio, trial.final_loss, trial.earlier_loss
+    evaluated = trial.eval_loss
     return [
         Check(
             "finite",
@@ -160,6 +166,15 @@ def training_checks(trial: Trial) -> list[Check]:
             else f"loss {earlier:.3g} after four fifths, {last:.3g} at the end",
             "It was still learning: raise --epochs, or take more and larger steps (a large "
             "accumulation leaves few).",
+        ),
+        Check(
+            "train_and_evaluation",
+            last is None or evaluated is None or evaluated < last + MISMATCH,
+            "no loss was logged"
+            if last is None or evaluated is None
+            else f"loss {last:.3g} in training, {evaluated:.3g} in evaluation mode",
+            "The model computes something else in evaluation mode: batch norm whose batches differ "
+            "from all sequences (raise --batch_size), or a layer of training alone.",
         ),
         Check(
             "gradient_norm",
