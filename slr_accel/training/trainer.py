@@ -23,13 +23,8 @@ from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.run import Settings
+from slr_accel.training import descriptions
 from slr_accel.training.data import TrainData, make_epoch
-from slr_accel.training.descriptions import (
-    describe_batch,
-    describe_end,
-    describe_trouble,
-    describe_validation,
-)
 from slr_accel.training.health_watch import stopped_by_collapse
 from slr_accel.training.largest_batch import out_of_memory
 from slr_accel.training.losses import criterion
@@ -131,7 +126,7 @@ class Trainer:
         options, state = self.settings.training, self.state
         if not self.has_stepped:
             first = work.micro_batches[0].batch
-            self.report.say(describe_batch(first, self.corpus, self.vocabulary))
+            self.report.say(descriptions.describe_batch(first, self.corpus, self.vocabulary))
             self.has_stepped = True
         factor = learning_rate_factor(
             options,
@@ -226,7 +221,7 @@ class Trainer:
         if state.note_validation(figures["wer"]):
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        line = describe_validation(epoch, state.step, figures, best_before=before)
+        line = descriptions.describe_validation(epoch, state.step, figures, best_before=before)
         patience = self.settings.training.zero_wer_patience
         if patience is not None:
             line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
@@ -297,7 +292,9 @@ class Trainer:
         curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
         if self.state.best_wer is not None:
-            self.report.say(describe_end(self.settings, self.run, self.state, average_wer, curves))
-        for text in describe_trouble(self.run, self.trouble, self.report.alarms):
+            self.report.say(
+                descriptions.describe_end(self.settings, self.run, self.state, average_wer, curves)
+            )
+        for text in descriptions.describe_trouble(self.run, self.trouble, self.report.alarms):
             self.report.say(text)
         return 0
