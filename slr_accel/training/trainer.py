@@ -78,7 +78,7 @@ class Trainer:
     epoch_ended: bool = field(default=False, init=False)
     """Whether the last step was the last of its epoch."""
     trouble: str | None = field(default=None, init=False)
-    """The warning of the last validation since this start; printed if it is the last of the run."""
+    """The warning of the last validation since this start."""
     hypotheses: list[tuple[str, str, str, float]] = field(default_factory=list, init=False)
     """Hypotheses of the last validation since this start, for a table at wandb."""
 
