@@ -20,9 +20,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from slr_accel.ctc.decode import greedy_decode
 
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.ctc.decoders import greedy_decode
 from slr_accel.models.folder import load_model
 from slr_accel.runs.run_folder import RunFolder
 

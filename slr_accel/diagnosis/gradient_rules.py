@@ -46,7 +46,7 @@ def vanishing_gradient(history: History, thresholds: HealthSettings) -> Finding 
         return None
     for name, part in PARTS.items():
         is_whole = name == "grad_norm"
-        least = thresholds.vanishing_gradient if is_whole else thresholds.no_gradient
+        least = thresholds.vanishing_gradient if is_whole else thresholds.unreached_gradient
         lines = history[name].last(thresholds.alarm_lines)
         if lines and median(lines) < least:
             return found(

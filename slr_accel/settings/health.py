@@ -31,7 +31,7 @@ class HealthSettings(SettingsGroup):
     """Insertions, as a share of the reference tokens, from which they count as an explosion."""
     vanishing_gradient: MayChange[PositiveFloat] = 1e-3
     """Gradient norm of all weights before clipping below which it has vanished."""
-    no_gradient: MayChange[PositiveFloat] = 1e-5
+    unreached_gradient: MayChange[PositiveFloat] = 1e-5
     """Gradient norm of a part (first layer, convolutions, recurrent part, head) below which none
     reaches it."""
     exploding_gradient: MayChange[PositiveFloat] = 100.0

@@ -173,8 +173,8 @@ def test_an_evaluation_that_is_told_to_stop_writes_nothing(
         "import os, signal, sys, slr_accel.commands.run_arguments as a\n"
         "from slr_accel.cli import main\n"
         "make = a.OpenedRun.transcribe\n"
-        "def signalled(self, rows):\n"
-        f"    os.kill(os.getpid(), signal.{number.name}); return make(self, rows)\n"
+        "def signalled(self, rows, **options):\n"
+        f"    os.kill(os.getpid(), signal.{number.name}); return make(self, rows, **options)\n"
         "a.OpenedRun.transcribe = signalled\n"
         "main(['evaluate', sys.argv[1]])"
     )

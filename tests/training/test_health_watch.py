@@ -32,6 +32,6 @@ def test_a_collapse_may_end_the_run_on_all_processes_and_the_same_command_go_on(
     stopped = lines(run)
     output = train.run(run, **settings, on_collapse="stop", expect=1)
     assert "because of uniform_output" in output and lines(run) <= stopped + 2
-    output = train.run(run, **settings, on_collapse="warn")
+    output = train.run(run, **{**settings, "processes": 1}, on_collapse="warn")
     assert "continues at step" in output and lines(run) > stopped
     assert "error: uniform_output" not in output, "it was said before"
