@@ -17,7 +17,11 @@ from slr_accel.training.wandb_run import WandbRun, start_wandb
 
 
 class RunLog:
-    """metrics.jsonl, wandb, curves.png and the terminal, behind `log` and `say`."""
+    """metrics.jsonl, wandb, curves.png and the terminal, behind `log` and `say`.
+
+    `total_steps` is where the run ends, `planned_steps` what its schedule spans: with --max_steps
+    a trial is judged as the beginning of the whole run.
+    """
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class RunLog:
         *,
         is_main: bool,
         total_steps: int,
+        planned_steps: int,
         state: TrainState,
     ) -> None:
         self._run = run
@@ -36,7 +41,7 @@ class RunLog:
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
             earlier = read_metrics(run.metrics)
-            self._watch = HealthWatch(settings.health, earlier, state.alarms, total_steps)
+            self._watch = HealthWatch(settings.health, earlier, state.alarms, planned_steps)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id

@@ -108,7 +108,14 @@ def _trainer(
     if accelerator.device.type == "cuda" and sharded is None and state.step < last_step:
         epoch = make_epoch(settings, data, state.epoch)
         try_largest_batch(settings, corpus, epoch, raw_model, raw_optimizer)
-    report = RunLog(settings, run, is_main=is_main, total_steps=last_step, state=state)
+    report = RunLog(
+        settings,
+        run,
+        is_main=is_main,
+        total_steps=last_step,
+        planned_steps=total_steps,
+        state=state,
+    )
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:
