@@ -13,8 +13,13 @@ from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.formats import Transcripts
 from slr_accel.scoring.protocols import EMPTY, prepared_hypotheses, prepared_references
-from slr_accel.scoring.scored import ScoredSequence, ScoredSplit, by_signer, count_errors
-from slr_accel.scoring.wer import score
+from slr_accel.scoring.scored import (
+    ScoredSequence,
+    ScoredSplit,
+    by_signer,
+    count_errors,
+    scored_sequences,
+)
 from slr_accel.scoring.words import unavoidable_errors, unavoidable_errors_under
 
 MOST_NAMED = 5
@@ -59,13 +64,9 @@ def compare(references: Transcripts, hypotheses: Transcripts, protocol: str) -> 
     expected = prepared_references(protocol, list(references.sentences.values()))
     said = [hypotheses.sentences.get(name, []) for name in ids]
     prepared = prepared_hypotheses(protocol, said)
-    signers = hypotheses.signers | references.signers
-    sequences = [
-        ScoredSequence(name, signers.get(name, ""), reference, hypothesis, counts)
-        for name, reference, hypothesis, counts in zip(
-            ids, expected, prepared, score(expected, prepared), strict=True
-        )
-    ]
+    known = hypotheses.signers | references.signers
+    signers = [known.get(name, "") for name in ids]
+    sequences = scored_sequences(ids, signers, expected, prepared)
     notes = [*references.notes, *hypotheses.notes, *_id_notes(protocol, missing, extra)]
     return Comparison(
         protocol, sequences, missing, extra, notes + _word_notes(protocol, references, sequences)
@@ -135,13 +136,8 @@ def rescored(scored: ScoredSplit, references: list[list[str]], protocol: str) ->
     """A split scored under a protocol: its hypotheses against other references, in its order."""
     expected = prepared_references(protocol, references)
     said = prepared_hypotheses(protocol, [s.hypothesis for s in scored.sequences])
-    sequences = [
-        replace(sequence, reference=reference, hypothesis=hypothesis, counts=counts)
-        for sequence, reference, hypothesis, counts in zip(
-            scored.sequences, expected, said, score(expected, said), strict=True
-        )
-    ]
-    return replace(scored, sequences=sequences)
+    ids, signers = [s.id for s in scored.sequences], [s.signer for s in scored.sequences]
+    return replace(scored, sequences=scored_sequences(ids, signers, expected, said))
 
 
 def vocabulary_floors(

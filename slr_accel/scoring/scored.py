@@ -50,18 +50,26 @@ class ScoredSplit:
         return sum(sequence.counts.errors for sequence in self.sequences)
 
 
+def scored_sequences(
+    ids: list[str], signers: list[str], references: list[list[str]], hypotheses: list[list[str]]
+) -> list[ScoredSequence]:
+    """Aligns each hypothesis with its reference; all lists are in one order."""
+    counts = score(references, hypotheses)
+    return [
+        ScoredSequence(*fields)
+        for fields in zip(ids, signers, references, hypotheses, counts, strict=True)
+    ]
+
+
 def score_transcript(
     corpus: Corpus, rows: np.ndarray, vocabulary: Vocabulary, transcript: Transcript
 ) -> ScoredSplit:
     """Aligns the hypotheses of `rows`, all of one split, with their references."""
     expected = references(corpus, rows, vocabulary.label_policy)
     hypotheses = recognised_texts(vocabulary, transcript.hypotheses)
-    sequences = [
-        ScoredSequence(corpus.rows.id(row), corpus.rows.signer(row), reference, hypothesis, counts)
-        for row, reference, hypothesis, counts in zip(
-            rows, expected, hypotheses, score(expected, hypotheses), strict=True
-        )
-    ]
+    ids = [corpus.rows.id(row) for row in rows]
+    signers = [corpus.rows.signer(row) for row in rows]
+    sequences = scored_sequences(ids, signers, expected, hypotheses)
     return ScoredSplit(sequences, vocabulary.label_policy, transcript.health, transcript.loss)
 
 
