@@ -25,6 +25,11 @@ CURES = {
         "lower --learning_rate by a factor of 10",
         "raise --max_grad_norm where most steps are clipped",
     ),
+    "behind": (
+        "compare the settings that differ from the recipe's",
+        "look with `slr-accel inspect` at whether the corpus is the one that the recipe is for",
+        "run with another --seed",
+    ),
     "vanishing_gradient": (
         "raise --learning_rate",
         "give the convolutions a head of their own (--auxiliary_weight 0.5)",

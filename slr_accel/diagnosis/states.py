@@ -17,6 +17,7 @@ from slr_accel.diagnosis.gradient_rules import (
     vanishing_gradient,
 )
 from slr_accel.diagnosis.history import History
+from slr_accel.diagnosis.milestones import behind
 from slr_accel.diagnosis.output_rules import (
     blank_collapse,
     constant_output,
@@ -46,6 +47,7 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         diverged,
     ),
     (overfitting, plateau),
+    (behind,),
 )
 """In each group the cause before its consequences: only the first that applies is reported."""
 

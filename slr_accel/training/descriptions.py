@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,17 @@ def describe_end(
     )
 
 
-def describe_trouble(run: RunFolder, trouble: str | None, alarms: Iterable[str]) -> Iterator[str]:
-    """Says what is wrong at the end of a run: with its last hypotheses, and by its alarms."""
+def describe_trouble(
+    run: RunFolder, trouble: str | None, alarms: Mapping[str, Any]
+) -> Iterator[str]:
+    """Says what is wrong at the end of a run: with its last hypotheses, and by its alarms.
+
+    Args:
+        alarms: {state: (severity, ...)}; notes are no alarms.
+    """
     if trouble is not None:
         yield f"warning: {trouble}"
-    states = ", ".join(alarms)
+    states = ", ".join(state for state, (severity, *_) in alarms.items() if severity != "note")
     if states:
         command = f"slr-accel diagnose {shlex.quote(str(run.path))}"
         yield f"alarms at the end: {states}; {command} examines the run"
