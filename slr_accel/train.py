@@ -18,6 +18,7 @@ from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
 from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import check_splits
+from slr_accel.training.epochs import with_epochs, without_recipe
 from slr_accel.training.sweep import TrialStart, with_trial_folder
 from slr_accel.training.wandb_run import wandb_mode
 
@@ -25,7 +26,7 @@ from slr_accel.training.wandb_run import wandb_mode
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
     words = with_trial_folder(with_home(sys.argv[1:] if argv is None else argv))
     with TrialStart() as start:
-        return train(parse_settings(words, prog), start)
+        return train(parse_settings(words, prog, without_recipe), start)
 
 
 def train(settings: Settings, start: TrialStart) -> int:
@@ -38,6 +39,7 @@ def train(settings: Settings, start: TrialStart) -> int:
     corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
     run = RunFolder(Path(settings.training.output_dir))
+    settings = with_epochs(settings, corpus, run)
     if run.exists:
         check_continues(run, settings, corpus)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from itertools import pairwise
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -10,13 +11,20 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
-from slr_accel.settings.recipes import RECIPES, read_recipe
+from slr_accel.settings.recipes import GENERAL, RECIPES, read_recipe
 from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
 from slr_accel.settings.unknown_name import unknown_name
 
 
-def parse_settings(argv: list[str], prog: str) -> Settings:
+def parse_settings(
+    argv: list[str],
+    prog: str,
+    without_recipe: Callable[[dict[str, Any]], dict[str, Any]] = lambda given: {},
+) -> Settings:
     """Reads settings from the words of a command line.
+
+    Args:
+        without_recipe: makes the values that stand in for a recipe, of the values that are given.
 
     Raises:
         SystemExit: --help was given, and is printed.
@@ -38,10 +46,14 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
             problems.append(f"{word!r} belongs to no setting")
     foreign: list[str] = []
     try:
-        recipe = read_recipe(parsed.recipe) if parsed.recipe else {}
+        recipe = _recipe(parsed.recipe) if parsed.recipe else without_recipe(given)
         foreign = _of_another_model(recipe, given)
         own = {name: value for name, value in recipe.items() if name not in foreign}
-        settings = build_settings(_without_rivals(own, given) | given)
+        is_general = not parsed.recipe or parsed.recipe in GENERAL
+        settings = build_settings(
+            _without_rivals(own, given) | given,
+            quiet=own.keys() - given.keys() if is_general else (),
+        )
     except ValueError as error:
         problems.append(str(error))
     if foreign:
@@ -55,6 +67,10 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     return settings
 
 
+def _recipe(name: str) -> dict[str, Any]:
+    return {} if name == "none" else read_recipe(name)
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
@@ -65,7 +81,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe",
         help="complete settings by name "
-        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
+        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file; "
+        "none: the defaults alone. Default: own_small or own_large, by the size of the corpus",
     )
     groups = groups_of(DEFAULT_MODEL)
     del groups["model"]  # added below for all models

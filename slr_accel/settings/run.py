@@ -69,8 +69,12 @@ def all_fields() -> dict[str, FieldInfo]:
     return {name: f for model in reversed(MODELS) for name, f in setting_fields(model).items()}
 
 
-def build_settings(values: dict[str, Any]) -> Settings:
-    """Checks flat values and groups them. Raises ValueError with all problems at once."""
+def build_settings(values: dict[str, Any], quiet: Iterable[str] = ()) -> Settings:
+    """Checks flat values and groups them. Raises ValueError with all problems at once.
+
+    Args:
+        quiet: names that do not count as given: nobody is warned where they have no effect.
+    """
     model = values.get("model", DEFAULT_MODEL)
     if model not in MODELS:
         model = DEFAULT_MODEL  # the training group refuses the name
@@ -85,6 +89,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
         except ValidationError as error:
             problems += problems_of(error)
     for built in groups.values():
+        built.model_fields_set.difference_update(quiet)
         problems += built.problems()
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))

@@ -48,7 +48,8 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
             f"machine; for them give --num_processes {gpus} to accelerate launch"
         )
     loading, sources = trainer.settings.loading, trainer.data.sources
-    if loading.crop_probability and not any(source.segments for source in sources):
+    given = "crop_probability" in loading.model_fields_set
+    if given and loading.crop_probability and not any(source.segments for source in sources):
         yield "warning: crop_probability has no effect, no sequence has a segment for each token"
     longest, budget = int(trainer.data.frames.max()), loading.frame_budget
     if budget is not None and longest > budget:
@@ -83,7 +84,8 @@ def _model(trainer: Trainer) -> str:
         f"({parameters * 4 / 1e6:.1f} MB), "
         f"{trainer.weights.model.features.columns.num_features} features a frame; "
         f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
-        f"{trainer.micro_batches_per_step} micro-batch(es) a step"
+        f"{trainer.micro_batches_per_step} micro-batch(es) a step, "
+        f"{trainer.total_steps:,} steps in {trainer.settings.training.num_epochs} epochs"
     )
 
 

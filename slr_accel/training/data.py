@@ -241,7 +241,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
         shard_window=loading.shard_window,
     )
     windows = _windows(settings, data, epoch)
-    if epoch + 1 < settings.training.epochs:
+    if epoch + 1 < settings.training.num_epochs:
         windows += _windows(settings, data, epoch + 1)[:1]
     return Epoch([data.rows[positions] for positions in batches], targets, frames, pieces, windows)
 
@@ -262,6 +262,6 @@ def count_steps(settings: Settings, data: TrainData, per_step: int, track: Progr
         sizes = [rows_of_shard[window].sum() for window in _windows(settings, data, epoch)]
         return sum(-(-int(size) // settings.loading.batch_size) for size in sizes)
 
-    num_epochs = settings.training.epochs
+    num_epochs = settings.training.num_epochs
     epochs = track(range(num_epochs), "planning epochs", num_epochs)
     return sum(steps_per_epoch(micro_batches(epoch), per_step) for epoch in epochs)

@@ -48,7 +48,7 @@ class RunLog:
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id
-            epochs = settings.training.epochs
+            epochs = settings.training.num_epochs
             epoch = min(state.epoch + 1, epochs)  # a complete run has no next epoch
             self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
             if state.validations:

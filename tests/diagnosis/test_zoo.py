@@ -240,7 +240,7 @@ def diagnosed(
         for norm in (FrameNorm, MaskedGroupNorm):
             monkeypatch.setattr(norm, "forward", pooled(norm.forward))
     run = folder / "run"
-    chosen = {"data_dir": corpus, "output_dir": run, **SMALL, **QUIET}
+    chosen = {"recipe": "none", "data_dir": corpus, "output_dir": run, **SMALL, **QUIET}
     chosen |= {"max_steps": case.steps, **case.settings}
     with suppress(RunError):  # of steps that were not finite
         train([f"--{name}={value}" for name, value in chosen.items()])

@@ -59,8 +59,9 @@ def test_the_command_line_beats_the_recipe_which_beats_the_defaults(recipe: Path
 
 
 def test_an_explicit_default_on_the_command_line_beats_the_recipe(recipe: Path) -> None:
-    default = all_fields()["epochs"].default
-    assert parse(f"--recipe={recipe}", f"--epochs={default}").training.epochs == default
+    default = all_fields()["batch_size"].default
+    assert parse(f"--recipe={recipe}", f"--batch_size={default}").loading.batch_size == default
+    assert parse(f"--recipe={recipe}", "--epochs=none").training.epochs is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_abbreviations_are_not_guessed() -> None:
         ("3: 4", "unknown setting '3'"),
         ("- epochs", "`name: value` lines"),
         ("epochs: [", "not readable as YAML"),
-        ("epochs:", "epochs: input should be a valid integer, not None"),
+        ("batch_size:", "batch_size: input should be a valid integer, not None"),
         ("\x00", "not readable as YAML"),
     ],
 )
