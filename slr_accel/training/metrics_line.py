@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slr_accel.runs.checkpoint import TrainState
+from slr_accel.runs.train_state import TrainState
 from slr_accel.training.step import StepResult
 from slr_accel.training.step_work import StepWork
 

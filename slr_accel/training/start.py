@@ -18,7 +18,7 @@ from slr_accel.models.folder import load_tensors, save_tensors
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import all_checkpoints
 from slr_accel.runs.init_from import take_weights
-from slr_accel.runs.run_folder import RunFolder, create_run, write_config
+from slr_accel.runs.run_folder import ENVIRONMENT_FILE, RunFolder, create_run, write_config
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_vocabulary, statistics_rows, train_data
 
@@ -38,7 +38,7 @@ class Start:
 def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:
     """Fixed by the first start of a run. ValueError where another number is given later."""
     training = settings.training
-    if run.exists:
+    if run.has_checkpoint:
         per_step = int(run.environment()["micro_batches_per_step"])
         steps, before = training.accumulation_steps, run.config().get("accumulation_steps")
         if steps not in (None, before) and steps * world_size != per_step:
@@ -63,11 +63,14 @@ def start_run(
 ) -> Start:
     """Builds the start of a run, once on each process.
 
-    At the first start, one process builds all and then makes the folder a run, so that what fails
-    may be corrected and repeated; the others read its files.
+    While there is no checkpoint, one process builds all and then makes the folder a run, so that
+    what fails may be corrected and repeated; the others read its files.
+
+    Raises:
+        ValueError: another precision than the run's, or the processes share no folder.
     """
     start = None
-    if accelerator.is_main_process and not run.exists:
+    if accelerator.is_main_process and not run.has_checkpoint:
         start = _first_start(settings, corpus, run)
         create_run(
             run,
@@ -76,6 +79,11 @@ def start_run(
             mixed_precision=accelerator.mixed_precision,
         )
     accelerator.wait_for_everyone()
+    if not (run.path / ENVIRONMENT_FILE).is_file():
+        raise ValueError(
+            f"another process has made the run {run.path}, which is not there on this machine; put "
+            "it in a folder that all machines share"
+        )
     before = run.environment()["mixed_precision"]
     if before != accelerator.mixed_precision:
         raise ValueError(

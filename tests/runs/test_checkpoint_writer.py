@@ -14,14 +14,10 @@ from run_helpers import TrainCommand, assert_same_run, kill, lines, wait_for
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs import checkpoint_writer
-from slr_accel.runs.checkpoint import (
-    TrainState,
-    latest_checkpoint,
-    load_checkpoint,
-    optimizer_tensors,
-)
+from slr_accel.runs.checkpoint import latest_checkpoint, load_checkpoint, optimizer_tensors
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.training import TrainingSettings
 
 
