@@ -9,7 +9,7 @@ import numpy as np
 
 from slr_accel.processes.accelerator import devices_told
 from slr_accel.scoring.references import references
-from slr_accel.scoring.words import unavoidable_errors
+from slr_accel.scoring.words import unavoidable_errors, unsayable
 from slr_accel.training.trainer import Trainer
 
 
@@ -39,6 +39,12 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
             f"{floor.wer:.2%} WER on {split}, where {floor.errors} of {floor.reference_tokens} "
             "words cannot be said in its vocabulary"
         )
+        found = unsayable(vocabulary, expected)
+        if found.alike:
+            yield (
+                f"warning: {found.alike} of these words, e.g. {found.example}, differ from words "
+                "of the train split in case or Unicode form alone: prepare both alike"
+            )
 
 
 def _warnings(trainer: Trainer) -> Iterator[str]:

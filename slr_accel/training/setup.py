@@ -119,7 +119,7 @@ def _trainer(
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:
-            for text in set_aside(unread):
+            for text in (*start.notes, *set_aside(unread)):
                 report.say(text)
             mend_best(run, state)
         profiler = None

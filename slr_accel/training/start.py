@@ -9,8 +9,9 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.features.statistics import train_statistics
+from slr_accel.features.statistics import measure
 from slr_accel.features.transform import FeatureTransform
+from slr_accel.inspection.content_checks import far_values
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.build import make_model
 from slr_accel.models.find import VOCABULARY_FILE
@@ -21,6 +22,11 @@ from slr_accel.runs.init_from import take_weights
 from slr_accel.runs.run_folder import ENVIRONMENT_FILE, RunFolder, create_run, write_config
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_vocabulary, statistics_rows, train_data
+
+FAR_LEFT_OUT = (
+    "The statistics of the features leave such values out, and they are clamped; `slr-accel "
+    "inspect` says more."
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Start:
     """Of the features, over the train split."""
     model: Recogniser
     """With fresh weights of the run's seed, or those of init_from."""
+    notes: tuple[str, ...] = ()
+    """What the first start has to say: of values that are far from others, and of init_from."""
 
 
 def micro_batches_per_step(settings: Settings, run: RunFolder, world_size: int) -> int:
@@ -97,19 +105,20 @@ def start_run(
 def _first_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     vocabulary = make_vocabulary(settings, corpus)
     data = train_data(settings, corpus, vocabulary)
-    statistics = train_statistics(
+    statistics, largest = measure(
         make_transform(settings, corpus),
         corpus,
         statistics_rows(settings, corpus, data),
         settings.loading.max_frames,
     )
     model = fresh_model(settings, corpus, vocabulary, statistics)
+    notes = [f"warning: {f.message} {FAR_LEFT_OUT}" for f in far_values(corpus, largest)]
     if settings.training.init_from is not None:
-        take_weights(model, vocabulary, settings.training.init_from)
+        notes += take_weights(model, vocabulary, settings.training.init_from)
     run.path.mkdir(parents=True, exist_ok=True)
     vocabulary.save(run.path / VOCABULARY_FILE)
     save_tensors(statistics, run.statistics)
-    return Start(vocabulary, data, statistics, model)
+    return Start(vocabulary, data, statistics, model, tuple(notes))
 
 
 def _later_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:

@@ -322,8 +322,8 @@ def test_help_is_fast_imports_no_torch_and_warns_of_nothing(module: str, words: 
 
 def test_the_value_of_an_unknown_setting_is_no_further_mistake() -> None:
     with pytest.raises(ValueError) as error:
-        parse_settings(["--data_dir", "x", "--output_dir", "y", "--zz", "1e-3"], "train")
-    assert str(error.value) == "unknown setting '--zz'; --help lists them"
+        parse_settings(["--data_dir", "x", "--output_dir", "y", "--qqq", "1e-3"], "train")
+    assert str(error.value) == "unknown setting '--qqq'; --help lists them"
 
 
 def test_a_broken_recipe_is_told_in_a_line(tmp_path: Path) -> None:
