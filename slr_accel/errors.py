@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 PAUSE = 5
 """Seconds after which a process other than the first reports its error."""
@@ -23,6 +24,8 @@ GONE = (errno.EPIPE, errno.EIO)
 """Errors of a pipe that nobody reads, and of a terminal that was closed."""
 NO_MEMORY = ("out of memory", "DefaultCPUAllocator")
 """In errors of torch: of a GPU, and of the CPU's allocator."""
+EXIT_FILE = "SLR_ACCEL_EXIT_FILE"
+"""Variable with the path of a file that does not exist yet."""
 UNREAD = 128 + 13
 """Exit code where nobody reads the output: that of a program which SIGPIPE ends."""
 
@@ -69,21 +72,32 @@ def reported() -> Iterator[None]:
         yield
     except ValueError as error:
         _report(error)
-        sys.exit(2)
+        _exit(2, f"error: {error}")
     except (RunError, OSError) as error:
         if isinstance(error, OSError) and error.errno in GONE and _is_unread():
-            sys.exit(UNREAD)
+            _exit(UNREAD)
         _report(error)
-        sys.exit(1)
+        _exit(1, f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _exit(130)
+    except SystemExit as end:
+        _exit(end.code)
     finally:
         for number, handler in taken.items():
             signal.signal(number, handler)
         if _is_unread():
             # Else Python complains at its end that the rest cannot be written.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit(code: str | int | None, text: str = "") -> NoReturn:
+    """Exits, and leaves the code and the error to the script that started the launcher, whose own
+    code says neither (launch/processes.sh). The first process to end is heard."""
+    if code and (path := os.environ.get(EXIT_FILE)):
+        with suppress(OSError), Path(path).open("x", encoding="utf-8") as file:
+            file.write(f"{code if isinstance(code, int) else 1}\n{text}")
+    sys.exit(code)
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -12,11 +12,21 @@ from torch import distributed
 from slr_accel.processes import deepspeed
 from slr_accel.processes.lost_peers import LONGEST_SILENCE
 
+UNSUPPORTED = {
+    "FSDP": "ACCELERATE_USE_FSDP",
+    "Megatron-LM": "ACCELERATE_USE_MEGATRON_LM",
+    "a parallelism_config": "ACCELERATE_USE_PARALLELISM_CONFIG",
+}
+"""Ways of accelerate to spread a model, with the variable that its launcher sets for each."""
+
 
 def make_accelerator(mixed_precision: str | None) -> Accelerator:
-    """Makes the Accelerator of this process. Raises ValueError for FSDP and fp16 without a GPU."""
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
-        raise ValueError("FSDP is not supported; use accelerate_configs/deepspeed_zero3.yaml")
+    """Makes the Accelerator of this process. Raises ValueError for what it cannot do."""
+    for name, variable in UNSUPPORTED.items():
+        if os.environ.get(variable, "false").lower() == "true":
+            raise ValueError(
+                f"{name} is not supported; use accelerate_configs/deepspeed_zero3.yaml"
+            )
     has_gpu = _gpu_for_each_process()
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:

@@ -30,6 +30,7 @@ from slr_accel.training.losses import criterion
 from slr_accel.training.metrics_line import MetricsLine
 from slr_accel.training.not_finite import (
     MOST_SKIPPED,
+    lowers_loss_scale,
     too_many_skipped,
     why_skipped,
     wrong_losses,
@@ -171,14 +172,16 @@ class Trainer:
         self.epoch_ended = work.is_last
         if work.is_last:
             state.epoch, state.micro_batches = state.epoch + 1, 0
-        self.line.count(work, result)
+        is_fault = not lowers_loss_scale(self.accelerator.scaler, result, state.skipped_in_a_row)
+        self.line.count(work, result, is_fault=is_fault)
         if result.update.took_step:
             state.skipped_in_a_row = state.skipped_losses = 0
             return
         state.skipped_in_a_row += 1
         state.skipped_losses += bool(wrong_losses(result))
-        why = why_skipped(work, result, self.corpus)
-        self.report.alert("not finite", f"step {state.step}: {why}")
+        if is_fault:
+            why = why_skipped(work, result, self.corpus)
+            self.report.alert("not finite", f"step {state.step}: {why}")
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise too_many_skipped(state.skipped_losses)
 
