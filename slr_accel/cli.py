@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from slr_accel.errors import reported
 from slr_accel.home_folder import with_home
+from slr_accel.processes.launcher import end_with_launcher
 
 COMMANDS = {
     "prepare": "make a corpus of arrays, videos or files of known formats",
@@ -28,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     130 or 143 after a signal, 141 where nobody reads the output."""
     words = sys.argv[1:] if argv is None else argv
     with reported():
+        end_with_launcher()
         code = _run(words)
         if code == 0:
             print(end="", flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import Interrupted, reported
 from slr_accel.home_folder import with_home
+from slr_accel.processes.launcher import check_options, end_with_launcher
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
 from slr_accel.settings.command_line import parse_settings
@@ -32,7 +33,8 @@ def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train")
 def train(settings: Settings, start: TrialStart) -> int:
     """Trains, or continues, one run on this process and its peers; returns the exit code."""
     # 1. What can be wrong is found before anything slow.
-    loading = settings.loading
+    loading, world_size = settings.loading, int(os.environ.get("WORLD_SIZE", "1"))
+    check_options(settings.training.accumulation(world_size))
     corpus = open_corpus(
         settings.training.data_dir, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb
     )
@@ -89,4 +91,5 @@ def train(settings: Settings, start: TrialStart) -> int:
 
 if __name__ == "__main__":
     with reported():
+        end_with_launcher()
         sys.exit(main())

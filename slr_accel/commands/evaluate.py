@@ -35,7 +35,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     from slr_accel.scoring.report import print_summary, write_html
     from slr_accel.scoring.scored import count_errors, result, score_transcript
     from slr_accel.scoring.sentences import write_sentences, write_stm
-    from slr_accel.scoring.words import recognised_words
+    from slr_accel.scoring.words import recognised_words, unsayable
     from slr_accel.terminal import Terminal
 
     corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
@@ -66,6 +66,9 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         write_sentences(path, scored.sequences, expected, words, times)
     with replaced(folder / "report.html") as path:
         write_html(path, figures, scored.sequences)
+    if not args.protocol:
+        raw_references = [sequence.reference for sequence in scored.sequences]
+        transcripts.warn(unsayable(vocabulary, raw_references).told())
     if args.json:
         print(text)
         return

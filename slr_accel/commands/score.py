@@ -26,6 +26,7 @@ happens to the words before they are compared:
                 official, clean ones
   phoenix2014t  the one of PHOENIX-2014T: both sides are cleaned, sentence by sentence, and equal
                 neighbours become one
+  sclite        words as sclite reads them: a and A are the same letter, markup is dropped
   plain         words are compared as they are written
   characters    characters are joined to words where sentences are spelled (A B | C is AB C); adds
                 the character error rate

@@ -11,8 +11,11 @@ from slr_accel.models.folder import load_model
 from slr_accel.models.recogniser import Recogniser
 
 
-def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None:
+def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> list[str]:
     """Copies the weights of the model at `source`; in the head, those of the tokens both know.
+
+    Returns:
+        what a user should know of it: the tokens kept, and frame rates that differ.
 
     Raises:
         ValueError: the two models differ in more than their vocabulary.
@@ -42,6 +45,25 @@ def take_weights(model: Recogniser, vocabulary: Vocabulary, source: str) -> None
             own[name][to] = tensor[of]
         elif name in own:
             own[name].copy_(tensor)
+
+    return _told(model, trained, vocabulary, num_kept=len(pairs), source=source)
+
+
+def _told(
+    model: Recogniser, trained: Recogniser, vocabulary: Vocabulary, *, num_kept: int, source: str
+) -> list[str]:
+    told = [
+        f"init_from {source}: {num_kept} of the {len(vocabulary.tokens)} tokens keep their weights "
+        "in the output layer"
+    ]
+    ours, theirs = model.features, trained.features
+    if ours.knows_rate and theirs.knows_rate and ours.frames_per_second != theirs.frames_per_second:
+        told.append(
+            f"warning: init_from {source}: was trained at {theirs.frames_per_second:g} frames per "
+            f"second, this corpus has {ours.frames_per_second:g}: motion is measured per second, "
+            "but convolutions count frames"
+        )
+    return told
 
 
 def _is_of_training(setting: str) -> bool:

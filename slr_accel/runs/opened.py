@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.errors import OutOfMemory
+from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data, read_missing
@@ -63,13 +64,11 @@ class OpenedRun:
             Interrupted: `stops` returned true.
             OutOfMemory: a batch does not fit on the device.
         """
-        from torch import OutOfMemoryError
-
         from slr_accel.ctc.decoders import make_decoder
         from slr_accel.scoring.transcribe import transcribe
 
         options: dict[str, Any] = {"max_frames": self.model.max_frames, **self.batches}
-        try:
+        with out_of_memory_as(partial(self._out_of_memory, rows)):
             return transcribe(
                 self.accelerator,
                 self.model,
@@ -80,8 +79,6 @@ class OpenedRun:
                 stops=stops,
                 **options,
             )
-        except OutOfMemoryError:
-            raise self._out_of_memory(rows) from None
 
     def _out_of_memory(self, rows: np.ndarray) -> OutOfMemory:
         """Says how large the batches of these rows are, and what to set."""

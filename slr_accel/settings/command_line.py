@@ -33,8 +33,8 @@ def parse_settings(
     parsed, unknown = _parser(prog).parse_known_args([_underscored(word) for word in argv])
     known = all_fields()
     given = {
-        # `none` undoes a recipe's setting.
-        name: None if value == "none" and known[name].default is None else value
+        # `none` undoes a recipe's setting; sweeps write None and null.
+        name: None if _is_none(value) and known[name].default is None else value
         for name, value in vars(parsed).items()
         if value is not None and name != "recipe"
     }
@@ -108,6 +108,24 @@ def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, 
     return {n: v for n, v in recipe.items() if not (n in rivals and rivals & set(given))}
 
 
+def _is_none(value: str) -> bool:
+    return value.lower() in ("none", "null")
+
+
+class _Joined(argparse.Action):
+    """Joins what is given several times: `--groups a --groups b` is `--groups a,b`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 def _underscored(word: str) -> str:
     """Makes `--learning_rate=1` of `--learning-rate=1`; values stay as they are."""
     if not word.startswith("--"):
@@ -160,7 +178,10 @@ def add_argument(section: Any, name: str, field: FieldInfo, default: str) -> Non
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    section.add_argument(f"--{name}", metavar=_metavar(field.annotation), help=help_text)
+    action: Any = _Joined if isinstance(field.default, tuple) else "store"
+    section.add_argument(
+        f"--{name}", metavar=_metavar(field.annotation), help=help_text, action=action
+    )
 
 
 def _metavar(kind: Any) -> str:

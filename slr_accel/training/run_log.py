@@ -8,8 +8,8 @@ from typing import Any
 from slr_accel.diagnosis.milestones import expected
 from slr_accel.diagnosis.training_log import read_records
 from slr_accel.findings import Finding
-from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.run import Settings
 from slr_accel.training.health_watch import HealthWatch
 from slr_accel.training.step_work import StepWork

@@ -63,7 +63,7 @@ def _trainer(
     accelerator: Accelerator, settings: Settings, corpus: Corpus, run: RunFolder
 ) -> Iterator[Trainer]:
     is_main = accelerator.is_main_process
-    epochs_before = run.config().get("epochs") if run.exists else None
+    epochs_before = run.config().get("epochs") if run.has_checkpoint else None
     per_step = micro_batches_per_step(settings, run, accelerator.num_processes)
     accumulation = accumulation_for(per_step, accelerator.num_processes)
     if deepspeed.is_asked_for():
@@ -119,7 +119,7 @@ def _trainer(
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:
-            for text in set_aside(unread):
+            for text in (*start.notes, *set_aside(unread)):
                 report.say(text)
             mend_best(run, state)
         profiler = None

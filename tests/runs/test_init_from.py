@@ -48,3 +48,16 @@ def test_another_way_of_training_takes_all_weights(source: str) -> None:
     taken, trained = model.state_dict(), load_model(Path(source))[0].state_dict()
     assert all(torch.equal(taken[name], tensor) for name, tensor in trained.items())
     assert torch.equal(taken["auxiliary_head.weight"], early_head)
+
+
+def test_the_tokens_that_keep_their_weights_are_counted_and_another_rate_is_told(
+    source: str,
+) -> None:
+    model = student(num_outputs=4)
+    told = take_weights(model, Vocabulary(("A", "B", "X"), "raw"), source)
+    assert told[0].endswith("2 of the 3 tokens keep their weights in the output layer")
+    assert len(told) == 1
+    model.features.frames_per_second = 50.0
+    assert "was trained at 25 frames per second, this corpus has 50" in "".join(
+        take_weights(model, Vocabulary(("A", "B", "X"), "raw"), source)
+    )
