@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.policies import spelled, word_spans
 from slr_accel.labels.vocabulary import Vocabulary
@@ -41,6 +41,22 @@ def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Wor
 def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
     """Returns the words of each hypothesis, without times."""
     return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
+
+
+def n_best_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[dict[str, Any]]:
+    """What a beam holds, best first: `hypothesis` (words), `score` and `log_prob` in nats; nothing
+    of greedy decoding."""
+    return [
+        {
+            "hypothesis": [
+                span.word
+                for span in word_spans(vocabulary.label_policy, vocabulary.decode(scored.tokens))
+            ],
+            "score": round(scored.score, 4),
+            "log_prob": round(scored.log_prob, 4),
+        }
+        for scored in hypothesis.n_best
+    ]
 
 
 def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:
