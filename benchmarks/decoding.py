@@ -23,6 +23,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def speeds(log_probs: torch.Tensor, threads: int, rounds: int) -> list[list[obje
         "greedy": lambda part: greedy_decode(part, torch.full((len(part),), STEPS)),
     }
     seconds = in_turns(
-        {name: lambda way=way: on_threads(way, log_probs, threads) for name, way in ways.items()},
+        {name: partial(on_threads, way, log_probs, threads) for name, way in ways.items()},
         rounds,
     )
     rows: list[list[object]] = []

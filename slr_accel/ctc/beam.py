@@ -56,18 +56,30 @@ def prefix_beam_search(
         raise ValueError("the log-probabilities of the model are NaN: there is nothing to decode")
     order = np.argsort(-lengths, kind="stable")  # sequences that are over stand behind the others
     search = _Search(len(lengths), emitted.shape[2], beam, grammar)
-    scores, tokens = emitted[..., BLANK + 1 :].topk(search.num_sorted, dim=-1)  # (B, T', C)
-    likeliest = tokens.numpy() + BLANK + 1, scores.double().numpy()
+    likeliest = _likeliest(values, search.num_sorted)
     for step in range(int(lengths.max(initial=0))):
         rows = order[: int((lengths > step).sum())]
-        search.advance(values[rows, step].astype(np.float64), *(a[rows, step] for a in likeliest))
+        search.advance(values[rows, step], *(array[rows, step] for array in likeliest))
     found = search.n_best()
     return [found[place] for place in np.argsort(order)]
 
 
+def _likeliest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest tokens of each step but blank, in order, and their log-probabilities.
+
+    Both are (B, T', C). Beams hold float64; log-probabilities stay float32 until they are added.
+    """
+    said = values[..., BLANK + 1 :]
+    some = np.argpartition(said, said.shape[-1] - count, axis=-1)[..., -count:]
+    scores = np.take_along_axis(said, some, axis=-1)
+    order = np.argsort(-scores, axis=-1)
+    tokens = np.take_along_axis(some, order, axis=-1) + BLANK + 1
+    return tokens, np.take_along_axis(scores, order, axis=-1)
+
+
 @dataclass
 class _Beams:
-    """The kept prefixes of every sequence, best first; every array is (B, K)."""
+    """The kept prefixes of every sequence, in any order; every array is (B, K)."""
 
     blank: np.ndarray
     """Log-probability of the paths that say the prefix and end in blank."""
@@ -139,12 +151,15 @@ class _Search:
         again, column = np.nonzero(tokens[sequence] == beams.last[sequence, longer][:, None])
         ranked[sequence[again], shorter[again], column] = -np.inf  # that prefix is kept already
         stays = np.logaddexp(stays_blank, stays_said)
+        if not tokens.size:
+            beams.blank[:], beams.said[:] = stays_blank, stays_said
+            return
         chosen = _best(stays + beams.added, ranked)  # (A, K)
 
         row = np.arange(len(chosen))[:, None]
         num_kept, num_tokens = chosen.shape[1], tokens.shape[1]
         is_new = chosen >= num_kept
-        source = np.where(is_new, (chosen - num_kept) // max(num_tokens, 1), chosen)
+        source = np.where(is_new, (chosen - num_kept) // num_tokens, chosen)
         new = _Beams(*(array[row, source] for array in vars(beams).values()))
         new.blank, new.said = stays_blank[row, source], stays_said[row, source]
         if is_new.any():
@@ -234,7 +249,7 @@ def _said_again(
 
     They ended in it before, or come from the prefix without it, where that is kept.
     """
-    score = np.take_along_axis(emitted, beams.last, axis=1)
+    score = emitted[np.arange(len(emitted))[:, None], beams.last]
     said: np.ndarray = beams.said + score
     sequence, longer, shorter = kept
     same = beams.last[sequence, longer] == beams.last[sequence, shorter]
@@ -245,13 +260,11 @@ def _said_again(
 
 
 def _best(stays: np.ndarray, ranked: np.ndarray) -> np.ndarray:
-    """The K best of the K prefixes (A, K) and of those a token longer (A, K, C), best first.
+    """The K best of the K prefixes (A, K) and of those a token longer (A, K, C), in any order.
 
     Returns:
         (A, K): k for a prefix that stays, K + k C + c for one grown by the token c.
     """
     count, num_kept = stays.shape
-    every = np.concatenate([stays, ranked.reshape(count, num_kept * ranked.shape[2])], axis=1)
-    chosen = np.argpartition(every, -num_kept, axis=1)[:, -num_kept:]
-    order = np.argsort(-np.take_along_axis(every, chosen, axis=1), axis=1)
-    return np.take_along_axis(chosen, order, axis=1)
+    every = np.concatenate([stays, ranked.reshape(count, -1)], axis=1)
+    return np.argpartition(every, -num_kept, axis=1)[:, -num_kept:]
