@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
+    "lm": "train a language model for beam search",
     "predict": "transcribe a corpus without references",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }

@@ -54,6 +54,7 @@ def train(settings: Settings, start: TrialStart) -> int:
     from slr_accel.processes.preemption import StopRequest
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
+    from slr_accel.training.final_decoding import score_with_decoder
     from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
@@ -81,9 +82,11 @@ def train(settings: Settings, start: TrialStart) -> int:
         if stopped:
             return trainer.stopped_by(stop)
 
-        # 4. An average of the best checkpoints may be better still; then say where the best is.
+        # 4. An average of the best checkpoints may be better still, and so may the decoder that is
+        # asked for; then say where the best is.
         try:
             average_wer = try_average_of_best(trainer, stop)
+            score_with_decoder(trainer, stop)
         except Interrupted:
             return trainer.stopped_by(stop)
         return trainer.finish(average_wer)

@@ -35,7 +35,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     from slr_accel.scoring.report import print_summary, write_html
     from slr_accel.scoring.scored import count_errors, result, score_transcript
     from slr_accel.scoring.sentences import write_sentences, write_stm
-    from slr_accel.scoring.words import recognised_words, unsayable
+    from slr_accel.scoring.words import n_best_words, recognised_words, unsayable
     from slr_accel.terminal import Terminal
 
     corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
@@ -52,9 +52,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         own_wer = count_errors(scored.sequences)["wer"]
         figures = {"protocol": args.protocol, "policy_wer": own_wer, **floors}
         scored = rescored(scored, expected, args.protocol)
-    figures |= result(
-        scored, split=split, decoder=opened.decoding.decoder, **transcripts.source_of(opened)
-    )
+    figures |= result(scored, split=split, **transcripts.source_of(opened))
     text = transcripts.write_result(folder / f"{split}.json", figures)
     words = [recognised_words(vocabulary, h) for h in transcript.hypotheses]
     times = transcripts.word_times(opened, rows, transcript.hypotheses)
@@ -63,7 +61,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     with replaced(folder / f"{split}.stm") as path:
         write_stm(path, scored.sequences, expected)
     with replaced(folder / f"{split}.jsonl") as path:
-        write_sentences(path, scored.sequences, expected, words, times)
+        n_best = [n_best_words(vocabulary, h) for h in transcript.hypotheses]
+        write_sentences(path, scored.sequences, expected, words, times, n_best)
     with replaced(folder / "report.html") as path:
         write_html(path, figures, scored.sequences)
     if not args.protocol:

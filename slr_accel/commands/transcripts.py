@@ -53,11 +53,18 @@ def make_writable(folder: Path) -> None:
         ) from None
 
 
-def source_of(opened: OpenedRun) -> dict[str, str]:
-    """The checkpoint and the corpus that results belong to; an address without its password."""
+def source_of(opened: OpenedRun) -> dict[str, Any]:
+    """The checkpoint, the decoder and the corpus that results belong to; an address without its
+    password."""
     corpus = opened.corpus
     data_dir = corpus.address if corpus.is_remote else corpus.absolute_address
-    return {"checkpoint": str(opened.checkpoint), "data_dir": data_dir}
+    others = [str(path) for path in opened.averaged_with]
+    return {
+        "decoder": opened.decoding.description,
+        "checkpoint": str(opened.checkpoint),
+        **({"averaged_with": others} if others else {}),
+        "data_dir": data_dir,
+    }
 
 
 def write_result(path: Path, figures: dict[str, Any]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ class OpenedRun:
     """batch_size, batch_frames and shard_window, as in the plan."""
     warnings: list[str]
     """What may make results worse than expected."""
+    averaged_with: list[Path] = field(default_factory=list)
+    """Checkpoints of further runs, whose log-probabilities are averaged with those of the first."""
 
     @property
     def is_main(self) -> bool:
@@ -74,7 +76,7 @@ class OpenedRun:
                 self.model,
                 self.corpus,
                 rows,
-                decoder=make_decoder(self.decoding),
+                decoder=make_decoder(self.decoding, self.vocabulary),
                 advance=advance,
                 stops=stops,
                 **options,
@@ -108,6 +110,7 @@ def open_run(
     cache_dir: str | None = None,
     cache_gb: float | None = None,
     decoding: dict[str, Any] | None = None,
+    others: Sequence[str] = (),
 ) -> Iterator[OpenedRun]:
     """Opens a trained model, and ends the work of several processes in order.
 
@@ -119,6 +122,8 @@ def open_run(
         batch_size: sequences in a batch at most; the run's batch_frames is a limit too.
         shard_window, cache_dir, cache_gb: by default those of the run.
         decoding: decoder and its settings by name; by default, and where None, those of the run.
+        others: further runs or models, whose log-probabilities are averaged with those of the
+            first; of runs the same `checkpoint`.
 
     Raises:
         ValueError: there is no such model, corpus or split, or the two do not fit.
@@ -150,17 +155,24 @@ def open_run(
     corpus.rows.of_split(split)
 
     # Importing torch takes seconds: mistakes are reported before.
+    from slr_accel.models.averaged import Member, average_models
     from slr_accel.models.folder import load_model
     from slr_accel.processes.accelerator import make_accelerator
 
-    model, vocabulary = load_model(found)
-    wanted = model.features.layout
-    if wanted.blocks != corpus.layout.blocks:
-        raise ValueError(
-            f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
-            f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
-        )
-    model.features.read_at(corpus.info.frames_per_second)
+    further = [_find_other(other, checkpoint) for other in others]
+    loaded = [
+        Member(name, *load_model(path))
+        for name, path in zip([source, *others], [found, *further], strict=True)
+    ]
+    for member in loaded:
+        wanted = member.model.features.layout
+        if wanted.blocks != corpus.layout.blocks:
+            raise ValueError(
+                f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
+                f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
+            )
+        member.model.features.read_at(corpus.info.frames_per_second)
+    model, vocabulary = average_models(loaded), loaded[0].vocabulary
     changed = other_data(run, corpus) if run.exists and not data_dir else None
     absence = _other_absence(run, corpus) if run.exists else None
     frames = config.get("batch_frames")
@@ -179,6 +191,7 @@ def open_run(
             decoding=chosen,
             batches=batches,
             warnings=[text for text in (_other_rate(model, corpus), changed, absence) if text],
+            averaged_with=[path.resolve() for path in further],
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.
@@ -206,11 +219,16 @@ def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
 def _decoding(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
     """The decoding settings of the run, with those that are given in their place."""
     values = {name: config[name] for name in DecodingSettings.model_fields if name in config}
-    values |= {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given.get("decoder") == "greedy":
+        values.pop("language_model", None)
     try:
-        return DecodingSettings(**values)
+        chosen = DecodingSettings(**values | given)
     except ValidationError as error:
         raise ValueError("\n".join(problems_of(error))) from None
+    if problems := chosen.problems():
+        raise ValueError("\n".join(problems))
+    return chosen
 
 
 def _default_split(corpus: Corpus) -> str:
@@ -254,6 +272,11 @@ def _find_model_without_run(source: str, data_dir: str | None, checkpoint: str) 
     if checkpoint != "best":
         raise ValueError(f"{source}: a model without its run has no other --checkpoint")
     return found
+
+
+def _find_other(source: str, checkpoint: str) -> Path:
+    run = RunFolder(Path(source))
+    return _find_checkpoint(run, checkpoint) if run.exists else find_model(source)
 
 
 def _find_checkpoint(run: RunFolder, name: str) -> Path:

@@ -137,10 +137,11 @@ def by_signer(sequences: Sequence[ScoredSequence]) -> dict[str, dict[str, Any]]:
     }
 
 
-def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> dict[str, Any]:
+def result(scored: ScoredSplit, *, split: str, decoder: str, **source: Any) -> dict[str, Any]:
     """Makes the content of `eval/<split>.json`.
 
-    `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`.
+    `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`, and what else
+    says where the hypotheses are from.
 
     Raises:
         ValueError: there is no sequence to score.

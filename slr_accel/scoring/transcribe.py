@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.beam import Scored
 from slr_accel.ctc.decoders import Decoder, Hypothesis
 from slr_accel.ctc.health import NUM_SUMS, Health, OutputMeans, hypothesis_health, output_sums
 from slr_accel.ctc.loss import ctc_loss
@@ -136,10 +137,40 @@ def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> lis
         fields = [h.tokens, h.start, h.end, h.confidence]
         merged[row, : len(h.tokens)] = torch.tensor(fields, dtype=torch.float32).T
     merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
-    return [_unpack(fields) for fields in merged]
+    n_best = _merge_n_best(accelerator, found, num_rows)
+    return [_unpack(fields, own) for fields, own in zip(merged, n_best, strict=True)]
 
 
-def _unpack(fields: torch.Tensor) -> Hypothesis:
+def _merge_n_best(
+    accelerator: Any, found: dict[int, Hypothesis], num_rows: int
+) -> list[list[Scored]]:
+    """As `_merge`, for the n-best lists: before the tokens stand 1, the score and the log_prob."""
+    lists = [h.n_best for h in found.values()]
+    sizes = torch.tensor(
+        [
+            max(map(len, lists), default=0),
+            max((len(scored.tokens) for own in lists for scored in own), default=0),
+        ]
+    )
+    gathered = accelerator.gather(sizes[None].to(accelerator.device))
+    most, longest = gathered.max(dim=0).values.tolist()
+    merged = torch.zeros(num_rows, most, 3 + longest, dtype=torch.float64)
+    for row, h in found.items():
+        for place, scored in enumerate(h.n_best):
+            fields = [1.0, scored.score, scored.log_prob, *scored.tokens]
+            merged[row, place, : len(fields)] = torch.tensor(fields, dtype=torch.float64)
+    merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
+    return [
+        [
+            Scored([int(token) for token in tokens if token], score, log_prob)
+            for there, score, log_prob, *tokens in own
+            if there
+        ]
+        for own in merged.tolist()
+    ]
+
+
+def _unpack(fields: torch.Tensor, n_best: list[Scored]) -> Hypothesis:
     fields = fields[fields[:, 0] > 0]  # a token is never 0, the blank
     tokens, start, end = (column.long().tolist() for column in fields.T[:3])
-    return Hypothesis(tokens, start, end, fields[:, 3].tolist())
+    return Hypothesis(tokens, start, end, fields[:, 3].tolist(), n_best)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.policies import spelled, word_spans
 from slr_accel.labels.vocabulary import Vocabulary
@@ -96,6 +96,22 @@ def unsayable(vocabulary: Vocabulary, references: list[list[str]]) -> Unsayable:
 def folded_form(word: str) -> str:
     """The word without case, in one Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold())
+
+
+def n_best_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[dict[str, Any]]:
+    """What a beam holds, best first: `hypothesis` (words), `score` and `log_prob` in nats; nothing
+    of greedy decoding."""
+    return [
+        {
+            "hypothesis": [
+                span.word
+                for span in word_spans(vocabulary.label_policy, vocabulary.decode(scored.tokens))
+            ],
+            "score": round(scored.score, 4),
+            "log_prob": round(scored.log_prob, 4),
+        }
+        for scored in hypothesis.n_best
+    ]
 
 
 def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:

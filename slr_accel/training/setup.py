@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.decoders import make_decoder
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.compiled import compile_parts
@@ -143,6 +144,7 @@ def _trainer(
             report=report,
             writer=writer,
             profiler=profiler,
+            decoder=make_decoder(settings.decoding, vocabulary),
             micro_batches_per_step=per_step,
             total_steps=total_steps,
             last_step=last_step,

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.ctc.decoders import make_decoder
+from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.ctc.health import warning
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.errors import OutOfMemory, out_of_memory_as
@@ -66,6 +66,7 @@ def validate(
     targets: dict[int, list[int]],
     buffers: Buffers,
     stops: Callable[[], bool],
+    decoder: Decoder = greedy_decode,
 ) -> Validation:
     """Transcribes and scores the rows, in float32 whatever the precision of training.
 
@@ -81,7 +82,7 @@ def validate(
             model,
             corpus,
             rows,
-            decoder=make_decoder(settings.decoding),
+            decoder=decoder,
             batch_size=4 * settings.loading.batch_size,
             batch_frames=settings.loading.frame_budget,
             max_frames=settings.loading.max_frames,
