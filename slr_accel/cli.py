@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
     "predict": "transcribe a corpus without references",
+    "align": "find when each gloss begins and ends: subtitles, CTM, ELAN",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 
