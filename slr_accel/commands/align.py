@@ -94,7 +94,7 @@ def _write(folder: Path, split: str, aligned: list[Aligned], formats: list[str])
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.elan import write_eaf
-    from slr_accel.scoring.subtitles import write_srt, write_vtt
+    from slr_accel.scoring.subtitles import write_srt, write_webvtt
 
     sides = {name: [getattr(one, name) or [] for one in aligned] for name in SIDES}
     if "ctm" in formats:
@@ -107,10 +107,10 @@ def _write(folder: Path, split: str, aligned: list[Aligned], formats: list[str])
     inner.mkdir(exist_ok=True)
     for stem, *own in zip(file_names([one.id for one in aligned]), *sides.values(), strict=True):
         tiers = dict(zip(SIDES, own, strict=True))
-        for extension, write in {"vtt": write_vtt, "srt": write_srt}.items():
+        for extension, write in {"vtt": write_webvtt, "srt": write_srt}.items():
             for name, words in tiers.items() if extension in formats else ():
                 with replaced(inner / f"{stem}.{name}.{extension}") as path:
-                    write(path, words)
+                    write(path, [(w.start, w.start + w.duration, w.token) for w in words])
         if "eaf" in formats:
             with replaced(inner / f"{stem}.eaf") as path:
                 write_eaf(path, tiers)

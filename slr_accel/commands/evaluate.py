@@ -27,12 +27,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Stops) -> None:
+    from slr_accel.commands.run_report import run_details
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
     from slr_accel.scoring.comparison import protocol_references, rescored, vocabulary_floors
     from slr_accel.scoring.ctm import write_ctm
+    from slr_accel.scoring.page import write_html
     from slr_accel.scoring.references import evaluation_rows
-    from slr_accel.scoring.report import print_summary, write_html
+    from slr_accel.scoring.report import print_summary
     from slr_accel.scoring.scored import count_errors, result, score_transcript
     from slr_accel.scoring.sentences import write_sentences, write_stm
     from slr_accel.scoring.words import recognised_words
@@ -65,7 +67,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     with replaced(folder / f"{split}.jsonl") as path:
         write_sentences(path, scored.sequences, expected, words, times)
     with replaced(folder / "report.html") as path:
-        write_html(path, figures, scored.sequences)
+        details = run_details(opened, args.run, rows, scored.sequences)
+        write_html(path, figures, scored.sequences, details)
     if args.json:
         print(text)
         return

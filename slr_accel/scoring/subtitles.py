@@ -1,37 +1,43 @@
-"""Writes words with times as subtitles: WebVTT for browsers, SRT for players."""
+"""Writes words and their times as subtitles: WebVTT (W3C) for browsers, SRT for players."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 
-from slr_accel.scoring.ctm import CtmRow
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def write_vtt(path: Path, words: Iterable[CtmRow]) -> None:
-    """Writes one cue a word, as https://www.w3.org/TR/webvtt1 says."""
+def webvtt(words: Iterable[tuple[float, float, str]]) -> str:
+    """Returns the text of a .vtt file.
+
+    Args:
+        words: (start, end, word) in seconds, in order of time.
+    """
     cues = [
-        f"{clock(word.start, '.')} --> {clock(word.start + word.duration, '.')}\n"
-        f"{escape(word.token, quote=False)}\n"
-        for word in words
+        f"{_clock(start)} --> {_clock(end)}\n{word.translate(_ESCAPED)}\n"
+        for start, end, word in words
     ]
-    path.write_text("\n".join(["WEBVTT\n", *cues]), encoding="utf-8", newline="\n")
+    return "\n".join(["WEBVTT\n", *cues])
 
 
-def write_srt(path: Path, words: Iterable[CtmRow]) -> None:
-    """Writes one numbered cue a word."""
+def write_webvtt(path: Path, words: Iterable[tuple[float, float, str]]) -> None:
+    """Writes `webvtt` of the words."""
+    path.write_text(webvtt(words), encoding="utf-8", newline="\n")
+
+
+def write_srt(path: Path, words: Iterable[tuple[float, float, str]]) -> None:
+    """Writes one numbered cue a word; the words are those of `webvtt`."""
     cues = [
-        f"{number}\n{clock(word.start, ',')} --> {clock(word.start + word.duration, ',')}\n"
-        f"{word.token}\n"
-        for number, word in enumerate(words, 1)
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{word}\n"
+        for number, (start, end, word) in enumerate(words, 1)
     ]
     path.write_text("\n".join(cues), encoding="utf-8", newline="\n")
 
 
-def clock(seconds: float, point: str) -> str:
-    """Hours, minutes, seconds and milliseconds: 00:01:02.345 with the point `.`."""
-    minutes, milliseconds = divmod(round(1000 * seconds), 60_000)
+def _clock(seconds: float, point: str = ".") -> str:
+    """Writes hours:minutes:seconds.milliseconds."""
+    milliseconds = round(1000 * seconds)
+    minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
-    whole, rest = divmod(milliseconds, 1000)
-    return f"{hours:02}:{minutes:02}:{whole:02}{point}{rest:03}"
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-from slr_accel.scoring.ctm import CtmRow
-from slr_accel.scoring.subtitles import write_srt, write_vtt
+from slr_accel.scoring.subtitles import write_srt, write_webvtt
 
-WORDS = [CtmRow("s", 0.0, 0.48, "R&B"), CtmRow("s", 3661.5, 0.4996, "a<b>")]
+WORDS = [(0.0, 0.48, "R&B"), (3661.5, 3661.9996, "a<b>")]
 
 
 def test_webvtt_has_a_header_a_cue_a_word_and_no_markup(tmp_path: Path) -> None:
-    write_vtt(tmp_path / "a.vtt", WORDS)
+    write_webvtt(tmp_path / "a.vtt", WORDS)
     assert (tmp_path / "a.vtt").read_text() == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:00.480\nR&amp;B\n"
         "\n01:01:01.500 --> 01:01:02.000\na&lt;b&gt;\n"
@@ -25,7 +24,7 @@ def test_srt_numbers_its_cues(tmp_path: Path) -> None:
 
 
 def test_no_words_are_a_valid_file(tmp_path: Path) -> None:
-    write_vtt(tmp_path / "a.vtt", [])
+    write_webvtt(tmp_path / "a.vtt", [])
     write_srt(tmp_path / "a.srt", [])
     assert re.fullmatch(r"WEBVTT\n*", (tmp_path / "a.vtt").read_text())
     assert (tmp_path / "a.srt").read_text() == ""
