@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a recogniser, or continue a run",
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
+    "compare": "compare runs: is the difference more than chance?",
     "predict": "transcribe a corpus without references",
     "align": "find when each gloss begins and ends: subtitles, CTM, ELAN",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
