@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NOT_TO_FIT_ON = ("train", "test")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         help="score as `slr-accel score --protocol` does [the words under the run's label policy]",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="fit the temperature of confidences on this split, which must be a development one, "
+        "and keep it in the checkpoint's config.json",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
 
@@ -30,6 +42,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     from slr_accel.commands.run_report import run_details
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
+    from slr_accel.scoring.calibration import calibration, judged
     from slr_accel.scoring.comparison import protocol_references, rescored, vocabulary_floors
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.page import write_html
@@ -45,10 +58,18 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
+    before = {"ece_before": calibrate(opened, rows)} if args.calibrate else {}
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
     scored = score_transcript(corpus, rows, vocabulary, transcript)
+    words = [recognised_words(vocabulary, h) for h in transcript.hypotheses]
+    own_words = judged(scored.sequences, [[word.confidence for word in own] for own in words])
+    confidences = {
+        "temperature": opened.model.temperature,
+        **before,
+        **calibration(own_words),
+    }
     figures: dict[str, Any] = {}
     if args.protocol:
         own_wer = count_errors(scored.sequences)["wer"]
@@ -57,8 +78,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     figures |= result(
         scored, split=split, decoder=opened.decoding.decoder, **transcripts.source_of(opened)
     )
+    figures["calibration"] = confidences
     text = transcripts.write_result(folder / f"{split}.json", figures)
-    words = [recognised_words(vocabulary, h) for h in transcript.hypotheses]
     times = transcripts.word_times(opened, rows, transcript.hypotheses)
     with replaced(folder / f"{split}.ctm") as path:
         write_ctm(path, times)
@@ -76,3 +97,23 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     print_summary(console, figures, scored.sequences)
     transcripts.warn(warning(scored.health, errors=scored.errors))
     print(f"\nreport: {folder / 'report.html'}")
+
+
+def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
+    """Fits the temperature on a development split, and keeps it; returns the error before.
+
+    Raises:
+        ValueError: the split is one to train or to test on, or has too few words.
+    """
+    from slr_accel.runs.calibrate import fit_temperature, keep_temperature
+
+    if opened.split in NOT_TO_FIT_ON:
+        raise ValueError(
+            f"--calibrate on the split {opened.split!r}: confidences are fitted on sentences that "
+            "are neither trained nor tested on; give --split dev"
+        )
+    if not os.access(opened.checkpoint, os.W_OK):
+        raise ValueError(f"--calibrate: you may not write to {opened.checkpoint}")
+    temperature, before = fit_temperature(opened, rows)
+    keep_temperature(opened, temperature)
+    return before

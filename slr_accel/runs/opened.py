@@ -68,7 +68,11 @@ class OpenedRun:
         from slr_accel.ctc.decoders import make_decoder
         from slr_accel.scoring.transcribe import transcribe
 
-        options: dict[str, Any] = {"max_frames": self.model.max_frames, **self.batches}
+        options: dict[str, Any] = {
+            "max_frames": self.model.max_frames,
+            "temperature": self.model.temperature,
+            **self.batches,
+        }
         try:
             return transcribe(
                 self.accelerator,

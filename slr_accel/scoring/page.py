@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from slr_accel import svg
-from slr_accel.scoring.report import ABSENT, MARKS, confusions
+from slr_accel.scoring.report import ABSENT, MARKS, calibration_text, confusions
 from slr_accel.scoring.report_details import Details
 from slr_accel.scoring.scored import ScoredSequence
 from slr_accel.scoring.wer import align
@@ -64,6 +64,7 @@ def write_html(
         marks=MARKS,
         absent=ABSENT,
         facts=FACTS,
+        calibration_text=calibration_text,
         line_chart=lambda curve: Markup(
             svg.line_chart(curve["series"], percent=curve["name"] in ("wer", "output"))
         ),

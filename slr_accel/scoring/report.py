@@ -73,7 +73,24 @@ def print_summary(
         f"distinct tokens {result['distinct_tokens']}",
         highlight=False,
     )
+    if result.get("calibration", {}).get("bins"):
+        console.print(calibration_text(result["calibration"]), highlight=False)
     print_examples(console, sequences[:examples])
+
+
+def calibration_text(figures: dict[str, Any]) -> str:
+    """Whether words are as often right as their confidences say."""
+    origin = "no temperature fitted"
+    if "ece_before" in figures:
+        before = percent(figures["ece_before"])
+        origin = f"{before} before temperature {figures['temperature']:g}, fitted here"
+    elif figures["temperature"] != 1:
+        origin = f"temperature {figures['temperature']:g}"
+    return (
+        f"confidence {percent(figures['mean_confidence'])}, right words "
+        f"{percent(figures['word_accuracy'])}, calibration error {percent(figures['ece'])} "
+        f"({origin})"
+    )
 
 
 def headline(result: dict[str, Any]) -> Text:

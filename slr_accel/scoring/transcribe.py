@@ -14,6 +14,7 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decoders import Decoder, Hypothesis
 from slr_accel.ctc.health import NUM_SUMS, Health, OutputMeans, hypothesis_health, output_sums
 from slr_accel.ctc.loss import ctc_loss
+from slr_accel.ctc.temperature import with_temperature
 from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
@@ -41,6 +42,7 @@ def transcribe(
     rows: np.ndarray,
     *,
     decoder: Decoder,
+    temperature: float = 1.0,
     batch_size: int,
     batch_frames: int | None = None,
     max_frames: int | None = None,
@@ -56,6 +58,7 @@ def transcribe(
     Args:
         model: returns log-probabilities and lengths; is left in the mode it was in.
         decoder: of `ctc.decoders.make_decoder`.
+        temperature: of the confidences, as in `ctc.temperature`.
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
@@ -99,6 +102,7 @@ def transcribe(
             positions, batch = own[turn], next(batches).to(accelerator.device)
             output = model(batch.features, batch.presence, batch.lengths)
             decoded = decoder(output.log_probs, output.lengths)
+            decoded = with_temperature(decoded, output.log_probs, temperature)
             found.update(zip(positions.tolist(), decoded, strict=True))
             own_sums = output_sums(output.log_probs, output.lengths).tolist()
             emitted = [total + own for total, own in zip(emitted, own_sums, strict=True)]
