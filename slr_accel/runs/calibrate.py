@@ -57,11 +57,9 @@ def fit_temperature(opened: OpenedRun, rows: np.ndarray) -> tuple[float, float]:
             f"a temperature needs at least {FEWEST}, some right and some wrong"
         )
     best = min(range(len(TEMPERATURES)), key=lambda i: log_loss(together[i]))
-    confidences = [
-        [word.confidence for word in recognised_words(vocabulary, h)] for h in hypotheses
-    ]
-    before = calibration(judged(list(sequences.values()), own_confidences))["ece"]
-    return round(float(TEMPERATURES[best]), 3), before
+    plain = [recognised_words(vocabulary, h) for h in hypotheses]
+    before = judged(list(sequences.values()), [[word.confidence for word in own] for own in plain])
+    return round(float(TEMPERATURES[best]), 3), calibration(before)["ece"]
 
 
 def keep_temperature(opened: OpenedRun, temperature: float) -> None:

@@ -31,7 +31,7 @@ def test_no_words_have_no_figures() -> None:
 def test_the_error_is_at_least_the_gap_of_the_means(words: list[tuple[float, bool]]) -> None:
     figures = calibration(np.array(words, float))
     gap = abs(figures["mean_confidence"] - figures["word_accuracy"])
-    assert gap - 1e-9 <= figures["ece"] <= 1
+    assert gap - 3e-5 <= figures["ece"] <= 1
     assert sum(b["words"] for b in figures["bins"]) == len(words)
 
 
