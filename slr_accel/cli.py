@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
-from importlib.metadata import version
+from typing import Any
 
 from slr_accel.errors import reported
 from slr_accel.home_folder import with_home
@@ -20,7 +20,9 @@ COMMANDS = {
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
     "lm": "train a language model for beam search",
+    "compare": "compare runs: is the difference more than chance?",
     "predict": "transcribe a corpus without references",
+    "align": "find when each gloss begins and ends: subtitles, CTM, ELAN",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 
@@ -46,7 +48,7 @@ def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="slr-accel", description="Continuous sign language recognition: prepare, train, score."
     )
-    parser.add_argument("--version", action="version", version=version("slr-accel"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
@@ -64,6 +66,16 @@ def _run(words: list[str]) -> int:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = import_module(f"slr_accel.commands.{args.command}").run(args)
     return result
+
+
+class _Version(argparse.Action):
+    """argparse's own action looks the version up whether or not it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> None:
+        from importlib.metadata import version
+
+        print(version("slr-accel"))
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def _difference(comparison: Comparison, other: Comparison, path: Path) -> dict[s
 def _write_alignments(path: Path, result: dict[str, Any], comparison: Comparison) -> None:
     from slr_accel.files import replaced
     from slr_accel.scoring.aligned_text import write_aligned_text
-    from slr_accel.scoring.report import write_html
+    from slr_accel.scoring.page import write_html
 
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it or choose another")

@@ -69,7 +69,11 @@ class OpenedRun:
         from slr_accel.ctc.decoders import make_decoder
         from slr_accel.scoring.transcribe import transcribe
 
-        options: dict[str, Any] = {"max_frames": self.model.max_frames, **self.batches}
+        options: dict[str, Any] = {
+            "max_frames": self.model.max_frames,
+            "temperature": self.model.temperature,
+            **self.batches,
+        }
         with out_of_memory_as(partial(self._out_of_memory, rows)):
             return transcribe(
                 self.accelerator,

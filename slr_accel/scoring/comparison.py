@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.phoenix_rules import clean_2014_line
 from slr_accel.labels.policies import LABEL_POLICIES, reference_labels
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.formats import Transcripts
@@ -26,6 +25,9 @@ from slr_accel.scoring.scored import (
     scored_sequences,
 )
 from slr_accel.scoring.words import folded_form, unavoidable_errors, unavoidable_errors_under
+
+if TYPE_CHECKING:
+    from slr_accel.labels.vocabulary import Vocabulary
 
 MOST_NAMED = 5
 """Ids that a note names."""

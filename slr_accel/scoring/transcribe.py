@@ -15,6 +15,7 @@ from slr_accel.ctc.beam import Scored
 from slr_accel.ctc.decoders import Decoder, Hypothesis
 from slr_accel.ctc.health import NUM_SUMS, Health, OutputMeans, hypothesis_health, output_sums
 from slr_accel.ctc.loss import ctc_loss
+from slr_accel.ctc.temperature import with_temperature
 from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
@@ -42,6 +43,7 @@ def transcribe(
     rows: np.ndarray,
     *,
     decoder: Decoder,
+    temperature: float = 1.0,
     batch_size: int,
     batch_frames: int | None = None,
     max_frames: int | None = None,
@@ -57,6 +59,7 @@ def transcribe(
     Args:
         model: returns log-probabilities and lengths; is left in the mode it was in.
         decoder: of `ctc.decoders.make_decoder`.
+        temperature: of the confidences, as in `ctc.temperature`.
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
@@ -100,6 +103,7 @@ def transcribe(
             positions, batch = own[turn], next(batches).to(accelerator.device)
             output = model(batch.features, batch.presence, batch.lengths)
             decoded = decoder(output.log_probs, output.lengths)
+            decoded = with_temperature(decoded, output.log_probs, temperature)
             found.update(zip(positions.tolist(), decoded, strict=True))
             own_sums = output_sums(output.log_probs, output.lengths).tolist()
             emitted = [total + own for total, own in zip(emitted, own_sums, strict=True)]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.policies import spelled, word_spans
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.protocols import prepared_hypotheses, prepared_references
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not
     from slr_accel.ctc.decoders import Hypothesis
+    from slr_accel.labels.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

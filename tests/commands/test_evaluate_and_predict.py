@@ -389,7 +389,7 @@ def test_the_runs_limit_of_a_batch_holds_in_evaluation_too(
 
     monkeypatch.setattr(Student, "forward", recorded)
     command("evaluate", run, "--output_dir", tmp_path / "usual")
-    assert [size[0] for size in sizes] == [6]
+    assert max(size[0] for size in sizes) == 6  # the report reads some again
     limited = tmp_path / "limited"
     shutil.copytree(run, limited, symlinks=True)
     config = limited / "config.yaml"
