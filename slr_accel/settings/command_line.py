@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from slr_accel.settings.group import REPEATED
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.recipes import RECIPES, read_recipe
 from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
@@ -143,7 +144,10 @@ def add_argument(section: Any, name: str, field: FieldInfo, default: str) -> Non
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    section.add_argument(f"--{name}", metavar=_metavar(field.annotation), help=help_text)
+    action = "append" if REPEATED in field.metadata else "store"
+    section.add_argument(
+        f"--{name}", metavar=_metavar(field.annotation), help=help_text, action=action
+    )
 
 
 def _metavar(kind: Any) -> str:

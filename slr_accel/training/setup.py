@@ -28,6 +28,7 @@ from slr_accel.training.largest_batch import (
     try_largest_batch,
     with_batch_frames,
 )
+from slr_accel.training.preparation import Preparation, make_teachers
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import RunLog
 from slr_accel.training.start import micro_batches_per_step, start_run
@@ -79,6 +80,7 @@ def _trainer(
         settings.model.alignment_stride,
         start.statistics["column_deviation"],
     )
+    teachers = make_teachers(accelerator, settings, corpus, run, vocabulary, raw_model, average)
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
     if deepspeed.is_asked_for():
@@ -138,7 +140,7 @@ def _trainer(
             eval_rows=eval_rows,
             eval_targets=evaluation_targets(settings, corpus, vocabulary, eval_rows),
             weights=Weights(raw_model, model, raw_optimizer, optimizer, sharded, average),
-            augmentation=augmentation.to(accelerator.device),
+            preparation=Preparation(augmentation.to(accelerator.device), teachers),
             state=state,
             report=report,
             writer=writer,
