@@ -59,6 +59,10 @@ class Teachers:
     shift: int = 0
     """Steps by which the labels of a teacher may be moved to where the first one's are."""
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.each[0].model.parameters()).device
+
     @torch.no_grad()
     def soft_labels(self, batch: Batch) -> SoftLabels:
         """The labels of a batch that was augmented, on the student's output steps."""

@@ -27,6 +27,11 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+WITHOUT_TEACHER = {
+    *("teacher", "teacher_cache", "unlabelled_split"),
+    *("self_distillation_weight", "self_distillation_temperature", "mean_teacher_weight"),
+}
+"""Settings that may have an effect where there is no teacher, or say that there is one."""
 Source = Annotated[str, AfterValidator(_absolute)]
 
 
@@ -36,6 +41,12 @@ class DistillationSettings(SettingsGroup):
     teacher: MayChange[Annotated[tuple[Source, ...], BeforeValidator(_several), REPEATED]] = ()
     """Trained run, model folder or hf://OWNER/NAME that teaches this run. Repeat it for several:
     their probabilities are averaged. A teacher sees what the student sees, augmented alike."""
+    teacher_cache: MayChange[Annotated[str, AfterValidator(_absolute)] | None] = None
+    """Folder of soft labels that `slr-accel teach` made, instead of --teacher. Epochs then repeat
+    its views in turn."""
+    unlabelled_split: str | None = None
+    """Split whose sequences are trained on too, with the soft labels alone. With `train` and
+    --num_train_samples: the train sequences that are left out otherwise."""
     distillation_weight: Probability = 0.7
     """With a teacher: weight of its soft labels; CTC of the labels keeps the rest."""
     final_distillation_weight: Probability | None = None
@@ -70,7 +81,15 @@ class DistillationSettings(SettingsGroup):
 
     @property
     def has_teacher(self) -> bool:
-        return bool(self.teacher)
+        return bool(self.teacher or self.teacher_cache)
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.teacher and self.teacher_cache:
+            found.append("teacher and teacher_cache give the same labels; give one of them")
+        if self.unlabelled_split and not self.has_teacher:
+            found.append("unlabelled_split needs a teacher; give --teacher RUN")
+        return found
 
     def weight_at(self, progress: float) -> float:
         """The weight of the soft labels when this share of all steps is done."""
@@ -80,16 +99,7 @@ class DistillationSettings(SettingsGroup):
     def without_effect(self) -> list[str]:
         """Returns a text for each setting that was given and changes nothing beside the others."""
         given = self.model_fields_set
-        found = (
-            []
-            if self.has_teacher
-            else self._unused(
-                "a teacher",
-                given
-                - {"teacher", "self_distillation_weight", "mean_teacher_weight"}
-                - {"self_distillation_temperature"},
-            )
-        )
+        found = [] if self.has_teacher else self._unused("a teacher", given - WITHOUT_TEACHER)
         if not (self.self_distillation_weight or self.mean_teacher_weight):
             found += self._unused(
                 "self_distillation_weight or mean_teacher_weight",

@@ -28,6 +28,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     yield (
         f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
     )
+    unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
+    if unlabelled:
+        yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
     expected = references(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)

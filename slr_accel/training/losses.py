@@ -40,14 +40,24 @@ class Criterion:
     """How the model's own outputs teach."""
     early_stride: int = 1
     """Output steps in a step of the early heads."""
+    some_unlabelled: bool = False
+    """Batches may have sequences without labels, which CTC leaves out."""
 
     def ctc(self, head: Head | Output, batch: Batch) -> Tensor:
-        """The CTC loss of one head, summed over the batch."""
+        """The CTC loss of one head, summed over the labelled sequences of the batch."""
+        log_probs, lengths = head.log_probs, head.lengths
+        targets, target_lengths = batch.targets, batch.target_lengths
+        if self.some_unlabelled:
+            labelled = target_lengths > 0
+            if not labelled.any():
+                return log_probs.sum() * 0
+            log_probs, lengths = log_probs[labelled], lengths[labelled]
+            targets, target_lengths = targets[labelled], target_lengths[labelled]
         return ctc_loss(
-            head.log_probs,
-            head.lengths,
-            batch.targets,
-            batch.target_lengths,
+            log_probs,
+            lengths,
+            targets,
+            target_lengths,
             delay_penalty=self.delay_penalty,
             blank_margin=self.blank_margin,
         )
@@ -79,6 +89,7 @@ def criterion(settings: Settings, factor: float = 1.0, progress: float = 0.0) ->
         ),
         own=SoftTargets(soft.self_distillation_temperature, blank=False),
         early_stride=model.alignment_stride // model.output_stride,
+        some_unlabelled=soft.unlabelled_split is not None,
     )
 
 

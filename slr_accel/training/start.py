@@ -21,6 +21,7 @@ from slr_accel.runs.init_from import take_weights
 from slr_accel.runs.run_folder import RunFolder, create_run, write_config
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_vocabulary, statistics_rows, train_data
+from slr_accel.training.preparation import check_teaching
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def start_run(
 def _first_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     vocabulary = make_vocabulary(settings, corpus)
     data = train_data(settings, corpus, vocabulary)
+    check_teaching(settings, corpus, vocabulary, data)
     statistics = train_statistics(
         make_transform(settings, corpus),
         corpus,
