@@ -69,6 +69,7 @@ HEADLINES = {
     "overfitting": "The model overfits",
     "plateau": "Training has stopped making progress",
     "diverged": "Training has diverged",
+    "spikes_apart": "Student and teacher say glosses at different times",
     "blank_phase": "The model says nothing yet",
 }
 """What a finding means in a line."""

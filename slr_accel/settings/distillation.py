@@ -47,6 +47,8 @@ class DistillationSettings(SettingsGroup):
     unlabelled_split: str | None = None
     """Split whose sequences are trained on too, with the soft labels alone. With `train` and
     --num_train_samples: the train sequences that are left out otherwise."""
+    layers_from_teacher: bool = False
+    """Start from those weights of the first teacher whose name and shape the model has too."""
     distillation_weight: Probability = 0.7
     """With a teacher: weight of its soft labels; CTC of the labels keeps the rest."""
     final_distillation_weight: Probability | None = None
@@ -87,6 +89,8 @@ class DistillationSettings(SettingsGroup):
         found = []
         if self.teacher and self.teacher_cache:
             found.append("teacher and teacher_cache give the same labels; give one of them")
+        if self.layers_from_teacher and not self.teacher:
+            found.append("layers_from_teacher needs a teacher; give --teacher RUN")
         if self.unlabelled_split and not self.has_teacher:
             found.append("unlabelled_split needs a teacher; give --teacher RUN")
         return found

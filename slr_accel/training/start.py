@@ -17,7 +17,7 @@ from slr_accel.models.find import VOCABULARY_FILE
 from slr_accel.models.folder import load_tensors, save_tensors
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import all_checkpoints
-from slr_accel.runs.init_from import take_weights
+from slr_accel.runs.init_from import take_layers, take_weights
 from slr_accel.runs.run_folder import RunFolder, create_run, write_config
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_vocabulary, statistics_rows, train_data
@@ -98,8 +98,7 @@ def _first_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
         settings.loading.max_frames,
     )
     model = fresh_model(settings, corpus, vocabulary, statistics)
-    if settings.training.init_from is not None:
-        take_weights(model, vocabulary, settings.training.init_from)
+    _take(settings, model, vocabulary)
     run.path.mkdir(parents=True, exist_ok=True)
     vocabulary.save(run.path / VOCABULARY_FILE)
     save_tensors(statistics, run.statistics)
@@ -111,9 +110,17 @@ def _later_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     data = train_data(settings, corpus, vocabulary)
     statistics = load_tensors(run.statistics)
     model = fresh_model(settings, corpus, vocabulary, statistics)
-    if settings.training.init_from is not None and not all_checkpoints(run.checkpoints):
-        take_weights(model, vocabulary, settings.training.init_from)
+    if not all_checkpoints(run.checkpoints):
+        _take(settings, model, vocabulary)
     return Start(vocabulary, data, statistics, model)
+
+
+def _take(settings: Settings, model: Recogniser, vocabulary: Vocabulary) -> None:
+    """Takes the first weights from elsewhere, where the settings say so."""
+    if settings.training.init_from is not None:
+        take_weights(model, vocabulary, settings.training.init_from)
+    if settings.distillation.layers_from_teacher:
+        take_layers(model, vocabulary, settings.distillation.teacher[0])
 
 
 def make_transform(settings: Settings, corpus: Corpus) -> FeatureTransform:
