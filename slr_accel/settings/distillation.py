@@ -100,8 +100,12 @@ class DistillationSettings(SettingsGroup):
         first, last = self.distillation_weight, self.final_distillation_weight
         return first if last is None else first + progress * (last - first)
 
-    def without_effect(self) -> list[str]:
-        """Returns a text for each setting that was given and changes nothing beside the others."""
+    def without_effect(self, *, has_early_heads: bool) -> list[str]:
+        """Returns a text for each setting that was given and changes nothing beside the others.
+
+        Args:
+            has_early_heads: whether the model has heads before its recurrent part.
+        """
         given = self.model_fields_set
         found = [] if self.has_teacher else self._unused("a teacher", given - WITHOUT_TEACHER)
         if not (self.self_distillation_weight or self.mean_teacher_weight):
@@ -109,6 +113,8 @@ class DistillationSettings(SettingsGroup):
                 "self_distillation_weight or mean_teacher_weight",
                 given & {"self_distillation_temperature"},
             )
+        if self.self_distillation_weight and not has_early_heads:
+            found += self._unused("--auxiliary_weight", ["self_distillation_weight"])
         return found
 
     @staticmethod

@@ -69,7 +69,9 @@ def _without_effect(trainer: Trainer) -> Iterator[str]:
     columns = trainer.weights.model.features.columns
     train = corpus.rows.of_split("train")
     yield from settings.training.without_effect()
-    yield from settings.distillation.without_effect()
+    yield from settings.distillation.without_effect(
+        has_early_heads=getattr(settings.model, "auxiliary_weight", 0) > 0
+    )
     yield from settings.loading.without_effect(
         is_remote=corpus.is_remote,
         num_train=len(train),
