@@ -110,8 +110,17 @@ def compare(folder: Path, top_k: int, batches: int, rounds: int) -> str:
     taught = build_settings({**values, "teacher": str(teacher)})
     vocabulary = make_vocabulary(taught, corpus)
     save_teacher(teacher, build_settings({**values, "model": "teacher"}), corpus)
-    options = {"views": 1, "top_k": top_k, "shard": (1, 1), "device": CPU}
-    make_cache(cache, taught, corpus, **options, track=untracked, stops=lambda: False)
+    make_cache(
+        cache,
+        taught,
+        corpus,
+        views=1,
+        top_k=top_k,
+        shard=(1, 1),
+        device=CPU,
+        track=untracked,
+        stops=lambda: False,
+    )
     data = train_data(taught, corpus, vocabulary)
     augmentation = make_augmentation(taught, corpus, data)
     reader = build_settings({**values, "teacher_cache": str(cache)})

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from slr_accel.distillation.steps import best_shift, on_student_steps, shifted
+from slr_accel.distillation.steps import on_student_steps
 from slr_accel.distillation.views import View, outputs_by_gloss, view_of
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.layouts.layout import Layout
@@ -56,8 +56,6 @@ class Teachers:
     student_stride: int
     precision: str = "no"
     """no or bf16."""
-    shift: int = 0
-    """Steps by which the labels of a teacher may be moved to where the first one's are."""
 
     @property
     def device(self) -> torch.device:
@@ -82,9 +80,6 @@ class Teachers:
                 student_stride=stride,
                 steps=steps,
             )
-            if found and self.shift:
-                shift = best_shift(found[0], log_probs, lengths, self.shift)
-                log_probs = shifted(log_probs, lengths, shift)
             found.append(log_probs)
         if len(found) == 1:
             return SoftLabels(found[0], lengths)

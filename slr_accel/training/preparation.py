@@ -135,8 +135,7 @@ def load_teachers(
         )
         for source in options.teacher
     ]
-    stride = settings.model.output_stride
-    return Teachers(each, stride, options.teacher_precision, options.teacher_shift)
+    return Teachers(each, settings.model.output_stride, options.teacher_precision)
 
 
 def check_teaching(
