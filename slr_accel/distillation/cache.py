@@ -29,7 +29,8 @@ COLUMNS = ("tokens", "values", "rest")
 
 
 def start_cache(folder: Path, info: CacheInfo) -> None:
-    """Makes a cache's folder; or checks that the one that is there is the same.
+    """Makes a cache's folder; or checks that the one that is there is the same but for its number
+    of views, which becomes this one.
 
     Raises:
         ValueError: the folder holds other files, or a cache of something else.
@@ -48,7 +49,7 @@ def start_cache(folder: Path, info: CacheInfo) -> None:
                 + "\n  ".join(problems)
                 + "\ngive another --out, or what it was begun with"
             )
-        if info.views <= there.views:
+        if info.views == there.views:
             return
     elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: holds other files; give another --out")

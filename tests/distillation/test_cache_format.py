@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slr_accel.distillation.cache import open_cache, start_cache, write_part
-from slr_accel.distillation.cache_format import CacheInfo, packed, part_path, unpacked
+from slr_accel.distillation.cache_format import CacheInfo, packed, part_path, read_info, unpacked
 
 
 def posteriors(steps: int, outputs: int, seed: int) -> np.ndarray:
@@ -76,7 +76,8 @@ def test_a_cache_that_does_not_belong_is_refused_with_the_reason(tmp_path: Path)
         open_cache(tmp_path / "c", {"corpus": "c", "seed": 2}, [0], 4)
     with pytest.raises(ValueError, match=r"weights of teacher 1: '1' there, '2' here"):
         start_cache(tmp_path / "c", info(teachers={"/runs/a": "2"}))
-    start_cache(tmp_path / "c", info(teachers={"/moved/a": "1"}, views=3))
+    start_cache(tmp_path / "c", info(teachers={"/moved/a": "1"}, views=1))
+    assert read_info(tmp_path / "c").views == 1
     with pytest.raises(ValueError, match="not a teacher cache"):
         open_cache(tmp_path, {}, [0], 4)
     with pytest.raises(ValueError, match="holds other files"):
