@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "list the models, save a trained one, or check one",
     "overfit": "prove that a model and a corpus can learn",
     "train": "train a recogniser, or continue a run",
+    "teach": "cache what trained runs say of a corpus, for students",
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
     "lm": "train a language model for beam search",

@@ -96,7 +96,7 @@ def _unseen_text(seen: dict[str, Any]) -> str:
 
 def _curves(run: RunFolder) -> list[dict[str, Any]]:
     with suppress(ValueError):  # a model without its run, or a run whose log is lost
-        return curves(read_records(run.metrics))
+        return curves(read_records(run.metrics), run.config())
     return []
 
 

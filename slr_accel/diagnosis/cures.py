@@ -68,6 +68,11 @@ CURES = {
         "let it fall to the end (--schedule cosine)",
         "lower --max_grad_norm to 1",
     ),
+    "spikes_apart": (
+        "let soft labels move to the student's glosses (--teacher_shift, of that many steps)",
+        "learn what the teacher recognises and not when (--distillation_weight 0 "
+        "--sequence_weight 0.5)",
+    ),
 }
 STATES = ("healthy", *CURES)
 """Every state a run can be in."""

@@ -32,6 +32,7 @@ from slr_accel.diagnosis.progress_rules import (
     train_eval_mismatch,
 )
 from slr_accel.diagnosis.rule import Rule
+from slr_accel.diagnosis.teaching_rules import spikes_apart
 from slr_accel.findings import Finding, worst_first
 from slr_accel.settings.health import HealthSettings
 
@@ -48,6 +49,7 @@ RULES: tuple[tuple[Rule, ...], ...] = (
     ),
     (overfitting, plateau),
     (behind,),
+    (spikes_apart,),
 )
 """In each group the cause before its consequences: only the first that applies is reported."""
 

@@ -79,6 +79,7 @@ HEADLINES = {
     "behind": "The run is behind what its recipe expects",
     "plateau": "Training has stopped making progress",
     "diverged": "Training has diverged",
+    "spikes_apart": "Student and teacher say glosses at different times",
     "blank_phase": "The model says nothing yet",
 }
 """What a finding means in a line."""

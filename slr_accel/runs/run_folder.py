@@ -146,7 +146,7 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
 
     Raises:
         ValueError: the folder cannot be written to or holds files that a run would overwrite, or
-            the weights to start from (init_from) do not exist.
+            the weights to start from (init_from) or a teacher do not exist.
     """
     there = nearest_existing(run.path)
     if not there.is_dir():
@@ -166,8 +166,9 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
             "give another --output_dir"
         )
-    if settings.training.init_from is not None:
-        find_model(settings.training.init_from)
+    for source in (settings.training.init_from, *settings.distillation.teacher):
+        if source is not None:
+            find_model(source)
 
 
 def create_run(

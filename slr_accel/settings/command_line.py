@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from slr_accel.settings.group import REPEATED
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.recipes import GENERAL, RECIPES, read_recipe
 from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
@@ -178,7 +179,8 @@ def add_argument(section: Any, name: str, field: FieldInfo, default: str) -> Non
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    action: Any = _Joined if isinstance(field.default, tuple) else "store"
+    is_tuple = isinstance(field.default, tuple)
+    action: Any = "append" if REPEATED in field.metadata else _Joined if is_tuple else "store"
     section.add_argument(
         f"--{name}", metavar=_metavar(field.annotation), help=help_text, action=action
     )

@@ -79,3 +79,6 @@ class HealthSettings(SettingsGroup):
     mismatch_ratio: MayChange[PositiveFloat] = 1.5
     """Validation loss over training loss from which training and validation do not match, where the
     WER has not begun to fall."""
+    spike_offset: MayChange[PositiveFloat] = 2.0
+    """Output steps by which a student must lastingly say glosses earlier or later than its teacher
+    for an alarm."""

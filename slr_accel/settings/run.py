@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from slr_accel.settings.decoding import DecodingSettings
+from slr_accel.settings.distillation import DistillationSettings
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.group import SettingsGroup
 from slr_accel.settings.health import HealthSettings
@@ -33,6 +34,7 @@ class Settings:
     features: FeatureSettings
     augmentation: AugmentationSettings
     decoding: DecodingSettings
+    distillation: DistillationSettings
     health: HealthSettings
     model: ModelSettings
 

@@ -29,6 +29,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     yield (
         f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
     )
+    unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
+    if unlabelled:
+        yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
     expected = references(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
@@ -86,6 +89,9 @@ def _without_effect(trainer: Trainer) -> Iterator[str]:
     columns = trainer.weights.model.features.columns
     train = corpus.rows.of_split("train")
     yield from settings.training.without_effect()
+    yield from settings.distillation.without_effect(
+        has_early_heads=getattr(settings.model, "auxiliary_weight", 0) > 0
+    )
     yield from settings.loading.without_effect(
         is_remote=corpus.is_remote,
         num_train=len(train),

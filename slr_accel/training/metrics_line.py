@@ -55,6 +55,8 @@ class MetricsLine:
             record["update_ratio"] = float(self._update_ratio)
         if result.outputs is not None:
             record |= {f"train_{name}": mean for name, mean in result.outputs.figures().items()}
+        if result.spike_offset is not None:
+            record["spike_offset"] = result.spike_offset
         self._update_ratio = update.ratio
         state.loss_sum, state.num_targets, state.term_sums = 0.0, 0, {}
         state.steps_since_line = state.clipped_since_line = state.skipped_since_line = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
@@ -29,6 +30,7 @@ from slr_accel.training.largest_batch import (
     try_largest_batch,
     with_batch_frames,
 )
+from slr_accel.training.preparation import Preparation, cache_of, make_teachers
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import RunLog
 from slr_accel.training.start import micro_batches_per_step, start_run
@@ -71,6 +73,9 @@ def _trainer(
         zero.check(accelerator, settings, accumulation)
     start = start_run(accelerator, settings, corpus, run, per_step)
     vocabulary, data, raw_model = start.vocabulary, start.data, start.model
+    cache = cache_of(settings, corpus, vocabulary, data)
+    if cache is not None:
+        data = replace(data, views=cache.info.views)
     raw_optimizer = make_optimizer(settings, raw_model)
     state, average, unread = resume(settings, run, raw_model, raw_optimizer, accelerator.device)
     check_agreement(run, state)
@@ -79,6 +84,9 @@ def _trainer(
         settings.augmentation,
         settings.model.alignment_stride,
         start.statistics["column_deviation"],
+    )
+    teachers = make_teachers(
+        accelerator, settings, corpus, run, vocabulary, raw_model, average, cache
     )
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
@@ -139,7 +147,7 @@ def _trainer(
             eval_rows=eval_rows,
             eval_targets=evaluation_targets(settings, corpus, vocabulary, eval_rows),
             weights=Weights(raw_model, model, raw_optimizer, optimizer, sharded, average),
-            augmentation=augmentation.to(accelerator.device),
+            preparation=Preparation(augmentation.to(accelerator.device), teachers, cache),
             state=state,
             report=report,
             writer=writer,

@@ -18,10 +18,11 @@ from slr_accel.models.find import VOCABULARY_FILE
 from slr_accel.models.folder import load_tensors, save_tensors
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import all_checkpoints
-from slr_accel.runs.init_from import take_weights
+from slr_accel.runs.init_from import take_layers, take_weights
 from slr_accel.runs.run_folder import ENVIRONMENT_FILE, RunFolder, create_run, write_config
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import TrainData, make_vocabulary, statistics_rows, train_data
+from slr_accel.training.preparation import check_teaching
 
 FAR_LEFT_OUT = (
     "The statistics of the features leave such values out, and they are clamped; `slr-accel "
@@ -105,6 +106,7 @@ def start_run(
 def _first_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     vocabulary = make_vocabulary(settings, corpus)
     data = train_data(settings, corpus, vocabulary)
+    check_teaching(settings, corpus, vocabulary, data)
     statistics, largest = measure(
         make_transform(settings, corpus),
         corpus,
@@ -113,8 +115,7 @@ def _first_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     )
     model = fresh_model(settings, corpus, vocabulary, statistics)
     notes = [f"warning: {f.message} {FAR_LEFT_OUT}" for f in far_values(corpus, largest)]
-    if settings.training.init_from is not None:
-        notes += take_weights(model, vocabulary, settings.training.init_from)
+    notes += _take(settings, model, vocabulary)
     run.path.mkdir(parents=True, exist_ok=True)
     vocabulary.save(run.path / VOCABULARY_FILE)
     save_tensors(statistics, run.statistics)
@@ -126,9 +127,19 @@ def _later_start(settings: Settings, corpus: Corpus, run: RunFolder) -> Start:
     data = train_data(settings, corpus, vocabulary)
     statistics = load_tensors(run.statistics)
     model = fresh_model(settings, corpus, vocabulary, statistics)
-    if settings.training.init_from is not None and not all_checkpoints(run.checkpoints):
-        take_weights(model, vocabulary, settings.training.init_from)
+    if not all_checkpoints(run.checkpoints):
+        _take(settings, model, vocabulary)
     return Start(vocabulary, data, statistics, model)
+
+
+def _take(settings: Settings, model: Recogniser, vocabulary: Vocabulary) -> list[str]:
+    """Takes the first weights from elsewhere, where the settings say so; returns what to say."""
+    notes = []
+    if settings.training.init_from is not None:
+        notes = take_weights(model, vocabulary, settings.training.init_from)
+    if settings.distillation.layers_from_teacher:
+        take_layers(model, vocabulary, settings.distillation.teacher[0])
+    return notes
 
 
 def make_transform(settings: Settings, corpus: Corpus) -> FeatureTransform:

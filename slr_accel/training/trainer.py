@@ -15,7 +15,6 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.diagnosis.overfit_status import status, zeros_at_end
 from slr_accel.errors import Interrupted, out_of_memory_as
-from slr_accel.features.augmentation import Augmentation
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
 from slr_accel.processes.preemption import StopRequest
@@ -36,6 +35,7 @@ from slr_accel.training.not_finite import (
     why_skipped,
     wrong_losses,
 )
+from slr_accel.training.preparation import Preparation
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import RunLog
 from slr_accel.training.schedules import learning_rate_factor
@@ -59,7 +59,7 @@ class Trainer:
     eval_targets: dict[int, list[int]]
     """Token ids of the evaluation rows whose loss can be computed."""
     weights: Weights
-    augmentation: Augmentation
+    preparation: Preparation
     state: TrainState
     report: RunLog
     writer: CheckpointWriter
@@ -114,7 +114,7 @@ class Trainer:
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
             max_frames=self.settings.loading.max_frames,
-            finish=partial(self.augmentation.drawn, seed=seed, epoch=epoch),
+            finish=partial(self.preparation.drawn, seed=seed, epoch=epoch),
             buffers=self.buffers,
         )
 
@@ -144,12 +144,12 @@ class Trainer:
                 self.accelerator,
                 self.weights.trained,
                 self.weights.optimizer,
-                self.augmentation,
+                self.preparation,
                 work,
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
-                criterion=criterion(self.settings, factor),
+                criterion=criterion(self.settings, factor, state.step / self.total_steps),
                 stop_requested=stop_requested,
                 collapsed=self.report.collapse is not None,
                 measured=self._logs_step(state.step + 1),
@@ -285,10 +285,7 @@ class Trainer:
         return stop.exit_code
 
     def finish(self, average_wer: float | None) -> int:
-        """Draws the curves and says where the results are; returns the exit code.
-
-        `average_wer` is that of an average of weights, where it is the best.
-        """
+        """Says where the results are, and the WER of an average where it is best; the exit code."""
         self.writer.wait()
         curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
