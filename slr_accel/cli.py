@@ -19,6 +19,8 @@ COMMANDS = {
     "evaluate": "score a run on a split",
     "score": "score hypotheses of any recogniser against references",
     "predict": "transcribe a corpus without references",
+    "transcribe": "read recordings: arrays, .pose files or videos",
+    "export": "write a trained model as ONNX, checked against torch",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 

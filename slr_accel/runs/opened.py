@@ -135,7 +135,7 @@ def open_run(
     else:
         config, found = {}, _find_model_without_run(source, data_dir, checkpoint)
     shard_window = shard_window or config.get("shard_window")
-    chosen = _decoding(config, decoding or {})
+    chosen = decoding_settings(config, decoding or {})
     try:
         corpus = open_corpus(
             data_dir or config["data_dir"],
@@ -191,7 +191,9 @@ def open_run(
 def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
     """A warning where the corpus marks absent blocks in another way than that of the run."""
     there = read_missing(run.path / LAYOUT_FILE)
-    here = corpus.info.source.get("missing", {})
+    here = corpus.info.source.get("missing")
+    if here is None:  # its importer knew what was detected
+        return None
     other = [
         f"{block} ({here.get(block, 'none')} here, {marker} in training)"
         for block, marker in there.items()
@@ -206,7 +208,7 @@ def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
     )
 
 
-def _decoding(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
+def decoding_settings(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
     """The decoding settings of the run, with those that are given in their place."""
     values = {name: config[name] for name in DecodingSettings.model_fields if name in config}
     values |= {name: value for name, value in given.items() if value is not None}
@@ -225,12 +227,18 @@ def _default_split(corpus: Corpus) -> str:
     return names[0]
 
 
+def is_usual_rate(model: Recogniser, rate: float | None) -> bool:
+    """Whether a model has seen such a frame rate in training, or it is not known."""
+    trained = model.features.frames_per_second
+    if rate is None or not model.features.knows_rate:
+        return True
+    return max(trained / rate, rate / trained) <= USUAL_STRETCH
+
+
 def _other_rate(model: Recogniser, corpus: Corpus) -> str | None:
     """Warns of a corpus whose frame rate is far from those seen in training."""
     trained, read = model.features.frames_per_second, corpus.info.frames_per_second
-    if read is None or not model.features.knows_rate:
-        return None
-    if max(trained / read, read / trained) <= USUAL_STRETCH:
+    if read is None or is_usual_rate(model, read):
         return None
     return (
         f"{corpus.address} has {read:g} frames per second, the model was trained at {trained:g}: "
