@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "transcribe a corpus without references",
     "transcribe": "read recordings: arrays, .pose files or videos",
     "export": "write a trained model as ONNX, checked against torch",
+    "live": "read signing from a camera or a video, as it comes",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 

@@ -10,6 +10,8 @@ VOCABULARY_FILE = "vocabulary.json"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE)
 LAYOUT_FILE = "layout.json"
 """How the recordings trained on mark absence, beside their layout; a model does not need it."""
+STREAMING_FILE = "streaming.json"
+"""The look-ahead that `evaluate --streaming` chose; a model does not need it."""
 HUB = "hf://"
 
 
@@ -39,13 +41,21 @@ def recordings_layout(source: str | Path, folder: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def streaming_file(source: str | Path, folder: Path) -> Path | None:
+    """What `evaluate --streaming` wrote for the model in `folder`; None where it did not."""
+    candidates = (Path(source) / "eval" / STREAMING_FILE, folder / STREAMING_FILE)
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def _fetched(address: str) -> Path:
     from huggingface_hub import snapshot_download
 
     name, _, revision = address.removeprefix(HUB).partition("@")
     try:
         folder = snapshot_download(
-            name, revision=revision or None, allow_patterns=[*MODEL_FILES, LAYOUT_FILE]
+            name,
+            revision=revision or None,
+            allow_patterns=[*MODEL_FILES, LAYOUT_FILE, STREAMING_FILE],
         )
     except ValueError as error:
         raise ValueError(f"{address}: write hf://OWNER/NAME ({error})") from None

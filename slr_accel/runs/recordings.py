@@ -120,7 +120,7 @@ class RecordingReader:
         from slr_accel.video.holistic import holistic
         from slr_accel.video.landmarks import STORED_LAYOUT
 
-        self._check_names(STORED_LAYOUT, path)
+        self.places_in(STORED_LAYOUT, str(path))  # before MediaPipe's work
         rate = self.frames_per_second or VIDEO_FPS
         if path.is_dir():
             raise ValueError(f"{path}: pictures have no times; use `slr-accel prepare video`")
@@ -130,18 +130,15 @@ class RecordingReader:
     def _converted(
         self, values: np.ndarray, presence: np.ndarray, stored: Layout, fps: float, path: Path
     ) -> Recording:
-        """Chooses the columns of the model's layout by their names."""
-        self._check_names(stored, path)
-        columns = [
-            column
-            for block in self.layout.blocks
-            for point in block.points
-            for column in stored.point_columns(f"{block.name}.{point}", block.axes)
-        ]
-        blocks = [stored.block_index(block.name) for block in self.layout.blocks]
+        columns, blocks = self.places_in(stored, str(path))
         return self._checked(values[:, columns], presence[:, blocks], fps, str(path))
 
-    def _check_names(self, stored: Layout, path: Path) -> None:
+    def places_in(self, stored: Layout, name: str) -> tuple[list[int], list[int]]:
+        """Finds the columns and blocks of the model's layout in another one, by their names.
+
+        Raises:
+            ValueError: the other layout lacks some; `name` is the source that has it.
+        """
         lacking = [
             block.name
             for block in self.layout.blocks
@@ -149,10 +146,17 @@ class RecordingReader:
         ]
         if lacking:
             raise ValueError(
-                f"{path}: has the landmarks of MediaPipe Holistic ({stored.signature}), but the "
+                f"{name}: has the landmarks of MediaPipe Holistic ({stored.signature}), but the "
                 f"model reads {self.layout.signature}, of which {', '.join(lacking)} is not there; "
                 "give arrays in the model's layout"
             )
+        columns = [
+            column
+            for block in self.layout.blocks
+            for point in block.points
+            for column in stored.point_columns(f"{block.name}.{point}", block.axes)
+        ]
+        return columns, [stored.block_index(block.name) for block in self.layout.blocks]
 
     def _checked(
         self, values: np.ndarray, presence: np.ndarray, fps: float | None, name: str
