@@ -24,6 +24,9 @@ COMMANDS = {
     "compare": "compare runs: is the difference more than chance?",
     "predict": "transcribe a corpus without references",
     "align": "find when each gloss begins and ends: subtitles, CTM, ELAN",
+    "transcribe": "read recordings: arrays, .pose files or videos",
+    "export": "write a trained model as ONNX, checked against torch",
+    "live": "read signing from a camera or a video, as it comes",
     "diagnose": "say what is wrong with a run or a corpus, and what to change",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
+from slr_accel.commands.streaming import evaluate_streaming
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
 
@@ -32,6 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and keep it in the checkpoint's config.json",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
+    streaming = parser.add_argument_group(
+        "streaming",
+        "The model reads overlapping windows, decoded greedily, as in `slr-accel live`.",
+    )
+    streaming.add_argument(
+        "--streaming",
+        action="store_true",
+        help="print WER, delay and revisions against look-ahead, and write them to streaming.json",
+    )
+    streaming.add_argument(
+        "--chunk", type=int, default=8, help="frames from one reading to the next [8]"
+    )
+    streaming.add_argument(
+        "--left_context", type=int, default=96, help="frames that are read again before those [96]"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Stops) -> None:
+    if args.streaming:
+        evaluate_streaming(opened, folder, args, stops)
+        return
     from slr_accel.commands.run_report import run_details
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced

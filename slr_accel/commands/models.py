@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def _all_kinds() -> list[dict[str, Any]]:
 
 def _trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
     from slr_accel.models.build import model_name
-    from slr_accel.models.find import find_model
+    from slr_accel.models.find import find_model, recordings_layout, streaming_file
     from slr_accel.models.folder import load_model
     from slr_accel.models.pretrained import save_pretrained
     from slr_accel.new_folder import check_new_folder, new_folder
@@ -121,6 +122,9 @@ def _trained(source: str, out: Path | None, *, half: bool) -> dict[str, Any]:
         figures = _evaluations(Path(source), folder)
         with new_folder(out) as whole:
             save_pretrained(whole, model, vocabulary, figures, half=half)
+            for path in (recordings_layout(source, folder), streaming_file(source, folder)):
+                if path is not None:
+                    shutil.copyfile(path, whole / path.name)
     return _figures(model_name(model), model)
 
 

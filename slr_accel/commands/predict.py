@@ -18,6 +18,7 @@ LINE, MOST_OF_ID = 80, 40
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, output="predictions")
+    parser.add_argument("--json", action="store_true", help="print all transcripts as JSON alone")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,6 +55,10 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
     with replaced(ctm) as unfinished:
         write_ctm(unfinished, transcripts.word_times(opened, rows, transcript.hypotheses))
     transcripts.warn(warning_without_references(transcript.health))
+    if args.json:
+        source = {"split": split, **transcripts.source_of(opened)}
+        print(json.dumps({**source, "transcripts": found}, indent=1, ensure_ascii=False))
+        return
     for record in found[:NUM_SHOWN]:
         print(shown_line(str(record["id"]), str(record["hypothesis"])))
     if len(found) > NUM_SHOWN:

@@ -40,7 +40,7 @@ def transcribe(opened: OpenedRun, rows: np.ndarray, stops: Callable[[], bool]) -
         return opened.transcribe(rows, advance=lambda n: progress.advance(task, n), stops=stops)
 
 
-def make_writable(folder: Path) -> None:
+def make_writable(folder: Path, option: str = "--output_dir") -> None:
     """Makes the folder for results. Raises ValueError where that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def make_writable(folder: Path) -> None:
     except OSError as error:
         why = error.strerror
         raise ValueError(
-            f"{folder}: results cannot go there ({why}); give another --output_dir"
+            f"{folder}: results cannot go there ({why}); give another {option}"
         ) from None
 
 

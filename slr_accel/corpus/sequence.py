@@ -40,3 +40,6 @@ class Sequence:
     """Glosses as annotated; empty for a sequence without a transcript."""
     segments: list[Segment] = field(default_factory=list)
     text: str | None = None
+    seen: np.ndarray | None = None
+    """[points of all blocks] frames in which each point was detected, where the source says it of
+    points; the writer leaves it out."""

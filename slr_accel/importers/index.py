@@ -44,13 +44,16 @@ class IndexRow:
     fps: float | None = None
 
     def sequence(
-        self, features: np.ndarray, presence: np.ndarray, segments: list[Segment] | None = None
+        self,
+        features: np.ndarray,
+        presence: np.ndarray,
+        segments: list[Segment] | None = None,
+        seen: np.ndarray | None = None,
     ) -> Sequence:
         """The row's sequence with these values; `segments` take the place of the row's own."""
         segments = self.segments if segments is None else segments
-        return Sequence(
-            self.id, self.split, self.signer, features, presence, self.labels, segments, self.text
-        )
+        own = (self.id, self.split, self.signer)
+        return Sequence(*own, features, presence, self.labels, segments, self.text, seen)
 
 
 def unlabelled_row(path: Path, id: str, part: str, medium: str) -> IndexRow:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Segment, Sequence
-from slr_accel.importers.absence import mark_absent
 from slr_accel.importers.arrays import as_float32, read_array, read_samples, split_reference
+from slr_accel.importers.base_values import to_base_values
 from slr_accel.importers.block_order import can_be_compared, explain_order, true_order
 from slr_accel.importers.index import IndexRow, one_rate, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout, generic_layout
-from slr_accel.layouts.layout_form import MISSING_MARKERS
+from slr_accel.layouts.missing import MARKERS, parse_marker
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS, LayoutFile, read_layout
 
 DESCRIPTION = """\
@@ -51,9 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--missing",
-        choices=MISSING_MARKERS,
-        help="how a frame marks that a block was not detected; one NaN is enough for nan "
-        "[as layout.json says, else none]",
+        help=f"how a frame marks what was not detected: {', '.join(MARKERS)} [as layout.json says, "
+        "else none]",
     )
     parser.add_argument("--fps", type=float, help="frames per second of rows that do not say")
 
@@ -93,6 +92,8 @@ def list_manifest(
         ValueError: the index or the layout cannot be read at all.
     """
     check_fps(fps)
+    if missing is not None:
+        parse_marker(missing)
     problems = Problems()
     rows = read_index(index, problems)
     if not rows:
@@ -209,8 +210,7 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     parts = [_read_part(name, source) for name in row.parts]
     features = np.concatenate(parts)
-    presence = mark_absent(features, source.layout, source.missing)
-    features /= _divisors(source.layout, source.frame_size)
+    presence, seen = to_base_values(features, source.layout, source.missing, source.frame_size)
     # Annotations often include the last frame: one frame too many is corrected, more is an error.
     frames = len(features)
     segments = [
@@ -220,7 +220,7 @@ def _read(row: IndexRow, source: _Source) -> Sequence:
     if source.parts_are_signs and row.labels:
         ends = np.cumsum([len(part) for part in parts]).tolist()
         segments = list(map(Segment, [0, *ends[:-1]], ends, row.labels))
-    return row.sequence(features, presence, segments)
+    return row.sequence(features, presence, segments, seen)
 
 
 def _read_part(name: str, source: _Source) -> np.ndarray:
@@ -234,12 +234,3 @@ def _read_part(name: str, source: _Source) -> np.ndarray:
             f"{source.layout.columns}; {hint}give the layout of these arrays with --layout"
         )
     return as_float32(part, name)
-
-
-def _divisors(layout: Layout, frame_size: tuple[float, float] | None) -> np.ndarray:
-    """[D] float32: the frame's size in the columns of coordinates, 1 elsewhere."""
-    width, height = frame_size or (1.0, 1.0)
-    # MediaPipe has z in units of the width.
-    size = {"x": width, "y": height, "z": width}
-    axes = [axis for block in layout.blocks for _ in block.points for axis in block.axes]
-    return np.array([size.get(axis, 1.0) for axis in axes], np.float32)

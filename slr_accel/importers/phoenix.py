@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.absence import mark_absent
+from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.annotations import read_annotations
 from slr_accel.importers.arrays import only_array, read_array, read_samples
 from slr_accel.importers.block_order import in_order
@@ -20,7 +20,7 @@ from slr_accel.importers.holistic_arrays import LAYOUT, USUAL_ORDER, Arrangement
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.layout_form import MISSING_MARKERS
+from slr_accel.layouts.missing import MARKERS, parse_marker
 
 SPLITS = ("train", "dev", "test")
 ANNOTATIONS = Path("annotations", "manual")
@@ -72,9 +72,8 @@ def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--missing",
-        choices=MISSING_MARKERS,
         default="zeros",
-        help="how a frame marks that a block was not detected; one NaN is enough for nan [zeros]",
+        help=f"how a frame marks what was not detected: {', '.join(MARKERS)} [zeros]",
     )
 
 
@@ -86,11 +85,12 @@ def list_release(
     Args:
         features: folder of the landmarks.
         block_order: the four blocks in the order of the arrays' columns, with commas between.
-        missing: how every block marks absence: zeros, nan or none.
+        missing: how every block marks absent points, one of MARKERS.
 
     Raises:
         ValueError: the annotations or arrays cannot be read at all, or not as declared.
     """
+    parse_marker(missing)
     for release in releases:
         files = release.files(root)
         if files:
@@ -182,4 +182,5 @@ def _read(
     array = _read_array(path)
     assert arrangement is not None, "it is None where no array can be read"
     features = arrangement.base_values(array, str(path))
-    return row.sequence(features, mark_absent(features, LAYOUT, missing))
+    presence, seen = fill_absent(features, LAYOUT, missing)
+    return row.sequence(features, presence, seen=seen)

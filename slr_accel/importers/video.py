@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.progress import Progress
 from slr_accel.video.frames import VIDEO_SUFFIXES, Frame, source_files
 from slr_accel.video.landmarks import (
+    ROUNDING,
     Extraction,
     Extractor,
     columns_of,
@@ -33,8 +33,6 @@ from slr_accel.video.preview import draw_preview
 from slr_accel.video.workers import run_jobs
 
 DEFAULT_FPS = 25.0
-ROUNDING = 1e-6
-"""In frames: the rounding error of a time."""
 LONGEST_NAME = 150
 """Bytes of an id in a file's name; file systems allow 255 in all."""
 DESCRIPTION = """\
@@ -238,12 +236,11 @@ def _read(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -
             f"{len(landmarks.times)} frames"
         )
     seconds = landmarks.times * video.time_unit
-    count = math.floor((seconds[-1] - seconds[0]) * fps + ROUNDING) + 1
-    resampled = replace(landmarks, times=seconds).at(seconds[0] + np.arange(count) / fps)
+    resampled = replace(landmarks, times=seconds).at_rate(fps)
     return row.sequence(
         resampled.features[:, columns_of(layout)],
         resampled.presence,
-        _resampled_segments(row.segments, seconds, fps, count),
+        _resampled_segments(row.segments, seconds, fps, len(resampled.times)),
     )
 
 

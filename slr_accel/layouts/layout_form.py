@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import difflib
 from reprlib import repr as shortened
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-MissingMarker = Literal["zeros", "nan", "none"]
-"""How a frame marks that a block was not detected."""
-MISSING_MARKERS = get_args(MissingMarker)
+from slr_accel.layouts.missing import MARKERS, MissingMarker
+
 Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 KINDS = {
     "blocks": "a list of {name, points, axes}",
     "name": "a text",
     **dict.fromkeys(("points", "axes", "origin", "scale"), "a list of names"),
-    "missing": ", ".join(MISSING_MARKERS),
+    "missing": ", ".join(MARKERS),
     "units": "a text",
     "columns": "their number",
     "frame_size": "[width, height] in pixels",

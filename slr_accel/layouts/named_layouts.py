@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slr_accel.layouts.face_mesh import FACE_POINTS
 from slr_accel.layouts.layout import COORDINATES, Block, Layout
-from slr_accel.layouts.layout_form import MissingMarker, read_form
+from slr_accel.layouts.layout_form import read_form
 
 HAND_POINTS = (
     "wrist",
@@ -100,7 +100,7 @@ class LayoutFile:
     """A `layout.json`: the layout, and how each block of the source marks absence."""
 
     layout: Layout
-    missing: dict[str, MissingMarker]
+    missing: dict[str, str]
     frame_size: tuple[float, float] | None
     """Width and height in pixels, where the file gives them: coordinates are divided by it."""
 

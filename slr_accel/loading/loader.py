@@ -35,7 +35,7 @@ def load_batch(
     """
 
     def read_all(read: Callable[[int], np.ndarray]) -> list[np.ndarray]:
-        return [_subsampled(_read(read, int(row), pieces or {}), max_frames) for row in rows]
+        return [subsampled(_read(read, int(row), pieces or {}), max_frames) for row in rows]
 
     features, presence = read_all(corpus.features), read_all(corpus.presence)
     ids = [np.array(targets.get(int(row), []), np.int64) for row in rows]
@@ -57,7 +57,8 @@ def _read(
     return np.concatenate([read(piece.row)[piece.start : piece.end] for piece in pieces[row]])
 
 
-def _subsampled(array: np.ndarray, max_frames: int | None) -> np.ndarray:
+def subsampled(array: np.ndarray, max_frames: int | None) -> np.ndarray:
+    """Chooses `max_frames` of [T, ...] frames, evenly in time, where there are more."""
     if max_frames is None or len(array) <= max_frames:
         return array
     return array[np.linspace(0, len(array) - 1, max_frames).round().astype(np.int64)]

@@ -17,16 +17,14 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
-from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data, read_missing
+from slr_accel.runs.other_corpus import other_absence, other_rate
+from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.run import problems_of
 
 if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.transcribe import Transcript
-
-USUAL_STRETCH = 1.3
-"""Augmentation stretches time by up to this factor, so a model has seen such frame rates."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def open_run(
     else:
         config, found = {}, _find_model_without_run(source, data_dir, checkpoint)
     shard_window = shard_window or config.get("shard_window")
-    chosen = _decoding(config, decoding or {})
+    chosen = decoding_settings(config, decoding or {})
     try:
         corpus = open_corpus(
             data_dir or config["data_dir"],
@@ -178,7 +176,7 @@ def open_run(
         member.model.features.read_at(corpus.info.frames_per_second)
     model, vocabulary = average_models(loaded), loaded[0].vocabulary
     changed = other_data(run, corpus) if run.exists and not data_dir else None
-    absence = _other_absence(run, corpus) if run.exists else None
+    absence = other_absence(run, corpus) if run.exists else None
     frames = config.get("batch_frames")
     if frames == "auto":
         frames = run.environment().get("batch_frames")
@@ -194,7 +192,7 @@ def open_run(
             accelerator=accelerator,
             decoding=chosen,
             batches=batches,
-            warnings=[text for text in (_other_rate(model, corpus), changed, absence) if text],
+            warnings=[text for text in (other_rate(model, corpus), changed, absence) if text],
             averaged_with=[path.resolve() for path in further],
         )
     finally:
@@ -202,25 +200,7 @@ def open_run(
         accelerator.end_training()
 
 
-def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
-    """A warning where the corpus marks absent blocks in another way than that of the run."""
-    there = read_missing(run.path / LAYOUT_FILE)
-    here = corpus.info.source.get("missing", {})
-    other = [
-        f"{block} ({here.get(block, 'none')} here, {marker} in training)"
-        for block, marker in there.items()
-        if here.get(block, "none") != marker
-    ]
-    if not other:
-        return None
-    return (
-        f"{corpus.address} marks what was not detected in another way than the corpus trained on: "
-        f"{', '.join(other)}. Absent blocks are then read as positions, and the words are wrong; "
-        f"prepare it with --layout {shlex.quote(str(run.path / LAYOUT_FILE))}"
-    )
-
-
-def _decoding(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
+def decoding_settings(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
     """The decoding settings of the run, with those that are given in their place."""
     values = {name: config[name] for name in DecodingSettings.model_fields if name in config}
     given = {name: value for name, value in given.items() if value is not None}
@@ -242,21 +222,6 @@ def _default_split(corpus: Corpus) -> str:
     if len(names) > 1:
         raise ValueError(f"{corpus.address} has the splits {', '.join(names)}; give --split")
     return names[0]
-
-
-def _other_rate(model: Recogniser, corpus: Corpus) -> str | None:
-    """Warns of a corpus whose frame rate is far from those seen in training."""
-    trained, read = model.features.frames_per_second, corpus.info.frames_per_second
-    if read is None or not model.features.knows_rate:
-        return None
-    if max(trained / read, read / trained) <= USUAL_STRETCH:
-        return None
-    return (
-        f"{corpus.address} has {read:g} frames per second, the model was trained at {trained:g}: "
-        "velocities are comparable, since they are per second, but the model's time windows span "
-        f"{trained / read:.2g} times the usual time; resample the corpus to about {trained:g} for "
-        "the best result"
-    )
 
 
 def _hint(run: RunFolder) -> str:

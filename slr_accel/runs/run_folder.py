@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import Corpus
 from slr_accel.files import nearest_existing, takes_links, write_whole
-from slr_accel.models.find import VOCABULARY_FILE, find_model
+from slr_accel.models.find import LAYOUT_FILE, VOCABULARY_FILE, find_model
 from slr_accel.settings.group import may_change
 from slr_accel.settings.recipes import read_yaml
 from slr_accel.settings.run import Settings, defaults_of, setting_fields
@@ -32,7 +32,6 @@ META_FILE = "meta.json"
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 METRICS_FILE = "metrics.jsonl"
-LAYOUT_FILE = "layout.json"
 LOCK_FILE = ".lock"
 STATISTICS_FILE = "statistics.safetensors"
 NEEDED_FILES = (VOCABULARY_FILE, STATISTICS_FILE, ENVIRONMENT_FILE)
@@ -175,11 +174,7 @@ def create_run(
     run: RunFolder, corpus: Corpus, *, micro_batches_per_step: int, mixed_precision: str
 ) -> None:
     """Writes what stays fixed from the first start on; `write_config` makes the folder a run."""
-    layout = corpus.layout.to_json()
-    for block in layout["blocks"]:
-        # A corpus that is prepared with this file reads missing points as this one did.
-        block["missing"] = corpus.info.source.get("missing", {}).get(block["name"], "none")
-    _write_json(run.path / LAYOUT_FILE, layout)
+    _write_json(run.path / LAYOUT_FILE, _layout_of_recordings(corpus))
     environment = {
         "corpus_fingerprint": corpus.info.fingerprint,
         "micro_batches_per_step": micro_batches_per_step,
@@ -187,6 +182,20 @@ def create_run(
         "starts": run.environment()["starts"] if run.exists else [],
     }
     _write_json(run.path / ENVIRONMENT_FILE, environment)
+
+
+def _layout_of_recordings(corpus: Corpus) -> dict[str, Any]:
+    """The layout, such that arrays which are read with it become what the corpus holds.
+
+    Importers that know what was detected store zeros where it was not, and say nothing of it.
+    """
+    layout, source = corpus.layout.to_json(), corpus.info.source
+    for block, own in zip(layout["blocks"], corpus.layout.blocks, strict=True):
+        unsaid = "zeros" if own.coordinates and "missing" not in source else "none"
+        block["missing"] = source.get("missing", {}).get(own.name, unsaid)
+    if source.get("divided_by_frame_size"):
+        layout["frame_size"] = source["divided_by_frame_size"]
+    return layout
 
 
 def write_config(run: RunFolder, settings: Settings, corpus: Corpus) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +56,29 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
         RunError: MediaPipe cannot be loaded.
     """
     times: list[float] = []
-    rows: list[list[np.ndarray | None]] = []
+    rows: list[LandmarkFrame] = []
+    for frame in landmarks_by_frame(frames):
+        times.append(frame.time)
+        rows.append(frame)
+    presence = np.array([row.presence for row in rows], bool)
+    features = np.array([row.features for row in rows], np.float32)
+    features = features.reshape(len(rows), STORED_LAYOUT.columns)
+    return Landmarks(np.array(times, np.float64), features, presence)
+
+
+class LandmarkFrame(NamedTuple):
+    time: float
+    features: np.ndarray
+    """[D] float32 in the columns of STORED_LAYOUT; 0 where a block is absent."""
+    presence: np.ndarray
+    """[blocks] bool."""
+
+
+def landmarks_by_frame(frames: Iterable[Frame]) -> Iterator[LandmarkFrame]:
+    """Finds landmarks frame by frame, as frames come; raises as `find_landmarks`.
+
+    Standard error is silent until the end.
+    """
     with _quiet():
         try:
             from mediapipe.python.solutions.holistic import Holistic
@@ -66,20 +88,17 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
                 "libglib2.0-0: apt-get install libgl1 libglib2.0-0"
             ) from None
         with Holistic(**SETTINGS) as model:
-            for time, image in frames:
+            for number, (time, image) in enumerate(frames):
                 try:
                     found = model.process(image)
                 except RuntimeError as error:
-                    raise ValueError(f"MediaPipe fails in frame {len(times)}: {error}") from None
-                times.append(time)
-                rows.append([_values(found, block) for block in STORED_LAYOUT.blocks])
-    presence = np.array([[values is not None for values in row] for row in rows])
-    features = np.zeros((len(rows), STORED_LAYOUT.columns), np.float32)
-    for frame, row in zip(features, rows, strict=True):
-        for columns, values in zip(STORED_LAYOUT.slices.values(), row, strict=True):
-            if values is not None:
-                frame[columns] = values
-    return Landmarks(np.array(times, np.float64), features, presence)
+                    raise ValueError(f"MediaPipe fails in frame {number}: {error}") from None
+                row = [_values(found, block) for block in STORED_LAYOUT.blocks]
+                features = np.zeros(STORED_LAYOUT.columns, np.float32)
+                for columns, values in zip(STORED_LAYOUT.slices.values(), row, strict=True):
+                    if values is not None:
+                        features[columns] = values
+                yield LandmarkFrame(time, features, np.array([v is not None for v in row]))
 
 
 def _values(found: Any, block: Block) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.video.frames import Frame, read_frames, source_files
 
 STORED_LAYOUT = mediapipe_holistic(confidence=True)
+ROUNDING = 1e-6
+"""In frames: the rounding error of a time."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Landmarks:
         columns = np.repeat(weight, [b.columns for b in STORED_LAYOUT.blocks], axis=1)
         features = self.features[before] * (1 - columns) + self.features[after] * columns
         return Landmarks(times, features.astype(np.float32), presence)
+
+    def at_rate(self, frames_per_second: float) -> Landmarks:
+        """Resamples to equal distances from the first frame on, where times are in seconds."""
+        duration = self.times[-1] - self.times[0]
+        count = math.floor(duration * frames_per_second + ROUNDING) + 1
+        return self.at(self.times[0] + np.arange(count) / frames_per_second)
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def test_a_known_layout_goes_by_its_name(name, layout):
         ("[" * 100_000, "nested"),
         (
             json.dumps(valid()).replace("zeros", "minus_one"),
-            "`missing` of block 'pose' is 'minus_one'; give zeros, nan, none",
+            "`missing` of block 'pose' is 'minus_one'; give zeros, nan, value",
         ),
     ],
 )

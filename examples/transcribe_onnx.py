@@ -1,0 +1,43 @@
+"""Reads a recording with an exported model; needs numpy and onnxruntime, not slr_accel.
+
+    python examples/transcribe_onnx.py EXPORT RECORDING.npy
+
+RECORDING.npy is [frames, values] in the layout of manifest.json, which says how absence is marked.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+
+def transcribe(export: Path, array: np.ndarray) -> list[tuple[float, str]]:
+    """Returns (seconds, gloss) of everything that is recognised."""
+    manifest = json.loads((export / "manifest.json").read_text(encoding="utf-8"))
+    values = np.array(array, np.float32)
+    presence, start = [], 0
+    for block in manifest["layout"]["blocks"]:
+        own = values[:, start : start + len(block["points"]) * len(block["axes"])]
+        start += own.shape[1]
+        present = np.ones(len(own), bool)
+        if block.get("missing") == "zeros":
+            present = (own != 0).any(axis=1)
+        elif block.get("missing") == "nan":
+            present = ~np.isnan(own).any(axis=1)
+        own[~present] = 0
+        presence.append(present)
+    session = onnxruntime.InferenceSession(str(export / manifest["files"]["fp32"]))
+    lengths = np.array([len(values)], np.int64)
+    given = {"features": values[None], "presence": np.stack(presence, 1)[None], "lengths": lengths}
+    log_probs, steps = session.run(None, given)
+    best = log_probs[0, : steps[0]].argmax(axis=1)
+    second = manifest["output_stride"] / (manifest["frames_per_second"] or 25)
+    changed = np.flatnonzero(np.diff(best, prepend=-1))  # repeats merge, blanks (0) part
+    return [(i * second, manifest["vocabulary"][best[i] - 1]) for i in changed if best[i]]
+
+
+if __name__ == "__main__":
+    for seconds, gloss in transcribe(Path(sys.argv[1]), np.load(sys.argv[2])):
+        print(f"{seconds:6.2f} s  {gloss}")

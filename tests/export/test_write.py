@@ -1,0 +1,128 @@
+"""An exported graph is the model, for sequences of any length, alone and padded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models_helpers import LAYOUTS, make, random_batch, run
+
+from slr_accel.cli import main
+from slr_accel.corpus.format import sha256
+from slr_accel.export.check import largest_difference
+from slr_accel.export.graph import write_graph
+from slr_accel.export.session import onnx_run, torch_run
+from slr_accel.models.recogniser import Recogniser
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+def assert_same(model: Recogniser, folder: Path) -> None:
+    write_graph(model, folder / "model.onnx")
+    graph = onnx_run(folder / "model.onnx")
+    for lengths in ([37, 5, 1, 64, 18], [1], [2], [3], [130]):
+        batch = random_batch(model.features.layout, lengths)
+        with torch.no_grad():
+            expected = run(model.eval(), batch)
+        found, steps = graph(*(x.numpy() for x in (batch.features, batch.presence, batch.lengths)))
+        assert steps.tolist() == expected.lengths.tolist()
+        for one, other, length in zip(found, expected.log_probs.numpy(), steps, strict=True):
+            np.testing.assert_allclose(one[:length], other[:length], atol=1e-5)
+
+
+def test_a_student_as_a_graph_is_the_same(tmp_path: Path) -> None:
+    assert_same(make("student", LAYOUTS["tracks"], conv_blocks=2), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("teacher", {"inception_blocks": 2, "lstm_layers": 1}),
+        ("speech", {"lstm_layers": 1}),
+        ("cosign", {"graph_blocks": 1, "lstm_layers": 1}),
+    ],
+)
+def test_other_models_as_graphs_are_the_same(name: str, settings: dict, tmp_path: Path) -> None:
+    layout = LAYOUTS["log-mel" if name == "speech" else "tracks"]
+    assert_same(make(name, layout, **settings), tmp_path)
+
+
+def test_a_difference_is_found() -> None:
+    """Also one that padding alone makes, or NaN."""
+    model = make("student", LAYOUTS["tracks"]).eval()
+    batch = random_batch(LAYOUTS["tracks"], [20, 12])
+    inputs = [
+        (batch.features[i, :n].numpy(), batch.presence[i, :n].numpy())
+        for i, n in enumerate([20, 12])
+    ]
+    ours = torch_run(model)
+
+    def padded_wrongly(features, presence, lengths):
+        return ours(features, presence, np.full_like(lengths, features.shape[1]))
+
+    def not_a_number(*given):
+        log_probs, steps = ours(*given)
+        return log_probs * np.nan, steps
+
+    assert largest_difference(ours, ours, inputs) == 0
+    assert largest_difference(ours, padded_wrongly, inputs) == np.inf
+    assert largest_difference(ours, not_a_number, inputs) == np.inf
+
+
+def command(*words: object) -> int:
+    with pytest.raises(SystemExit) as exit_info:
+        main([str(word) for word in words])
+    return int(exit_info.value.code or 0)
+
+
+@pytest.mark.slow
+def test_the_folder_has_all_that_a_program_needs(plain_run: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "an export"
+    assert command("export", plain_run, "--out", out, "--int8", "--json") == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest == json.loads(capsys.readouterr().out)
+    assert {path.name for path in out.iterdir()} == {"manifest.json", *manifest["sha256"]}
+    assert all(sha256(out / name) == value for name, value in manifest["sha256"].items())
+    assert manifest["vocabulary"] == ["A", "B", "C", "D"]
+    assert manifest["layout"]["blocks"][0]["missing"] == "zeros"
+    figures = manifest["figures"]
+    assert figures["fp32"]["wer"] == figures["torch"]["wer"]
+    assert sum(figures[name].get("chosen", False) for name in ("int8_lstm", "int8_all")) == 1
+
+
+def test_a_graph_that_does_not_hold_is_not_written(
+    plain_run: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """Here the graph is that of another model."""
+    from slr_accel.export import write
+
+    def write_other(model: Recogniser, path: Path) -> None:
+        path.write_bytes(b"x")
+
+    monkeypatch.setattr(write, "write_graph", write_other)
+    monkeypatch.setattr(write, "onnx_run", lambda path: torch_run(other))
+    from slr_accel.models.folder import load_model
+
+    other, _ = load_model(plain_run / "best")
+    other.eval()
+    with torch.no_grad():
+        other.head.weight.mul_(1.01)  # type: ignore[union-attr, operator]
+    assert command("export", plain_run, "--out", tmp_path / "export") == 1
+    assert "differs from the model" in capsys.readouterr().err
+    assert not (tmp_path / "export").exists()
+
+
+def test_a_model_that_cannot_be_exported_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="student_reference"):
+        write_graph(make("student_reference", LAYOUTS["tracks"]), tmp_path / "model.onnx")
+
+
+def test_a_folder_that_exists_is_left_alone(plain_run: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "note").write_text("mine")
+    assert command("export", plain_run, "--out", tmp_path) == 2
+    assert "exists already" in capsys.readouterr().err
