@@ -14,6 +14,7 @@ IMPORTERS = {
     "manifest": "arrays (npy, npz, safetensors) named by a jsonl or csv index: for own data",
     "video": "videos or folders of frames -> landmarks of MediaPipe Holistic",
     "speech": "sound files and transcripts -> 80-bin log-mel",
+    "keypoints": "pickles, OpenPose JSON or parquet with the annotations of public corpora",
     "phoenix2014": "RWTH-PHOENIX-Weather 2014, multisigner or SI5, with landmarks beside it",
     "phoenix2014t": "RWTH-PHOENIX-Weather 2014 T with landmarks beside it",
     "pose": "files of the pose-format library (.pose) with MediaPipe Holistic",

@@ -12,6 +12,14 @@ FOR_VALIDATION = ("dev", "val", "valid", "validation")
 """Usual names, in lower case, of the split to validate on."""
 
 
+def split_in_name(name: str) -> str | None:
+    """train, dev or test, where the name of a file or folder has such a word; else None."""
+    words = re.split(r"[^a-z]+", name.lower())
+    usual = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+    usual |= dict.fromkeys(FOR_VALIDATION, "dev")
+    return next((usual[word] for word in words if word in usual), None)
+
+
 def hint_at_case(wanted: str, names: Collection[str]) -> str:
     """Words for a message where a split differs from `wanted` in capitals alone; else empty."""
     alike = [name for name in sorted(names) if name.lower() == wanted.lower()]
