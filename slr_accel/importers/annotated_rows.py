@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment
-from slr_accel.corpus.split_names import split_in_name
+from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.clip_names import ClipNames, normal_name, recording_name
 from slr_accel.importers.dev_split import assign_splits
 from slr_accel.importers.field_annotations import Annotation
@@ -48,7 +48,7 @@ def join(
         ValueError: no annotation names any recording.
     """
     names = ClipNames(recordings)
-    found = [Found(_row(a, fps), names.find(a.name)) for a in annotations]
+    found = [Found(_row(a, fps), names.find(a.name, a.part)) for a in annotations]
     if not any(one.recording is not None for one in found):
         here = ", ".join(repr(name) for name, _ in recordings[:SHOWN])
         raise ValueError(
@@ -69,8 +69,8 @@ def join(
 
 def _row(annotation: Annotation, fps: float | None) -> IndexRow:
     name = normal_name(annotation.name)
-    first = name.split("/")[0] if "/" in name else ""
-    split = annotation.split or split_in_name(first) or ""
+    fps = annotation.fps or fps
+    split = annotation.split or USUAL.get(name.split("/")[0].lower(), "")
     segments = [
         Segment(round(start * fps), max(round(end * fps), round(start * fps) + 1), label)
         for start, end, label in (annotation.marks if fps else ())
@@ -84,6 +84,7 @@ def _row(annotation: Annotation, fps: float | None) -> IndexRow:
         (name,),
         segments=segments,
         text=annotation.text,
+        fps=annotation.fps,
     )
 
 

@@ -32,14 +32,14 @@ def find_file(folder: Path, name: str) -> Path:
 
     A Mac writes letters and their accents apart (NFD), and Windows a backslash between folders.
     """
-    path = folder / name
-    if path.exists():
-        return path
     written = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
-    for other in [*written, *(name.replace("\\", "/") for name in (name, *written))]:
-        if (folder / other).exists():
-            return folder / other
-    return path
+    slashes = [text.replace("\\", "/") for text in (name, *written)]
+    # OSError: a name that is too long for any file.
+    with suppress(OSError):
+        for other in dict.fromkeys([name, *written, *slashes]):
+            if (folder / other).exists():
+                return folder / other
+    return folder / name
 
 
 def hint_at_windows(folder: Path, name: str) -> str:

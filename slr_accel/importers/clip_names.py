@@ -42,13 +42,22 @@ class ClipNames(Generic[T]):
         self._whole: dict[str, T] = {}
         self._bare: dict[str, list[T]] = {}
         for name, clip in clips:
+            file, hash_sign, part = name.partition("#")
             self._whole[normal_name(name)] = clip
-            self._bare.setdefault(recording_name(name), []).append(clip)
+            bare = f"{recording_name(file)}{hash_sign}{part}"
+            self._bare.setdefault(bare, []).append(clip)
 
-    def find(self, name: str) -> T | None:
-        """The recording of that path, else the only one of that last name; else None."""
-        whole = self._whole.get(normal_name(name))
-        if whole is not None:
-            return whole
-        same = self._bare.get(recording_name(name), [])
-        return same[0] if len(same) == 1 else None
+    def find(self, name: str, part: str | None = None) -> T | None:
+        """The recording of that path, else the only one of that last name; else None.
+
+        Args:
+            part: which one of a file that holds several, FILE#PART.
+        """
+        for end in ([f"#{part}"] if part else []) + [""]:
+            whole = self._whole.get(normal_name(name) + end)
+            if whole is not None:
+                return whole
+            same = self._bare.get(recording_name(name) + end, [])
+            if len(same) == 1:
+                return same[0]
+        return None

@@ -47,6 +47,7 @@ class Annotation:
     """The sequence, where a file holds several."""
     marks: tuple[tuple[float, float, str], ...] = ()
     """(start, end, label) of signs, in seconds."""
+    fps: float | None = None
 
 
 def read_annotations(
@@ -127,7 +128,9 @@ def _index_rows(path: Path, problems: Problems) -> list[Annotation]:
         name = str(fields.get("features") or fields.get("video") or fields.get("id") or "")
         labels = parse_labels(where, fields.get("labels"), problems)
         signer = parse_signer(where, fields.get("signer"), problems)
-        rows.append(Annotation(where, name, labels, fields.get("split"), signer))
+        rows.append(
+            Annotation(where, name, labels, fields.get("split"), signer, fps=fields.get("fps"))
+        )
     return rows
 
 

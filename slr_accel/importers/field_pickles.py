@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
-from slr_accel.corpus.split_names import split_in_name
+from slr_accel.corpus.split_names import USUAL, split_in_name
 from slr_accel.importers.field_annotations import Annotation
 from slr_accel.importers.unpickling import load_pickle
 
@@ -46,18 +46,15 @@ def _row(row: dict[str, Any], where: str, file: str) -> Annotation:
     labels = next(row[key] for key in LABELS if key in row)
     if isinstance(labels, str):
         labels = labels.split()
-    first = row["name"].split("/")[0] if "/" in row["name"] else ""
+    first = row["name"].split("/")[0].lower()
     signer = row.get("signer")
     text = row.get("text") or row.get("label_char")
     return Annotation(
         where,
         row["name"],
         [str(label) for label in labels or []],
-        split_in_name(first) or _split_of(file),
+        USUAL.get(first) or split_in_name(file),
         UNKNOWN_SIGNER if signer in (None, "") else str(signer),
         (" ".join(text) if isinstance(text, list) else text) or None,
     )
 
-
-def _split_of(file: str) -> str | None:
-    return split_in_name(file)

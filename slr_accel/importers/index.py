@@ -16,7 +16,6 @@ from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import MAX_FPS, Problems
-from slr_accel.importers.odd_names import note_odd_names
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads them}"""
@@ -77,9 +76,7 @@ def read_index(
     fields = read_fields(path, needed, read, problems)
     note_unread(path, fields, read, problems)
     parsed = [parse_row(*row, problems, media) for row in fields]
-    rows = [row for row in parsed if row is not None]
-    note_odd_names(path.name, rows, problems)
-    return rows
+    return [row for row in parsed if row is not None]
 
 
 def note_unread(

@@ -53,6 +53,19 @@ def wide_columns(layout: Layout) -> list[str]:
     ]
 
 
+def sequences_in(path: Path) -> list[str]:
+    """The `sequence_id`s of a file of the wide form, in its order; [] where it has none.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    names = _columns(path, path.stat().st_mtime_ns)
+    if "sequence_id" not in names or set(LONG) <= set(names):
+        return []
+    ids = _open(path).read(columns=["sequence_id"]).column("sequence_id").to_numpy()
+    return [str(id) for id in dict.fromkeys(ids.tolist())]
+
+
 @lru_cache(maxsize=4)
 def _columns(path: Path, modified: int) -> tuple[str, ...]:
     return tuple(_open(path).schema_arrow.names)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from slr_accel.importers import openpose_json
 from slr_accel.importers.field_annotations import Annotation
 from slr_accel.importers.field_pickles import annotation_rows
-from slr_accel.importers.kaggle_parquet import read_kaggle
+from slr_accel.importers.kaggle_parquet import read_kaggle, sequences_in
 from slr_accel.importers.keypoint_forms import VALUES, sequence_values
 from slr_accel.importers.listing import Problems
 from slr_accel.importers.unpickling import GZIP, load_pickle
@@ -27,7 +28,8 @@ class Clip:
     """A recording that can be read."""
 
     name: str
-    """As the source names it: the key of a dictionary, or a path below the source."""
+    """As the source names it: the key of a dictionary, or a path below the source; with #ID behind
+    it where the file holds several."""
     where: str
     read: Callable[[], np.ndarray]
     """[T, points, axes] or [T, D] float32."""
@@ -41,9 +43,7 @@ class Source:
     kind: str
     """pickle, pickles, openpose or parquet"""
     clips: list[Clip]
-    read_part: Callable[[Path, str | None], np.ndarray] | None = None
-    """Reads one of several sequences of a file, where annotations name them."""
-    root: Path = field(default_factory=Path)
+    root: Path
 
 
 def find_source(path: Path, problems: Problems, person: int | None = None) -> Source:
@@ -60,17 +60,17 @@ def find_source(path: Path, problems: Problems, person: int | None = None) -> So
     if path.is_file():
         if path.suffix.lower() == ".parquet":
             return _parquet(path.parent, [path])
-        return Source("pickle", _of_pickle(path, load_pickle(path), person), root=path.parent)
+        return Source("pickle", _of_pickle(path, load_pickle(path), person), path.parent)
     folders = openpose_json.recordings(path)
     if folders:
-        return Source("openpose", _of_openpose(path, folders, person, problems), root=path)
+        return Source("openpose", _of_openpose(path, folders, person, problems), path)
     files = sorted(p for p in path.rglob("[!.]*") if p.suffix.lower() in PICKLES and p.is_file())
     if files:
         clips = [
             Clip(str(p.relative_to(path)), str(p), partial(_read_file, p, person), (p,))
             for p in files
         ]
-        return Source("pickles", clips, root=path)
+        return Source("pickles", clips, path)
     parquet = sorted(path.rglob("[!.]*.parquet"))
     if parquet:
         return _parquet(path, parquet)
@@ -88,10 +88,17 @@ def is_pickle(path: Path) -> bool:
 
 
 def _parquet(root: Path, files: list[Path]) -> Source:
-    clips = [
-        Clip(str(p.relative_to(root)), str(p), partial(read_kaggle, p, None), (p,)) for p in files
-    ]
-    return Source("parquet", clips, read_kaggle, root)
+    clips = []
+    for path in files:
+        name = str(path.relative_to(root))
+        # Reading a damaged file reports it.
+        ids: list[str] = []
+        with suppress(ValueError):
+            ids = sequences_in(path)
+        for id in (*ids, *([None] if not ids else [])):
+            read = partial(read_kaggle, path, id)
+            clips.append(Clip(f"{name}#{id}" if id else name, str(path), read, (path,)))
+    return Source("parquet", clips, root)
 
 
 def _of_openpose(

@@ -19,7 +19,6 @@ from slr_accel.importers.index import IndexRow
 from slr_accel.importers.keypoint_files import Clip, Source, find_source
 from slr_accel.importers.keypoint_forms import default_missing, layout_of
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
-from slr_accel.importers.odd_names import note_odd_names
 from slr_accel.importers.units import are_pixels, parse_frame_size, to_heights
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
@@ -119,7 +118,6 @@ def list_keypoints(
     name, form = _form(clips, min_score, frame_size)
     if name == "isharah":
         found = [replace(one, row=_signed(one.row)) for one in found]
-    note_odd_names(str(source), [one.row for one in found], problems)
     return Listing(
         importer="keypoints",
         layout=form.layout,
@@ -164,20 +162,9 @@ def _rows(
     joined = join(
         said, named, str(path), problems, dev_share=dev_share, by_signer=by_signer, fps=fps
     )
-    if source.read_part is None:
-        return joined
     # Sequences of one file are read one after the other: it is then loaded once.
-    parts = [
-        Found(one.row, _part(one.recording, a.part, source))
-        for one, a in zip(joined, said, strict=True)
-    ]
-    return sorted(parts, key=lambda one: (one.recording.name if one.recording else "", one.row.id))
-
-
-def _part(clip: Clip | None, part: str | None, source: Source) -> Clip | None:
-    if clip is None or part is None or source.read_part is None:
-        return clip
-    return replace(clip, read=partial(source.read_part, clip.files[0], part))
+    place = {id(clip): number for number, clip in enumerate(source.clips)}
+    return sorted(joined, key=lambda one: place.get(id(one.recording), len(place)))
 
 
 def _form(
