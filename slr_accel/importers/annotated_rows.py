@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment
+from slr_accel.corpus.sequence import Segment
 from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.clip_names import ClipNames, normal_name, recording_name
 from slr_accel.importers.dev_split import assign_splits
-from slr_accel.importers.field_annotations import Annotation
+from slr_accel.importers.field_annotations import Annotation, signer_in_name
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Problems
 
@@ -69,12 +69,12 @@ def join(
 
 def _row(annotation: Annotation, fps: float | None) -> IndexRow:
     name = normal_name(annotation.name)
-    fps = annotation.fps or fps
+    fps = annotation.fps or fps or 0
     split = annotation.split or USUAL.get(name.split("/")[0].lower(), "")
-    segments = [
-        Segment(round(start * fps), max(round(end * fps), round(start * fps) + 1), label)
-        for start, end, label in (annotation.marks if fps else ())
-    ]
+    segments = []
+    for start, end, label in annotation.marks if fps else ():
+        first = round(start * fps)
+        segments.append(Segment(first, max(round(end * fps), first + 1), label))
     return IndexRow(
         annotation.where,
         "_".join((annotation.part or recording_name(name)).split()),
@@ -107,6 +107,8 @@ def divided(
 def unlabelled(recordings: Sequence[tuple[str, str]]) -> list[IndexRow]:
     """Rows of the split `test` for recordings, (name, where) each, that nothing is said about."""
     return [
-        IndexRow(where, "_".join(normal_name(name).split()), "test", UNKNOWN_SIGNER, [], (name,))
+        IndexRow(
+            where, "_".join(normal_name(name).split()), "test", signer_in_name(name), [], (name,)
+        )
         for name, where in recordings
     ]

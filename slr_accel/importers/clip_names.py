@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-KNOWN_SUFFIXES = frozenset(
-    ".npy .npz .safetensors .pkl .pickle .pose .mp4 .avi .mov .mkv .webm .mpg .parquet".split()
+KNOWN_SUFFIXES = (
+    *(".npy", ".npz", ".safetensors", ".pkl", ".pickle", ".parquet", ".pose"),
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg"),
 )
 
 
@@ -28,10 +29,9 @@ def bare_name(name: str) -> str:
 def recording_name(name: str) -> str:
     """The name of a recording: of PHOENIX-2014's `fullFrame-210x260px/dev/ID/1/*.png` the ID."""
     parts = PurePosixPath(normal_name(name)).parts
-    if parts and "*" in parts[-1]:
-        parts = parts[:-1]
-    while len(parts) > 1 and parts[-1] in ("1", "..."):
-        parts = parts[:-1]
+    if parts and parts[0].startswith("fullFrame"):
+        while len(parts) > 1 and (parts[-1] in ("1", "...") or "*" in parts[-1]):
+            parts = parts[:-1]
     return bare_name(parts[-1]) if parts else ""
 
 

@@ -93,9 +93,12 @@ def read_annotations(
 
 
 def signer_in_name(name: str) -> str:
-    """The signer of CSL-Daily's S000000_P0004_T00; else `unknown`."""
-    found = re.search(r"S\d{6}_P(\d{4})_T\d{2}", name)
-    return str(int(found[1])) if found else UNKNOWN_SIGNER
+    """The signer of CSL-Daily's S000000_P0004_T00 and of Isharah's 04_0001; else `unknown`."""
+    daily = re.search(r"S\d{6}_P(\d{4})_T\d{2}", name)
+    isharah = re.fullmatch(r"(\d{2})_\d{4}", name)
+    if daily:
+        return str(int(daily[1]))
+    return isharah[1] if isharah else UNKNOWN_SIGNER
 
 
 def _is_split_table(path: Path) -> bool:
@@ -140,8 +143,10 @@ def _table_rows(path: Path, problems: Problems) -> list[Annotation]:
         raise ValueError(f"{path}: is empty")
     delimiter = delimiter_of(lines[0], KNOWN)
     # PHOENIX and CSL-Daily write quotes as they are, without closing them.
-    plain = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
-    rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, quoting=plain))
+    if delimiter == "|":
+        rows = [line.split("|") for line in lines]
+    else:
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
     header = [cell.strip() for cell in rows[0]]
     place = {
         key: next(header.index(name) for name in names if name in header)
@@ -155,7 +160,8 @@ def _table_rows(path: Path, problems: Problems) -> list[Annotation]:
     if "name" not in place or not {"labels", "split"} & set(place):
         raise ValueError(
             f"{path}:1: the header has {header}; needed is a column for the recording "
-            f"({', '.join(COLUMNS['name'])}) and one for the labels ({', '.join(COLUMNS['labels'])})"
+            f"({', '.join(COLUMNS['name'])}) and one for the labels "
+            f"({', '.join(COLUMNS['labels'])})"
         )
     # Kaggle's train.csv is all that there is.
     own_split = None if {"split", "part"} & set(place) else split_in_name(path.name)

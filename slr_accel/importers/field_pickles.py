@@ -57,4 +57,3 @@ def _row(row: dict[str, Any], where: str, file: str) -> Annotation:
         UNKNOWN_SIGNER if signer in (None, "") else str(signer),
         (" ".join(text) if isinstance(text, list) else text) or None,
     )
-

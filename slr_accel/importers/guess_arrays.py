@@ -155,7 +155,7 @@ def read_some(paths: list[Path]) -> list[np.ndarray]:
 
 
 def guess_array_files(contents: Contents) -> list[Guess]:
-    """WORD/SEQUENCE/FRAME.npy, WORD/CLIP.npy, or a folder of arrays, with or without annotations."""
+    """A folder a word and a sequence, a folder a word, or arrays with or without annotations."""
     from slr_accel.importers.guess_index import annotation_options
 
     files = contents.of(*ARRAYS)

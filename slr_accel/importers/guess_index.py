@@ -114,9 +114,7 @@ def _words(row: dict[str, Any]) -> list[str]:
     return value.split() if isinstance(value, str) else [str(label) for label in value]
 
 
-def annotation_options(
-    contents: Contents, names: list[str]
-) -> tuple[list[str], str, list[str]]:
+def annotation_options(contents: Contents, names: list[str]) -> tuple[list[str], str, list[str]]:
     """(`--annotations FILES`, what they say, remarks) of annotations that name some recordings.
 
     Args:
@@ -138,9 +136,7 @@ def annotation_options(
         named = [row for row in rows if clips.find(row.name, row.part) is not None]
         if not named:
             if rows and any(row.labels for row in rows):
-                remarks.append(
-                    f"{path.name} names none of these recordings, but {rows[0].name!r}"
-                )
+                remarks.append(f"{path.name} names none of these recordings, but {rows[0].name!r}")
             continue
         keys = {f"{row.name} {row.part} {bool(row.labels)}" for row in named}
         if keys <= covered:

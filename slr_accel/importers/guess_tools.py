@@ -89,9 +89,7 @@ def _landmark_files(contents: Contents) -> Guess | None:
         "parquet": "parquet as Kaggle has it",
     }
     line = command("keypoints", "--source", source, *options, out=out_name(contents.root))
-    return Guess(
-        str(contents.root), kinds[found.kind], facts, [line], [*remarks, *problems.notes]
-    )
+    return Guess(str(contents.root), kinds[found.kind], facts, [line], [*remarks, *problems.notes])
 
 
 def _source(contents: Contents) -> Path | None:
@@ -116,8 +114,12 @@ def _holds_recordings(path: Path) -> bool:
     if rows is None:
         return True
     values = content if isinstance(content, list) else list(content.values())
-    return any(isinstance(v, np.ndarray) for row in values[:1] if isinstance(row, dict)
-               for v in row.values())
+    return any(
+        isinstance(v, np.ndarray)
+        for row in values[:1]
+        if isinstance(row, dict)
+        for v in row.values()
+    )
 
 
 def _facts(arrays: list[np.ndarray]) -> dict[str, str]:

@@ -117,7 +117,9 @@ def _long(path: Path) -> np.ndarray:
     xyz = np.stack([table.column(axis).to_numpy() for axis in ("x", "y", "z")], axis=1)
     unknown = sorted(set(kinds) - set(LAYOUT.slices))
     if unknown:
-        raise ValueError(f"{path}: `type` is {unknown[0]!r}; known are {', '.join(LAYOUT.slices)}")
+        raise ValueError(
+            f"{path}: `type` is {str(unknown[0])!r}; known are {', '.join(LAYOUT.slices)}"
+        )
     places, row = np.unique(frames, return_inverse=True)
     values = np.full((len(places), LAYOUT.columns), np.nan, np.float32)
     for block in LAYOUT.blocks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -137,5 +136,3 @@ def default_missing(name: str | None, layout: Layout, least_score: float | None)
     if scored and least_score is not None:
         return f"confidence < {least_score:g}"
     return "zeros" if name in BODY_LAYOUTS or name in NAMED_LAYOUTS else "none"
-
-

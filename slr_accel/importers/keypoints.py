@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.annotated_rows import Found, join, unlabelled
 from slr_accel.importers.arrays import read_samples
 from slr_accel.importers.dev_split import add_by_signer, add_dev_share
 from slr_accel.importers.field_annotations import Annotation, read_annotations
-from slr_accel.importers.index import IndexRow
 from slr_accel.importers.keypoint_files import Clip, Source, find_source
 from slr_accel.importers.keypoint_forms import default_missing, layout_of
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.units import are_pixels, parse_frame_size, to_heights
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
 from slr_accel.layouts.units import FRACTION, HEIGHT
 
 DESCRIPTION = """\
@@ -116,8 +115,6 @@ def list_keypoints(
     found = _rows(found_source, said, source, problems, dev_share, by_signer, fps)
     clips = [one.recording for one in found if one.recording is not None]
     name, form = _form(clips, min_score, frame_size)
-    if name == "isharah":
-        found = [replace(one, row=_signed(one.row)) for one in found]
     return Listing(
         importer="keypoints",
         layout=form.layout,
@@ -189,13 +186,7 @@ def _form(
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
-    return array.reshape(len(array), -1)
-
-
-def _signed(row: IndexRow) -> IndexRow:
-    """Isharah's names begin with the signer."""
-    signer, _, rest = row.id.partition("_")
-    return replace(row, signer=signer) if rest and row.signer == UNKNOWN_SIGNER else row
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def _item(one: Found[Clip], form: _Form, source: Path) -> Item:

@@ -29,9 +29,9 @@ values of MediaPipe Holistic:
   1,629  the same in the same order without visibility
   258, 225, 132, 99, 126  of these the pose (with visibility) and the hands, or the pose, or hands
 
-Names of files end in the frame's number: 17.npy, frame_017.npy. WORD is the label, WORD/SEQUENCE the id; white space in them becomes -. Frames are sorted by number;
-a missing number becomes a frame in which nothing is present. A block of zeros is absent. Signers
-are unknown.
+Names of files end in the frame's number: 17.npy, frame_017.npy. WORD is the label, WORD/SEQUENCE
+the id; white space in them becomes -. Frames are sorted by number; a missing number becomes a frame
+in which nothing is present. A block or a point of zeros is absent. Signers are unknown.
 """
 PARTS = ("pose_hands_confidence", "pose_hands", "pose_confidence", "pose", "hands")
 LAYOUTS = {
@@ -137,8 +137,8 @@ def _find_layout(paths: list[Path]) -> Layout:
         return LAYOUTS[max(LAYOUTS)]
     known = ", ".join(f"{columns:,}" for columns in LAYOUTS)
     raise ValueError(
-        f"{odd}; needed are {known}, as MediaPipe Holistic gives (478 instead of 468 face points come "
-        "from refine_face_landmarks: extract without it)"
+        f"{odd}; needed are {known}, as MediaPipe Holistic gives (478 instead of 468 face points "
+        "come from refine_face_landmarks: extract without it)"
     )
 
 

@@ -14,6 +14,7 @@ from slr_accel.layouts.layout import COORDINATES, Block, Layout
 from slr_accel.layouts.layout_form import read_form
 from slr_accel.layouts.points import HAND_POINTS, POSE_POINTS
 
+
 def mediapipe_holistic(confidence: bool = False) -> Layout:
     """MediaPipe Holistic, 33 pose + 21 + 21 hand + 468 face points x (x, y, z) = 1,629 values.
 

@@ -1,8 +1,7 @@
-"""Pickles of arrays and containers are read as they are, and nothing in a pickle is ever executed."""
+"""Pickles of arrays and containers are read as they are, and nothing in one is ever executed."""
 
 import collections
 import gzip
-import io
 import os
 import pickle
 import pickletools
@@ -146,8 +145,11 @@ def malicious(marker: Path) -> dict[str, bytes]:
         "a pickle in a tensor": pickle.dumps(
             Calls(torch.storage._load_from_bytes, pickle.dumps(Calls(os.system, shell)))
         ),
-        "a dtype that is changed": dtype + b"(cos\nsystem\nX"
-        + struct.pack("<I", len(shell)) + shell.encode() + b"tRb.",
+        "a dtype that is changed": dtype
+        + b"(cos\nsystem\nX"
+        + struct.pack("<I", len(shell))
+        + shell.encode()
+        + b"tRb.",
     }
 
 
@@ -218,16 +220,18 @@ PIECES = [
 ]
 OPCODES = st.sampled_from([op.code.encode("latin1") for op in pickletools.opcodes])
 NAMES = st.sampled_from(
-    [b"cos\nsystem\n", b"cnumpy\ndtype\n", b"cbuiltins\nset\n", b"cbuiltins\neval\n"]
-    + [b"cnumpy.core.multiarray\n_reconstruct\n", b"ctorch.storage\n_load_from_bytes\n"]
-    + [b"X\x02\x00\x00\x00ls", b"(", b"tR", b"b", b"}", b"]", b"K\x01", b"."]
+    [
+        *(b"cos\nsystem\n", b"cnumpy\ndtype\n", b"cbuiltins\nset\n", b"cbuiltins\neval\n"),
+        *(b"cnumpy.core.multiarray\n_reconstruct\n", b"ctorch.storage\n_load_from_bytes\n"),
+        *(b"X\x02\x00\x00\x00ls", b"(", b"tR", b"b", b"}", b"]", b"K\x01", b"."),
+    ]
 )
 STREAMS = st.one_of(
     st.binary(max_size=60),
     st.lists(st.one_of(OPCODES, NAMES), max_size=25).map(b"".join),
-    st.tuples(st.sampled_from(PIECES), st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)))).map(
-        lambda found: _changed(*found)
-    ),
+    st.tuples(
+        st.sampled_from(PIECES), st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=4)))
+    ).map(lambda found: _changed(*found)),
 )
 
 
@@ -259,8 +263,7 @@ def test_the_hook_sees_what_a_pickle_does():
     global is_watching
     is_watching = True
     try:
-        with io.open(os.devnull):
-            pass
+        Path(os.devnull).read_bytes()
     finally:
         is_watching = False
     assert watched == ["open"]
