@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slr_accel.corpus.split_names import USUAL
+from slr_accel.importers.index_file import read_fields
+from slr_accel.importers.listing import Problems
+
+ANNOTATIONS = (".csv", ".tsv", ".txt", ".jsonl", ".pkl", ".pickle", ".gz", ".eaf")
+
 MOST_FILES = 50_000
 """Files that are looked at."""
+MOST_FOLDERS = 60
+"""Folders in one whose kinds are compared."""
+RECORDINGS = frozenset(
+    (".npy", ".npz", ".safetensors", ".pose", ".skels", ".pkl", ".parquet", "_keypoints.json")
+    + (".mp4", ".mov", ".avi", ".mkv", ".webm", ".wav", ".flac")
+)
+"""Suffixes of files that hold recordings."""
 IGNORED = ("readme", "license", "licence", "changelog", "checksums", "source.sha256")
 
 
@@ -62,7 +76,7 @@ def look_into(folder: Path) -> Contents:
     return Contents(folder, dict(found))
 
 
-def _walk(folder: Path) -> Any:
+def _walk(folder: Path) -> Iterator[Path]:
     entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
     yield from (path for path in entries if path.is_file())
     for path in entries:
@@ -84,6 +98,9 @@ def guess(path: Path) -> list[Guess]:
         raise ValueError(f"{path}: no such file or folder")
     if path.is_file():
         return _of_file(path)
+    several = _of_several(path)
+    if several:
+        return several
     contents = look_into(path)
     ways: tuple[Callable[[Contents], list[Guess]], ...] = (
         guess_index,
@@ -101,6 +118,20 @@ def guess(path: Path) -> list[Guess]:
     return [_unknown(path, contents)]
 
 
+def _of_several(path: Path) -> list[Guess]:
+    """Guesses for the folders in a folder that holds nothing itself, where they are of many kinds."""
+    entries = [entry for entry in sorted(path.iterdir()) if entry.name[0] != "."]
+    folders = [entry for entry in entries if entry.is_dir()]
+    own = [e for e in entries if e.is_file() and not e.name.lower().startswith(IGNORED)]
+    if own or not 1 < len(folders) <= MOST_FOLDERS:
+        return []
+    kinds = [frozenset(look_into(folder).by_suffix) & RECORDINGS for folder in folders]
+    if len({kind for kind in kinds if kind}) < 2:
+        return []
+    found = [one for folder in folders for one in guess(folder)]
+    return found if sum(bool(one.commands) for one in found) > 1 else []
+
+
 def _is_shown(folder: Path) -> bool:
     return folder.is_dir() and folder.name[0] != "."
 
@@ -112,8 +143,11 @@ def _of_file(path: Path) -> list[Guess]:
 
     contents = Contents(path.parent, {path.suffix.lower(): [path]})
     found = guess_index(contents) or guess_tools(contents) or guess_array_files(contents)
+    if found:
+        return found
     # Annotations alone say too little: their recordings lie beside them.
-    return found or ([_unknown(path, contents)] if not path.parent.is_dir() else _beside(path))
+    is_annotation = path.suffix.lower() in (*ANNOTATIONS, "") or path.suffix[1:] in USUAL
+    return _beside(path) if is_annotation else [_unknown(path, contents)]
 
 
 def _beside(path: Path) -> list[Guess]:
@@ -133,16 +167,30 @@ def _unknown(path: Path, contents: Contents) -> Guess:
         "not recognised",
         {"files": kinds or "none"},
         remarks=[
+            *_labels_alone(contents),
             "no importer reads this as it is. Save one array a recording, [frames, values], as "
-            ".npy, and an index of them: docs/own-data.md"
+            ".npy, and an index of them: docs/own-data.md",
         ],
     )
+
+
+def _labels_alone(contents: Contents) -> list[str]:
+    """Remarks on a table of sequences that names no recordings."""
+    for path in contents.here(".jsonl", ".csv", ".tsv"):
+        with suppress(ValueError):
+            rows = read_fields(path, (), (), Problems())
+            if rows and {"id", "split"} <= set(rows[0][1]):
+                return [
+                    f"{path.name} has {len(rows):,} sequences with {', '.join(rows[0][1])}, but no "
+                    "column `features`, `video` or `audio` that names their recordings"
+                ]
+    return []
 
 
 def command(importer: str, *words: str | Path, out: str) -> str:
     """A command line, quoted for a shell."""
     parts = ["slr-accel", "prepare", importer, *map(str, words), "--out", f"corpora/{out}"]
-    return " ".join(shlex.quote(part) for part in parts)
+    return shlex.join(parts)
 
 
 def out_name(path: Path) -> str:

@@ -26,7 +26,8 @@ COLUMNS = ("id", "split", "signer", "labels", "glosses", "fps", *MEDIA)
 def guess_index(contents: Contents) -> list[Guess]:
     """A guess for each index in the folder whose rows name files that are there."""
     guesses = []
-    for path in contents.here(*INDEXES):
+    tables = contents.here(*INDEXES)
+    for path in tables:
         try:
             rows = [fields for _, fields in read_fields(path, (), COLUMNS, Problems())]
         except ValueError as error:
@@ -35,7 +36,8 @@ def guess_index(contents: Contents) -> list[Guess]:
             continue
         medium = next((name for name in MEDIA if any(row.get(name) for row in rows)), None)
         if medium is not None:
-            found = _of_rows(path, rows, medium)
+            name = out_name(path.parent) + (f"_{path.stem}" if len(tables) > 1 else "")
+            found = _of_rows(path, rows, medium, name)
             if found is not None:
                 guesses.append(found)
     if not any(one.commands for one in guesses):
@@ -43,8 +45,12 @@ def guess_index(contents: Contents) -> list[Guess]:
     return guesses
 
 
-def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str) -> Guess | None:
-    """The guess for an index; None where none of its rows names a file of that medium."""
+def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> Guess | None:
+    """The guess for an index; None where none of its rows names a file of that medium.
+
+    Args:
+        name: of the corpus.
+    """
     parts = [part for row in rows for part in _parts(row.get(medium))]
     files = [split_reference(path.parent, part)[0] for part in parts]
     if medium == "path" and not any(file.suffix == ".pose" for file in files):
@@ -80,7 +86,7 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str) -> Guess | Non
         options = [*found[1], *options]
         remarks += found[2]
     kind = {"features": "arrays", "video": "videos", "audio": "sound", "path": ".pose files"}
-    lines = [command(MEDIA[medium], "--index", path, *options, out=out_name(path.parent))]
+    lines = [command(MEDIA[medium], "--index", path, *options, out=name)]
     if splits.get("train") and not splits.get("dev"):
         remarks.append("no row has the split `dev`, which training validates on")
     return Guess(str(path), f"an index of {kind[medium]}", facts, lines if here else [], remarks)

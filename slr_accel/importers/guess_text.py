@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 
 from slr_accel.importers.guess import Guess
@@ -34,12 +35,10 @@ def as_text(found: Guess) -> str:
 
 def _folded(line: str) -> str:
     """A command over several lines, with the backslashes of a shell."""
-    words = line.split(" --")
-    rows = [f"  {words[0]}"]
-    for word in words[1:]:
-        if len(rows[-1]) + len(word) + 5 > WIDTH:
+    rows = [" "]
+    for word in map(shlex.quote, shlex.split(line)):
+        if len(rows[-1]) + len(word) + 3 > WIDTH:
             rows[-1] += " \\"
-            rows.append(f"    --{word}")
-        else:
-            rows[-1] += f" --{word}"
+            rows.append("   ")
+        rows[-1] += f" {word}"
     return "\n".join(rows)
