@@ -53,8 +53,11 @@ def hint_at_windows(folder: Path, name: str) -> str:
     return f"; this is a path of a Windows computer: {cure}"
 
 
-def read_array(folder: Path, reference: str) -> np.ndarray:
+def read_array(folder: Path, reference: str, columns: int | None = None) -> np.ndarray:
     """Reads `file.npy`, `file.npz#key` or `file.safetensors#key` in `folder`.
+
+    Args:
+        columns: values a frame, where they are known: [T, points, axes] of as many becomes [T, D].
 
     Returns:
         [T, D], T and D >= 1, of a numeric or boolean dtype.
@@ -70,6 +73,8 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
     if not path.is_file():
         raise ValueError(f"{path}: is not a file; name each array in the index")
     array = load_numbers(path, key)
+    if array.ndim == 3 and array.shape[1] * array.shape[2] == columns:
+        array = array.reshape(len(array), columns)
     if array.ndim != 2:
         raise ValueError(
             f"{reference}: has shape {array.shape}; needed is [frames, values]: "

@@ -21,8 +21,10 @@ MOST_FILES = 50_000
 MOST_FOLDERS = 60
 """Folders in one whose kinds are compared."""
 RECORDINGS = frozenset(
-    (".npy", ".npz", ".safetensors", ".pose", ".skels", ".pkl", ".parquet", "_keypoints.json")
-    + (".mp4", ".mov", ".avi", ".mkv", ".webm", ".wav", ".flac")
+    (
+        *(".npy", ".npz", ".safetensors", ".pose", ".skels", ".pkl", ".parquet"),
+        *("_keypoints.json", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".wav", ".flac"),
+    )
 )
 """Suffixes of files that hold recordings."""
 IGNORED = ("readme", "license", "licence", "changelog", "checksums", "source.sha256")
@@ -119,7 +121,7 @@ def guess(path: Path) -> list[Guess]:
 
 
 def _of_several(path: Path) -> list[Guess]:
-    """Guesses for the folders in a folder that holds nothing itself, where they are of many kinds."""
+    """Guesses for the folders in a folder without files, where they are of several kinds."""
     entries = [entry for entry in sorted(path.iterdir()) if entry.name[0] != "."]
     folders = [entry for entry in entries if entry.is_dir()]
     own = [e for e in entries if e.is_file() and not e.name.lower().startswith(IGNORED)]
@@ -178,7 +180,7 @@ def _labels_alone(contents: Contents) -> list[str]:
     """Remarks on a table of sequences that names no recordings."""
     for path in contents.here(".jsonl", ".csv", ".tsv"):
         with suppress(ValueError):
-            rows = read_fields(path, (), (), Problems())
+            rows = read_fields(path, (), ("id", "split"), Problems())
             if rows and {"id", "split"} <= set(rows[0][1]):
                 return [
                     f"{path.name} has {len(rows):,} sequences with {', '.join(rows[0][1])}, but no "
