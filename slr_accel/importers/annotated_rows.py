@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from slr_accel.corpus.sequence import Segment
 from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.clip_names import ClipNames, normal_name, recording_name
-from slr_accel.importers.dev_split import assign_splits
+from slr_accel.importers.dev_split import DevShare, assign_splits
 from slr_accel.importers.field_annotations import Annotation, signer_in_name
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Problems
@@ -33,8 +33,7 @@ def join(
     source: str,
     problems: Problems,
     *,
-    dev_share: float,
-    by_signer: bool,
+    share: DevShare,
     fps: float | None = None,
 ) -> list[Found[T]]:
     """Rows of all annotations; recordings without one are noted.
@@ -63,7 +62,7 @@ def join(
             f"{source}: {len(unused)} recordings without an annotation, not read: "
             f"{', '.join(unused[:SHOWN])}{', ...' if len(unused) > SHOWN else ''}"
         )
-    rows = divided([one.row for one in found], dev_share, by_signer, problems)
+    rows = divided([one.row for one in found], share, problems)
     return [replace(one, row=row) for one, row in zip(found, rows, strict=True)]
 
 
@@ -88,19 +87,14 @@ def _row(annotation: Annotation, fps: float | None) -> IndexRow:
     )
 
 
-def divided(
-    rows: list[IndexRow], dev_share: float, by_signer: bool, problems: Problems
-) -> list[IndexRow]:
+def divided(rows: list[IndexRow], share: DevShare, problems: Problems) -> list[IndexRow]:
     """Gives each row without a split train or dev."""
     open_rows = [row for row in rows if not row.split]
     if not open_rows:
         return rows
-    signers = {row.id: row.signer for row in open_rows} if by_signer else None
-    split_of = assign_splits({row.id: row.labels for row in open_rows}, dev_share, signers)
-    problems.notes.append(
-        f"{len(open_rows)} sequences have no split: --dev_share {dev_share:g} of them "
-        f"{'(whole signers) ' if by_signer else ''}are for dev, always the same ones"
-    )
+    signers = {row.id: row.signer for row in open_rows} if share.by_signer else None
+    split_of = assign_splits({row.id: row.labels for row in open_rows}, share.share, signers)
+    problems.notes.append(share.note(len(open_rows)))
     return [row if row.split else replace(row, split=split_of[row.id]) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Makes rows of a folder of arrays, which needs no index: WORD/CLIP.npy, or arrays and annotations."""
+"""Makes rows of a folder of arrays without an index: WORD/CLIP.npy, or with annotations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.annotated_rows import divided, join
 from slr_accel.importers.arrays import SUFFIXES, only_array
 from slr_accel.importers.clip_names import bare_name
+from slr_accel.importers.dev_split import DevShare
 from slr_accel.importers.field_annotations import read_annotations, signer_in_name
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.listing import Problems
@@ -22,8 +23,7 @@ def rows_of_folder(
     annotations: Sequence[Path],
     problems: Problems,
     *,
-    dev_share: float,
-    by_signer: bool,
+    share: DevShare,
     tier: str | None = None,
     fps: float | None = None,
 ) -> list[IndexRow]:
@@ -33,7 +33,7 @@ def rows_of_folder(
     train/WORD/CLIP.npy the split too; arrays in no folder are the split `test`, without labels.
 
     Args:
-        dev_share, by_signer: how rows without a split are divided.
+        share: how rows without a split are divided.
         tier: of ELAN files, with the glosses.
         fps: frames per second, with which times of signs become frames.
 
@@ -52,8 +52,7 @@ def rows_of_folder(
             [(name, name) for name in names],
             str(folder),
             problems,
-            dev_share=dev_share,
-            by_signer=by_signer,
+            share=share,
             fps=fps,
         )
         parts = [one.recording or f"{one.row.parts[0]}.npy" for one in found]
@@ -62,7 +61,7 @@ def rows_of_folder(
             for one, part in zip(found, parts, strict=True)
         ]
     rows = [_row(folder, name) for name in names]
-    return divided(rows, dev_share, by_signer, problems)
+    return divided(rows, share, problems)
 
 
 def _row(folder: Path, name: str) -> IndexRow:

@@ -73,8 +73,8 @@ def read_array(folder: Path, reference: str, columns: int | None = None) -> np.n
     if not path.is_file():
         raise ValueError(f"{path}: is not a file; name each array in the index")
     array = load_numbers(path, key)
-    if array.ndim == 3 and array.shape[1] * array.shape[2] == columns:
-        array = array.reshape(len(array), columns)
+    if array.ndim == 3 and columns == array.shape[1] * array.shape[2]:
+        array = array.reshape(len(array), array.shape[1] * array.shape[2])
     if array.ndim != 2:
         raise ValueError(
             f"{reference}: has shape {array.shape}; needed is [frames, values]: "

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
 
@@ -17,6 +18,26 @@ def add_dev_share(parser: argparse.ArgumentParser) -> None:
         default=0.2,
         help="share of the sequences of each label that go to dev, always the same ones [0.2]",
     )
+
+
+@dataclass(frozen=True)
+class DevShare:
+    """How sequences without a split are divided."""
+
+    share: float = 0.2
+    """Of the sequences, for dev."""
+    by_signer: bool = False
+    """Whether whole signers go to dev."""
+
+    def note(self, count: int) -> str:
+        whole = "(whole signers) " if self.by_signer else ""
+        return (
+            f"{count} sequences have no split: --dev_share {self.share:g} of them {whole}are for "
+            "dev, always the same ones"
+        )
+
+
+USUAL_SHARE = DevShare()
 
 
 def add_by_signer(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from slr_accel.importers.block_order import (
     can_be_compared,
     farthest,
     finite,
-    true_order,
+    fitting_orders,
 )
 from slr_accel.importers.guess import Contents, Guess, command, out_name
 from slr_accel.importers.keypoint_forms import layout_of
@@ -88,12 +88,19 @@ def _ordered(joined: np.ndarray, layout: Layout, result: ArrayGuess) -> Layout |
         return layout if _looks_like_a_body(joined, layout) else None
     if not np.isfinite(farthest(joined, layout)) or farthest(joined, layout) <= FAR:
         return layout
-    fitting = true_order(joined, layout)
-    if fitting is not None:
-        order = ",".join(fitting.slices)
-        result.facts["order of blocks"] = order
-        result.options += ["--block_order", order]
-    return fitting
+    fitting = fitting_orders(joined, layout)
+    if not fitting:
+        return None
+    order = ",".join(fitting[0].slices)
+    result.facts["order of blocks"] = order
+    result.options += ["--block_order", order]
+    if len(fitting) > 1:
+        others = " or ".join(",".join(other.slices) for other in fitting[1:])
+        result.remarks.append(
+            f"{others} fits the blocks as well, since a hand or a wrist is never seen: ask how the "
+            "arrays were made before you use this order"
+        )
+    return fitting[0]
 
 
 def _looks_like_a_body(joined: np.ndarray, layout: Layout) -> bool:

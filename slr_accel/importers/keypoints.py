@@ -14,11 +14,13 @@ from slr_accel.corpus.sequence import Sequence
 from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.annotated_rows import Found, join, unlabelled
 from slr_accel.importers.arrays import read_samples
-from slr_accel.importers.dev_split import add_by_signer, add_dev_share
+from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
 from slr_accel.importers.field_annotations import Annotation, read_annotations
 from slr_accel.importers.keypoint_files import Clip, Source, find_source
 from slr_accel.importers.keypoint_forms import default_missing, layout_of
+from slr_accel.importers.label_checks import odd_names
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
+from slr_accel.importers.rates import Rated, add_fps, at_rate, one_rate
 from slr_accel.importers.units import are_pixels, parse_frame_size, to_heights
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.units import FRACTION, HEIGHT
@@ -61,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frame_size", metavar="WxH", help="of the video in pixels: coordinates are divided by H"
     )
-    parser.add_argument("--fps", type=float, help="frames per second of the recordings")
+    add_fps(parser)
     add_dev_share(parser)
     add_by_signer(parser)
 
@@ -75,8 +77,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
         person=args.person,
         frame_size=parse_frame_size(args.frame_size) if args.frame_size else None,
         fps=args.fps,
-        dev_share=args.dev_share,
-        by_signer=args.by_signer,
+        share=DevShare(args.dev_share, args.by_signer),
     )
 
 
@@ -99,8 +100,7 @@ def list_keypoints(
     person: int | None = None,
     frame_size: tuple[float, float] | None = None,
     fps: float | None = None,
-    dev_share: float = 0.2,
-    by_signer: bool = False,
+    share: DevShare = USUAL_SHARE,
 ) -> Listing:
     """Lists the sequences of a source; the options are those of the command.
 
@@ -112,21 +112,23 @@ def list_keypoints(
     problems = Problems()
     found_source = find_source(source, problems, person)
     said = _annotations(found_source, annotations, tier, problems)
-    found = _rows(found_source, said, source, problems, dev_share, by_signer, fps)
+    found = _rows(found_source, said, source, problems, share, fps)
     clips = [one.recording for one in found if one.recording is not None]
     name, form = _form(clips, min_score, frame_size)
+    rows = [one.row for one in found]
+    problems.notes += odd_names((n for row in rows for n in row.labels), (r.split for r in rows))
     return Listing(
         importer="keypoints",
         layout=form.layout,
-        frames_per_second=fps,
-        items=[_item(one, form, source) for one in found],
+        frames_per_second=one_rate([Rated(row.where, row.fps) for row in rows], fps, problems),
+        items=[_item(one, form, source, fps) for one in found],
         source={
             "kind": found_source.kind,
             "points": name,
             "missing": form.missing,
             "frame_size": frame_size,
-            "dev_share": dev_share,
-            "by_signer": by_signer,
+            "dev_share": share.share,
+            "by_signer": share.by_signer,
         },
         notes=problems.notes,
         files=tuple(annotations or ()),
@@ -148,17 +150,14 @@ def _rows(
     said: list[Annotation],
     path: Path,
     problems: Problems,
-    dev_share: float,
-    by_signer: bool,
+    share: DevShare,
     fps: float | None,
 ) -> list[Found[Clip]]:
     if not said:
         rows = unlabelled([(clip.name, clip.where) for clip in source.clips])
         return [Found(row, clip) for row, clip in zip(rows, source.clips, strict=True)]
     named = [(clip.name, clip) for clip in source.clips]
-    joined = join(
-        said, named, str(path), problems, dev_share=dev_share, by_signer=by_signer, fps=fps
-    )
+    joined = join(said, named, str(path), problems, share=share, fps=fps)
     # Sequences of one file are read one after the other: it is then loaded once.
     place = {id(clip): number for number, clip in enumerate(source.clips)}
     return sorted(joined, key=lambda one: place.get(id(one.recording), len(place)))
@@ -189,12 +188,12 @@ def _flat(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
-def _item(one: Found[Clip], form: _Form, source: Path) -> Item:
+def _item(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Item:
     files = one.recording.files if one.recording else ()
-    return Item(one.row.id, one.row.where, partial(_read, one, form, source), files)
+    return Item(one.row.id, one.row.where, partial(_read, one, form, source, fps), files)
 
 
-def _read(one: Found[Clip], form: _Form, source: Path) -> Sequence:
+def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Sequence:
     """One sequence. ValueError says what is wrong with it."""
     if one.recording is None:
         raise ValueError(f"{source} has no recording named {one.row.parts[0]!r}")
@@ -211,4 +210,5 @@ def _read(one: Found[Clip], form: _Form, source: Path) -> Sequence:
     presence, seen = fill_absent(features, layout, form.missing)
     if form.frame_size:
         to_heights(features, layout, form.frame_size, pixels=form.pixels)
-    return one.row.sequence(features, presence, seen=seen)
+    sequence = one.row.sequence(features, presence, seen=seen, frame_size=form.frame_size)
+    return at_rate(sequence, layout, one.row.fps or fps, fps)

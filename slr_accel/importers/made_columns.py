@@ -6,14 +6,14 @@ from typing import Any
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
 from slr_accel.importers.clip_names import bare_name, normal_name
-from slr_accel.importers.dev_split import assign_splits
+from slr_accel.importers.dev_split import DevShare, assign_splits
 from slr_accel.importers.listing import Problems
 
 Row = tuple[str, dict[str, Any]]
 
 
 def with_ids(rows: list[Row], medium: str) -> list[Row]:
-    """Gives each row an id where no row has one: the file's name, or its path where names repeat."""
+    """Gives each row an id where none has one: the file's name, or its path where names repeat."""
     if any("id" in fields for _, fields in rows):
         return rows
     paths = [_path(fields.get(medium)) for _, fields in rows]
@@ -25,9 +25,7 @@ def with_ids(rows: list[Row], medium: str) -> list[Row]:
     ]
 
 
-def with_splits(
-    rows: list[Row], dev_share: float, by_signer: bool, problems: Problems
-) -> list[Row]:
+def with_splits(rows: list[Row], share: DevShare, problems: Problems) -> list[Row]:
     """Gives each row train or dev where no row has a split."""
     if any("split" in fields for _, fields in rows):
         return rows
@@ -39,11 +37,8 @@ def with_splits(
     labels = {
         key: (str(fields.get("labels")),) for key, (_, fields) in zip(keys, rows, strict=True)
     }
-    split_of = assign_splits(labels, dev_share, signers if by_signer else None)
-    problems.notes.append(
-        f"{len(rows)} rows have no split: --dev_share {dev_share:g} of them "
-        f"{'(whole signers) ' if by_signer else ''}are for dev, always the same ones"
-    )
+    split_of = assign_splits(labels, share.share, signers if share.by_signer else None)
+    problems.notes.append(share.note(len(rows)))
     return [
         (where, {**fields, "split": split_of[key]})
         for key, (where, fields) in zip(keys, rows, strict=True)

@@ -13,6 +13,7 @@ from slr_accel.layouts.face_mesh import FACE_POINTS
 from slr_accel.layouts.layout import COORDINATES, Block, Layout
 from slr_accel.layouts.layout_form import read_form
 from slr_accel.layouts.points import HAND_POINTS, POSE_POINTS
+from slr_accel.layouts.units import FRACTION
 
 
 def mediapipe_holistic(confidence: bool = False) -> Layout:
@@ -35,7 +36,7 @@ def mediapipe_holistic(confidence: bool = False) -> Layout:
         ),
         origin=shoulders,
         scale=shoulders,
-        units="fraction of the frame's width and height",
+        units=FRACTION,
     )
 
 

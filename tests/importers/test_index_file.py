@@ -47,7 +47,7 @@ def test_files_from_windows_are_read(folder, suffix):
         ("a.csv", b"", "id"),
         ("a.csv", b"id,split,features,labels\n", "no rows"),
         ("a.csv", b"id/split/features/labels\ns0/train/s0.npy/A\n", "commas, semicolons or tabs"),
-        ("a.csv", b"name,split,features\ns0,train,s0.npy\n", "without id"),
+        ("a.csv", b"id,split,array\ns0,train,s0.npy\n", "without features"),
         ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,A, B\n", "a.csv:2: more cells"),
         ("a.csv", b"id,split,features,labels\ns0,train\n", "a.csv:2: `features`"),
         ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,\n", "a.csv:2: s0: has no `labels`"),

@@ -13,6 +13,7 @@ import torch
 from prepare_helpers import assert_shards_join, built, half_step, points_of
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.importers.dev_split import DevShare
 from slr_accel.importers.keypoints import list_keypoints
 
 COCO = {"left_hand": slice(91, 112), "right_hand": slice(112, 133), "face": slice(23, 91)}
@@ -310,7 +311,7 @@ def test_whole_signers_may_be_held_out(tmp_path):
     table = tmp_path / "labels.csv"
     rows = "".join(f"{i:02}_0001|A|s{i % 5}\n" for i in range(10))
     table.write_text(f"id|gloss|signer\n{rows}")
-    corpus = prepare(source, table, by_signer=True)
+    corpus = prepare(source, table, share=DevShare(by_signer=True))
     of_split = {"train": set(), "dev": set()}
     for row in range(10):
         of_split[corpus.rows.split(row)].add(corpus.rows.signer(row))
@@ -335,14 +336,14 @@ def test_elan_gives_labels_and_segments(tmp_path):
         </ANNOTATION_DOCUMENT>""",
         encoding="utf-8",
     )
-    corpus = prepare(source, tmp_path / "talk.eaf", fps=25, dev_share=0)
+    corpus = prepare(source, tmp_path / "talk.eaf", fps=25, share=DevShare(0))
     assert (corpus.labels(0), corpus.rows.signer(0)) == (["HELLO", "WORLD"], "anna")
     assert corpus.record(0)["segments"] == [
         {"start": 5, "end": 25, "label": "HELLO"},
         {"start": 25, "end": 35, "label": "WORLD"},
     ]
     other = prepare(
-        source, tmp_path / "talk.eaf", out=tmp_path / "o", tier="translation", dev_share=0
+        source, tmp_path / "talk.eaf", out=tmp_path / "o", tier="translation", share=DevShare(0)
     )
     assert other.labels(0) == ["hello-there"]
     assert "Give --tier, one of translation, Gloss_R" in refused(
