@@ -22,6 +22,7 @@ from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.pose_files import LAYOUT, Header, pose_format, read_header, read_pose
 from slr_accel.importers.rates import Rated, add_fps, at_rate, one_rate
 from slr_accel.importers.spans import add_times
+from slr_accel.layouts.layout import Layout
 
 COLUMNS = ("path", "glosses", "id", "split", "start", "end", "signer", "text")
 READ = (*COLUMNS, "labels", "words")
@@ -179,14 +180,16 @@ def _listing(
         # Reading the file reports what is wrong with it: it may be skipped.
         with suppress(ValueError):
             headers[row.where] = read_header(folder / row.parts[0])
+    layouts = [h.layout for h in headers.values() if h.layout is not None]
+    layout = layouts[0] if layouts else LAYOUT
     known = [Rated(row.where, headers[row.where].fps) for row in rows if row.where in headers]
     refined = sum(header.is_refined for header in headers.values())
     note = f"{refined} of {len(rows)} files have 478 face points: the 10 of the irises are left out"
     return Listing(
         importer="pose",
-        layout=LAYOUT,
+        layout=layout,
         frames_per_second=one_rate(known, fps, problems, choice),
-        items=[_item(folder, row, fps) for row in rows],
+        items=[_item(folder, row, layout, fps) for row in rows],
         source={"pose_format": version("pose-format"), "resampled_to_fps": fps},
         notes=[*problems.notes, *([note] if refined else [])],
         root=folder,
@@ -194,20 +197,25 @@ def _listing(
     )
 
 
-def _item(folder: Path, row: IndexRow, fps: float | None) -> Item:
+def _item(folder: Path, row: IndexRow, layout: Layout, fps: float | None) -> Item:
     path = folder / row.parts[0]
-    return Item(row.id, row.where, partial(_read, path, row, fps), (path,))
+    return Item(row.id, row.where, partial(_read, path, row, layout, fps), (path,))
 
 
-def _read(path: Path, row: IndexRow, fps: float | None) -> Sequence:
+def _read(path: Path, row: IndexRow, layout: Layout, fps: float | None) -> Sequence:
     """One sequence. ValueError says what is wrong with its file."""
     person = read_pose(path)
+    if person.layout != layout:
+        raise ValueError(
+            f"its points are {person.layout.signature}, but others have {layout.signature}; make a "
+            "corpus of each"
+        )
     count, (start, end) = len(person.features), row.span
     from_0 = start is None or start.value == 0
     # The indexes of some dictionaries have the length of the video that the file is a part of.
     is_whole = from_0 and (end is None or end.at(person.fps) >= count)
     frames = slice(None) if is_whole else row.span.frames(count, person.fps)
     features = np.ascontiguousarray(person.features[frames])
-    presence, seen = fill_absent(features, LAYOUT)
+    presence, seen = fill_absent(features, layout)
     sequence = row.sequence(features, presence, seen=seen, frame_size=person.frame_size)
-    return at_rate(sequence, LAYOUT, person.fps, fps)
+    return at_rate(sequence, layout, person.fps, fps)
