@@ -106,7 +106,7 @@ def only_array(path: Path) -> str:
     Raises:
         ValueError: says what is wrong with the file.
     """
-    if path.suffix.lower() != ".npz":
+    if path.suffix.lower() not in (".npz", ".safetensors"):
         return path.name
     keys = sorted(_open_archive(path, path.stat().st_mtime_ns).keys())
     if "features" in keys:

@@ -13,6 +13,7 @@ from typing import Any
 from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import Problems
+from slr_accel.importers.text_tables import TABLES
 
 ANNOTATIONS = (".csv", ".tsv", ".txt", ".jsonl", ".pkl", ".pickle", ".gz", ".eaf")
 
@@ -144,7 +145,16 @@ def _of_file(path: Path) -> list[Guess]:
     from slr_accel.importers.guess_tools import guess_tools
 
     contents = Contents(path.parent, {path.suffix.lower(): [path]})
-    found = guess_index(contents) or guess_tools(contents) or guess_array_files(contents)
+    tables = {
+        suffix: [other for other in look_into(path.parent).of(suffix) if other != path]
+        for suffix in ANNOTATIONS
+    }
+    with_tables = Contents(path.parent, {**tables, path.suffix.lower(): [path]})
+    found = (
+        guess_index(contents)
+        or ([] if path.suffix.lower() in TABLES else guess_tools(with_tables))
+        or guess_array_files(contents)
+    )
     if found:
         return found
     # Annotations alone say too little: their recordings lie beside them.

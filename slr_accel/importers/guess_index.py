@@ -17,7 +17,11 @@ from slr_accel.importers.guess import Contents, Guess, command, out_name
 from slr_accel.importers.guess_arrays import describe_arrays
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import Problems
+from slr_accel.importers.pose_files import read_header
+from slr_accel.importers.rates import is_same_rate
 
+MOST_HEADERS = 300
+"""Files of .pose whose frame rate is looked up."""
 INDEXES = (".jsonl", ".csv", ".tsv", ".txt")
 MEDIA = {"features": "manifest", "video": "video", "audio": "speech", "path": "pose"}
 COLUMNS = ("id", "split", "signer", "labels", "glosses", "fps", *MEDIA)
@@ -85,11 +89,26 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> 
         facts |= found[0]
         options = [*found[1], *options]
         remarks += found[2]
+    if medium == "path":
+        options = [*_rate_of(here, facts), *options]
     kind = {"features": "arrays", "video": "videos", "audio": "sound", "path": ".pose files"}
     lines = [command(MEDIA[medium], "--index", path, *options, out=name)]
     if splits.get("train") and not splits.get("dev"):
         remarks.append("no row has the split `dev`, which training validates on")
     return Guess(str(path), f"an index of {kind[medium]}", facts, lines if here else [], remarks)
+
+
+def _rate_of(files: list[Path], facts: dict[str, str]) -> list[str]:
+    """The option that gives .pose files of several rates one."""
+    rates = set()
+    for file in files[:MOST_HEADERS]:
+        # Preparing reports what is wrong with a file.
+        with suppress(ValueError):
+            rates.add(read_header(file).fps)
+    facts["frame rate"] = " and ".join(f"{rate:g}" for rate in sorted(rates)) or "unknown"
+    if all(is_same_rate(rate, min(rates)) for rate in rates):
+        return []
+    return ["--fps", f"{min(rates):g}"]
 
 
 def _of_arrays(path: Path, parts: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
