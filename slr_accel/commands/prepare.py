@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.set_defaults(parser=kind)
         importer.add_arguments(kind)
         kind.add_argument("--out", required=True, type=Path, help="new corpus folder")
+        kind.add_argument(
+            "--allow_absent",
+            metavar="BLOCK,...",
+            help="blocks that may be absent from every frame, as a hand that never signs [none]",
+        )
         if name != "merge":
             kind.add_argument(
                 "--allow_skips",
@@ -63,10 +68,17 @@ def run(args: argparse.Namespace) -> int:
     for text in listing.notes:
         print(f"note: {text}", file=sys.stderr)
     built = build_corpus(
-        listing, args.out, part=part, allow_skips=not is_merge and args.allow_skips, track=track
+        listing,
+        args.out,
+        part=part,
+        allow_skips=not is_merge and args.allow_skips,
+        allow_absent=args.allow_absent.split(",") if args.allow_absent else (),
+        track=track,
     )
     if listing.preview and not built.preview:
         print(f"note: {listing.notes[-1]}", file=sys.stderr)
+    for text in built.notes:
+        print(f"note: {text}", file=sys.stderr)
     for text in built.skipped:
         print(f"skipped {text}", file=sys.stderr)
     info = built.info

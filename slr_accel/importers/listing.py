@@ -9,6 +9,7 @@ from typing import Any
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Sequence
+from slr_accel.importers.tally import Tally
 from slr_accel.layouts.layout import Layout
 from slr_accel.progress import Progress
 
@@ -86,5 +87,9 @@ class Listing:
     """What is wrong with the list itself; --allow_skips does not skip it."""
     fetch: Callable[[list[Item], Progress], None] | None = None
     """Does slow work for some items once before they are read, and keeps the results."""
+    absence_by_marker: bool = False
+    """Whether the user said how absence is marked: then a block that is never there is an error."""
+    tally: Tally | None = None
+    """What is never detected, where it is known already; None counts it."""
     preview: Callable[[Corpus, Path], None] | None = None
     """Draws a picture (png) of the finished corpus."""

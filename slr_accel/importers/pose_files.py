@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ from slr_accel.importers.listing import MAX_FPS
 from slr_accel.layouts.face_mesh import REFINED_FACE_POINTS
 from slr_accel.layouts.layout import Block
 from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.layouts.units import HEIGHT
 from slr_accel.optional_packages import how_to_install
 
-LAYOUT = mediapipe_holistic(confidence=True)
+LAYOUT = replace(mediapipe_holistic(confidence=True), units=HEIGHT)
 COMPONENTS = {
     "pose": "POSE_LANDMARKS",
     "left_hand": "LEFT_HAND_LANDMARKS",
@@ -23,6 +25,10 @@ COMPONENTS = {
 }
 LARGEST_CONFIDENCE = 2.0
 """Resampling goes a little beyond 0 and 1; coordinates read as confidences go far beyond."""
+
+
+SHIFTED = 5.0
+"""A depth this far from 0, in the median, is moved: in widths of the frame none is as large."""
 
 
 class Header(NamedTuple):
@@ -50,11 +56,17 @@ def read_header(path: Path) -> Header:
     )
 
 
-def read_pose(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """Reads the only person of a file.
+class Person(NamedTuple):
+    """What a file says of the only person in it."""
 
-    Returns:
-        [T, D] float32 in the columns of LAYOUT, [T, blocks] bool presence, frames per second.
+    features: np.ndarray
+    """[T, D] float32 in the columns of LAYOUT; NaN where a point has no confidence."""
+    fps: float
+    frame_size: tuple[float, float]
+
+
+def read_pose(path: Path) -> Person:
+    """Reads the only person of a file.
 
     Raises:
         ValueError: says what is wrong with the file.
@@ -74,22 +86,32 @@ def read_pose(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
             f"its header gives {size.width} x {size.height} pixels for the frame, which x and y "
             "are divided by; write the video's size to it"
         )
-    # Points without confidence become 0.
-    points = pose.body.data.filled(0)[:, 0] / np.array([size.width, size.height, 1], np.float32)
+    points = _in_heights(pose.body.data.filled(0)[:, 0].astype(np.float32), size)
     confidence = pose.body.confidence[:, 0]
     if not (np.abs(confidence) <= LARGEST_CONFIDENCE).all():
         raise ValueError("its confidences are not from 0 to 1: the file is damaged or cut off")
-    parts, presence = [], []
+    # What is not finite though it has a confidence stays, and is told as an error.
+    points[(confidence <= 0) & np.isfinite(points).all(axis=-1)] = np.nan
+    parts = []
     for block in LAYOUT.blocks:
-        own, seen = points[:, columns[block.name]], confidence[:, columns[block.name]] > 0
+        own = points[:, columns[block.name]]
         if "confidence" in block.axes:
             own = np.concatenate([own, confidence[:, columns[block.name], None]], axis=-1)
-            present = seen.any(axis=1)
-        else:
-            present = seen.all(axis=1)
-        parts.append((own * present[:, None, None]).reshape(frames, -1))
-        presence.append(present)
-    return np.concatenate(parts, axis=1), np.stack(presence, axis=1), _checked_rate(pose)
+        parts.append(own.reshape(frames, -1))
+    frame_size = (float(size.width), float(size.height))
+    return Person(np.concatenate(parts, axis=1), _checked_rate(pose), frame_size)
+
+
+def _in_heights(points: np.ndarray, size: Any) -> np.ndarray:
+    """Brings [T, points, (x, y, z)] to units of the frame's height; z is in widths.
+
+    Some programs move all axes by half of a frame in pixels: z then keeps that shift.
+    """
+    depth = points[..., 2]
+    middle = float(np.median(depth))
+    shift = middle if abs(middle) > SHIFTED else 0.0
+    depth = shift + (depth - shift) * np.float32(size.width / size.height)
+    return np.stack([points[..., 0] / size.height, points[..., 1] / size.height, depth], axis=-1)
 
 
 def _open(path: Path, only_header: bool = False) -> Any:

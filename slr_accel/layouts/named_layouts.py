@@ -11,6 +11,7 @@ from pathlib import Path
 from slr_accel.layouts.face_mesh import FACE_POINTS
 from slr_accel.layouts.layout import COORDINATES, Block, Layout
 from slr_accel.layouts.layout_form import read_form
+from slr_accel.layouts.units import FRACTION
 
 HAND_POINTS = (
     "wrist",
@@ -58,7 +59,7 @@ def mediapipe_holistic(confidence: bool = False) -> Layout:
         ),
         origin=shoulders,
         scale=shoulders,
-        units="fraction of the frame's width and height",
+        units=FRACTION,
     )
 
 

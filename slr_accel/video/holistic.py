@@ -57,6 +57,7 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
     """
     times: list[float] = []
     rows: list[list[np.ndarray | None]] = []
+    size = (0, 0)
     with _quiet():
         try:
             from mediapipe.python.solutions.holistic import Holistic
@@ -72,6 +73,7 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
                 except RuntimeError as error:
                     raise ValueError(f"MediaPipe fails in frame {len(times)}: {error}") from None
                 times.append(time)
+                size = (image.shape[1], image.shape[0])
                 rows.append([_values(found, block) for block in STORED_LAYOUT.blocks])
     presence = np.array([[values is not None for values in row] for row in rows])
     features = np.zeros((len(rows), STORED_LAYOUT.columns), np.float32)
@@ -79,7 +81,7 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
         for columns, values in zip(STORED_LAYOUT.slices.values(), row, strict=True):
             if values is not None:
                 frame[columns] = values
-    return Landmarks(np.array(times, np.float64), features, presence)
+    return Landmarks(np.array(times, np.float64), features, presence, np.array(size, np.float64))
 
 
 def _values(found: Any, block: Block) -> np.ndarray | None:
