@@ -100,8 +100,7 @@ def run(args: argparse.Namespace) -> int:
     part = Part.parse(args.shard) if not is_merge and args.shard else None
     importer = import_module(f"slr_accel.importers.{args.importer}")
     listing = importer.list_sequences(args)
-    known = list(listing.notes)
-    for text in known:
+    for text in listing.notes:
         print(f"note: {text}", file=sys.stderr)
     built = build_corpus(
         listing,
@@ -111,7 +110,9 @@ def run(args: argparse.Namespace) -> int:
         allow_absent=args.allow_absent.split(",") if args.allow_absent else (),
         track=track,
     )
-    for text in listing.notes[len(known) :]:
+    if listing.preview and not built.preview:
+        print(f"note: {listing.notes[-1]}", file=sys.stderr)
+    for text in built.notes:
         print(f"note: {text}", file=sys.stderr)
     for text in built.skipped:
         print(f"skipped {text}", file=sys.stderr)

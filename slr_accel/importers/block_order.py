@@ -112,14 +112,14 @@ def _misfit(values: np.ndarray, stored: Layout) -> tuple[int, float]:
 
 
 def fitting_orders(values: np.ndarray, declared: Layout) -> list[Layout]:
-    """Orders that fit, the best first: several where the data cannot tell which hand is which."""
+    """The orders that fit best: several where the data cannot tell which hand is which."""
     if len(declared.blocks) > MOST_BLOCKS:
         return []
     orders = [in_order(declared, names) for names in permutations(declared.slices)]
     misfits = [_misfit(values, order) for order in orders]
-    most = min(count for count, _ in misfits)
-    near = [(pair[1], i) for i, pair in enumerate(misfits) if pair[0] == most < 0]
-    return [orders[i] for _, i in sorted(near)]
+    best = min(misfits)
+    # Orders with the very same distances differ in columns that nothing can be compared with.
+    return [o for o, misfit in zip(orders, misfits, strict=True) if misfit == best and best[0] < 0]
 
 
 def explain_order(values: np.ndarray, declared: Layout, fitting: Layout) -> str:

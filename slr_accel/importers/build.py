@@ -43,6 +43,8 @@ class Built:
     folder: Path
     skipped: list[str]
     """Sequences that could not be read, where --allow_skips was given."""
+    notes: list[str]
+    """What was found in the sequences, and need not be repaired."""
     preview: Path | None = None
     """The picture of the corpus, where the importer draws one."""
 
@@ -78,7 +80,7 @@ def build_corpus(
         listing.fetch(items, track)
     chooser, tally, unread = DtypeChooser(listing.layout), listing.tally, Problems()
     if listing.dtype is None:
-        counted = Tally(listing.layout)
+        counted = Tally(listing.layout, by_marker=listing.absence_by_marker)
         items = list(_readable(items, chooser, counted, unread, listing, track))
         tally = tally or counted
     # A part may be empty where other parts have readable sequences.
@@ -101,7 +103,13 @@ def build_corpus(
         source=_provenance(listing, part, unread, tally),
         checksums=listing.checksums or _checksums(listing, items, track),
     )
-    return Built(info, folder, unread.messages, _draw(listing, folder, is_part=part is not None))
+    return Built(
+        info,
+        folder,
+        unread.messages,
+        tally.notes() if tally and not part else [],
+        _draw(listing, folder, is_part=part is not None),
+    )
 
 
 def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
@@ -125,10 +133,9 @@ def _check_tally(listing: Listing, tally: Tally, allow_absent: Collection[str]) 
             f"--allow_absent names {unknown[0]!r}; the blocks are "
             f"{', '.join(listing.layout.slices)}"
         )
-    problem = tally.problem(allow_absent, by_marker=listing.absence_by_marker)
+    problem = tally.problem(allow_absent)
     if problem:
         listing.problems.add(str(listing.root), problem)
-    listing.notes.extend(tally.notes())
 
 
 def _provenance(

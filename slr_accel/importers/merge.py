@@ -60,7 +60,8 @@ def list_parts(out: Path) -> Listing:
 
 def _tally(parts: list[Corpus]) -> Tally | None:
     """What is never detected in any part; None where the parts have not counted it."""
-    tally = Tally(parts[0].layout)
+    of_parts = parts[0].info.source["part"]
+    tally = Tally(parts[0].layout, by_marker=of_parts["absence_by_marker"])
     for part in parts:
         recorded = part.info.source["part"]["tally"]
         if recorded is None:

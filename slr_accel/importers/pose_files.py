@@ -122,8 +122,13 @@ def read_pose(path: Path) -> Person:
     confidence = pose.body.confidence[:, 0]
     if not (np.abs(confidence) <= LARGEST_CONFIDENCE).all():
         raise ValueError("its confidences are not from 0 to 1: the file is damaged or cut off")
-    # What is not finite though it has a confidence stays, and is told as an error.
-    points[(confidence <= 0) & np.isfinite(points).all(axis=-1)] = np.nan
+    bad = ~np.isfinite(points).all(axis=-1) & (confidence > 0)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} points with a confidence are NaN or infinite, the first in frame "
+            f"{int(np.argwhere(bad)[0][0])}; repair or leave out this file"
+        )
+    points[confidence <= 0] = np.nan
     parts = []
     for block in layout.blocks:
         own = np.concatenate([points, confidence[..., None]], axis=-1)[:, columns[block.name]]

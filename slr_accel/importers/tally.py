@@ -11,6 +11,7 @@ import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.layouts.layout import Block, Layout
+from slr_accel.layouts.mirror import other_side
 
 MOST_SHOWN = 6
 
@@ -19,14 +20,16 @@ class Tally:
     """What the sequences of a corpus, or of a part of one, have in them.
 
     Attributes:
-        absent: blocks that are absent from, or 0 in, every frame of every sequence.
+        absent: blocks that are absent from every frame of every sequence, or 0 in it.
         never_seen: points BLOCK.POINT that no frame of any sequence has; of a block without
             coordinates, columns BLOCK.NUMBER.
         frame_sizes: {WIDTHxHEIGHT: sequences} where the size of the frame is known.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, by_marker: bool) -> None:
+        """`by_marker`: the user said how absence is marked, which may be wrong."""
         self._layout = layout
+        self._by_marker = by_marker
         self._points = [f"{b.name}.{point}" for b in layout.blocks for point in _points(b)]
         self.absent = list(layout.slices)
         self.never_seen = self._points
@@ -35,8 +38,9 @@ class Tally:
     def add(self, sequence: Sequence) -> None:
         features, presence = sequence.features, sequence.presence
         for name in list(self.absent):
-            own = features[presence[:, self._layout.block_index(name)], self._layout.slices[name]]
-            if own.any():
+            present = presence[:, self._layout.block_index(name)]
+            # Where the source itself says what was detected, zeros are places.
+            if (features[present, self._layout.slices[name]] if self._by_marker else present).any():
                 self.absent.remove(name)
         if sequence.seen is None:
             self.never_seen = []
@@ -64,26 +68,29 @@ class Tally:
         """The points that are never seen, though their block is."""
         return [name for name in self.never_seen if name.partition(".")[0] not in self.absent]
 
-    def problem(self, allowed: Collection[str], *, by_marker: bool) -> str | None:
+    def problem(self, allowed: Collection[str]) -> str | None:
         """Words for the error where what was never recorded would be taken as data; else None.
+
+        A hand may be absent where the other one signs.
 
         Args:
             allowed: blocks that may be absent throughout.
-            by_marker: the user said how absence is marked, which may be wrong.
         """
         if len(self.absent) == len(self._layout.blocks):
             return (
                 f"block {' and '.join(self.absent)}: absent from every frame of every sequence, "
                 "or 0 in it, so that nothing is left to learn from. Check the layout and --missing"
             )
-        refused = [name for name in self.absent if name not in allowed] if by_marker else []
+        if not self._by_marker:
+            return None
+        refused = [n for n in self.absent if n not in allowed and not self._has_other_side(n)]
         if refused:
             return (
                 f"block {' and '.join(refused)}: absent from every frame of every sequence, or 0 "
                 "in it. Check the order of the blocks and --missing; where it was never recorded, "
                 f"give --allow_absent {','.join(refused)}, or leave its columns out"
             )
-        for block in self._layout.blocks if by_marker else ():
+        for block in self._layout.blocks:
             columns = [n for n in self.points_never_seen() if n.startswith(f"{block.name}.")]
             if columns and not block.coordinates and block.name not in allowed:
                 numbers = [int(name.rpartition(".")[2]) for name in columns]
@@ -94,6 +101,10 @@ class Tally:
                     f"{block.name} keeps them as 0"
                 )
         return None
+
+    def _has_other_side(self, name: str) -> bool:
+        other = other_side(name)
+        return other != name and other in self._layout.slices and other not in self.absent
 
     def notes(self) -> list[str]:
         """What the user should know and need not repair."""
