@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from manifest_helpers import prepare, refused, row
 from phoenix_helpers import joined, landmarks
-from prepare_helpers import index_of
+from prepare_helpers import built, index_of
 
 from slr_accel.importers.manifest import list_manifest
 from slr_accel.layouts.named_layouts import mediapipe_holistic
@@ -42,7 +42,10 @@ def test_another_order_is_refused_and_the_way_out_works(folder, order, confidenc
     message = refused(index, layout=name)
     assert f"{index}: the blocks are not in the order {NAMED}" in message
     assert "Another order fits (right_hand 0." in message
-    assert f": {order}. Put the blocks of a layout.json in that order" in message
+    assert f": {order}. Give --block_order {order}; or put the columns" in message
+    by_option = built(
+        list_manifest(index, layout=name, missing="zeros", block_order=order), folder / "by_option"
+    )
     told = re.findall(r"a\[:, ?(\d+):(\d+)\]", message.partition("np.concatenate(")[2])
     for path in folder.glob("*.npy"):
         values = np.load(path)
@@ -51,6 +54,7 @@ def test_another_order_is_refused_and_the_way_out_works(folder, order, confidenc
     corpus = prepare(index, layout=name, missing="zeros")
     blocks = blocks_of(1, confidence)
     np.testing.assert_allclose(corpus.features(1), joined(blocks, NAMED), atol=2e-3)
+    np.testing.assert_array_equal(by_option.features(1), corpus.features(1))
     present = (blocks["right_hand"] != 0).any(axis=1)
     np.testing.assert_array_equal(corpus.presence(1)[:, 2], present)
 
@@ -59,7 +63,7 @@ def test_a_layout_file_with_another_order_is_named(folder):
     layout = mediapipe_holistic().to_json()
     (folder / "layout.json").write_text(json.dumps(layout))
     message = refused(index_in_order(folder, USUAL))
-    assert f"Put the blocks of {folder / 'layout.json'} in that order" in message
+    assert f"Give --block_order {USUAL};" in message
     layout["blocks"] = [
         next(block for block in layout["blocks"] if block["name"] == name)
         for name in USUAL.split(",")
@@ -131,7 +135,7 @@ def test_an_order_that_swaps_the_hands_is_never_advised(folder):
         np.save(folder / f"s{number}.npy", joined(blocks, USUAL))
     index = index_of(folder, *map(row, range(3)))
     message = refused(index, layout="mediapipe_holistic", missing="nan")
-    assert f": {USUAL}. Put the blocks" in message
+    assert f": {USUAL}. Give --block_order {USUAL};" in message
 
 
 def test_where_nothing_tells_the_hands_apart_no_order_is_advised(folder):

@@ -1,6 +1,5 @@
 """What Excel, Windows and Macs make of an index is read, or told with the exact cure."""
 
-import json
 import unicodedata
 
 import numpy as np
@@ -103,4 +102,15 @@ def test_equal_problems_are_told_once():
     assert lines[0].startswith("17 problems")
     assert lines[1].endswith("a/0.npy: 0: has 5 frames (and 15 like it, up to a/15.npy)")
     assert lines[2].endswith("b.npy: is something else")
-    assert json.dumps(lines)
+
+
+def test_of_many_different_problems_the_first_are_shown():
+    problems = Problems()
+    for letter in "abcdefghij":
+        for other in "klmno":
+            problems.add("x", f"{letter}{other} is odd")
+    with pytest.raises(ValueError) as error:
+        problems.raise_if_any()
+    lines = str(error.value).splitlines()
+    assert lines[-1].endswith("... and 30 more")
+    assert len(lines) == 22
