@@ -11,16 +11,14 @@ FRACTION = "fraction of the frame's width and height"
 UNKNOWN = "unknown"
 
 
-def explain_other_units(one: Layout, other: Layout) -> str | None:
-    """Words for a message where two layouts of the same blocks measure in units that do not agree.
+def have_other_units(one: Layout, other: Layout) -> bool:
+    """Whether two layouts of the same blocks measure in units that do not agree.
 
     Units of one length for x and y agree where the layout names a scale, by which all is divided;
     fractions of width and height do not. A unit that is not known agrees with all.
     """
     if UNKNOWN in (one.units, other.units) or one.units == other.units:
-        return None
+        return False
     if not any(block.is_planar for block in one.blocks):
-        return None
-    if FRACTION not in (one.units, other.units) and one.scale and one.scale == other.scale:
-        return None
-    return f"({one.units}) is not ({other.units})"
+        return False
+    return FRACTION in (one.units, other.units) or not one.scale or one.scale != other.scale

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.layouts.units import have_other_units
 from slr_accel.models.find import find_model
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data, read_missing
 from slr_accel.settings.decoding import DecodingSettings
@@ -162,6 +163,12 @@ def open_run(
         raise ValueError(
             f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
             f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
+        )
+    if have_other_units(wanted, corpus.layout):
+        raise ValueError(
+            f"the model reads coordinates in ({wanted.units}), but {corpus.address} has them in "
+            f"({corpus.layout.units}), in which a body has another shape; prepare it as the corpus "
+            "trained on (--frame_size, where the importer has it), or train anew"
         )
     model.features.read_at(corpus.info.frames_per_second)
     changed = other_data(run, corpus) if run.exists and not data_dir else None
