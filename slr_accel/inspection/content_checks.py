@@ -10,6 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.findings import Finding
+from slr_accel.inspection.body_shape import body_findings
 from slr_accel.inspection.content import Content
 from slr_accel.inspection.row_checks import MAX_EXAMPLES, counted, examples, ids_of
 
@@ -37,6 +38,7 @@ def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
     yield from _swapped_hands(corpus, content)
     yield from _stray_segments(corpus, content)
     yield from far_values(corpus, content.largest)
+    yield from body_findings(corpus, content.shapes)
     if content.frames:
         yield from _blocks(corpus, content)
 

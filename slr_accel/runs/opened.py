@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
-from slr_accel.runs.other_corpus import other_absence, other_rate
-from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data
+from slr_accel.runs.other_corpus import check_layout, other_absence, other_rate
+from slr_accel.runs.run_folder import RunFolder, other_data
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.run import problems_of
 
@@ -167,12 +166,7 @@ def open_run(
         for name, path in zip([source, *others], [found, *further], strict=True)
     ]
     for member in loaded:
-        wanted = member.model.features.layout
-        if wanted.blocks != corpus.layout.blocks:
-            raise ValueError(
-                f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
-                f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
-            )
+        check_layout(member.model.features.layout, run, corpus)
         member.model.features.read_at(corpus.info.frames_per_second)
     model, vocabulary = average_models(loaded), loaded[0].vocabulary
     changed = other_data(run, corpus) if run.exists and not data_dir else None
@@ -222,16 +216,6 @@ def _default_split(corpus: Corpus) -> str:
     if len(names) > 1:
         raise ValueError(f"{corpus.address} has the splits {', '.join(names)}; give --split")
     return names[0]
-
-
-def _hint(run: RunFolder) -> str:
-    if not run.exists:
-        return ""
-    return (
-        ", or, from arrays in the model's layout:\n"
-        "  slr-accel prepare manifest --index INDEX.jsonl --out FOLDER --layout "
-        + shlex.quote(str(run.path / LAYOUT_FILE))
-    )
 
 
 def _find_model_without_run(source: str, data_dir: str | None, checkpoint: str) -> Path:

@@ -1,4 +1,4 @@
-"""Warns of a corpus that differs from the one trained on in frame rate or marks of absence."""
+"""Refuses a corpus that a model cannot read, and warns of one unlike that trained on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.units import have_other_units
 from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, read_missing
 
 if TYPE_CHECKING:
@@ -13,6 +15,31 @@ if TYPE_CHECKING:
 
 USUAL_STRETCH = 1.3
 """Augmentation stretches time by up to this factor, so a model has seen such frame rates."""
+
+
+def check_layout(wanted: Layout, run: RunFolder, corpus: Corpus) -> None:
+    """Raises ValueError where the corpus has other columns, or units, than a model reads."""
+    if wanted.blocks != corpus.layout.blocks:
+        raise ValueError(
+            f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
+            f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
+        )
+    if have_other_units(wanted, corpus.layout):
+        raise ValueError(
+            f"the model reads coordinates in ({wanted.units}), but {corpus.address} has them in "
+            f"({corpus.layout.units}), in which a body has another shape; prepare it as the corpus "
+            "trained on (--frame_size, where the importer has it), or train anew"
+        )
+
+
+def _hint(run: RunFolder) -> str:
+    if not run.exists:
+        return ""
+    return (
+        ", or, from arrays in the model's layout:\n"
+        "  slr-accel prepare manifest --index INDEX.jsonl --out FOLDER --layout "
+        + shlex.quote(str(run.path / LAYOUT_FILE))
+    )
 
 
 def other_absence(run: RunFolder, corpus: Corpus) -> str | None:

@@ -193,8 +193,9 @@ def _layout_of_recordings(corpus: Corpus) -> dict[str, Any]:
     for block, own in zip(layout["blocks"], corpus.layout.blocks, strict=True):
         unsaid = "zeros" if own.coordinates and "missing" not in source else "none"
         block["missing"] = source.get("missing", {}).get(own.name, unsaid)
-    if source.get("divided_by_frame_size"):
-        layout["frame_size"] = source["divided_by_frame_size"]
+    sizes = list(source.get("frame_sizes") or ())
+    if len(sizes) == 1:
+        layout["frame_size"] = [float(side) for side in sizes[0].split("x")]
     return layout
 
 

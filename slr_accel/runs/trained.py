@@ -73,15 +73,29 @@ class TrainedRecogniser:
 
     @overload
     def transcribe(
-        self, source: list[Any] | tuple[Any, ...], *, fps: float | None = None
+        self,
+        source: list[Any] | tuple[Any, ...],
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
     ) -> list[Result]: ...
 
     @overload
     def transcribe(
-        self, source: np.ndarray | torch.Tensor | str | Path, *, fps: float | None = None
+        self,
+        source: np.ndarray | torch.Tensor | str | Path,
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
     ) -> Result: ...
 
-    def transcribe(self, source: Any, *, fps: float | None = None) -> Any:
+    def transcribe(
+        self,
+        source: Any,
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
+    ) -> Any:
         """Reads one recording, or each of a list of them.
 
         Args:
@@ -89,6 +103,8 @@ class TrainedRecogniser:
                 `prepare`; or a path: .npy, .npz, .safetensors, .pose or a video; or a list.
             fps: frames per second of arrays; by default that of the corpus trained on. Where it is
                 far from that, frames are interpolated in time.
+            frame_size: width and height in pixels of the frames that arrays come from, where the
+                model measures in the frame's height; by default that of training.
 
         Returns:
             a `Result`, or a list of them for a list.
@@ -97,8 +113,8 @@ class TrainedRecogniser:
             ValueError: says what is wrong with a recording.
         """
         if isinstance(source, list | tuple):
-            return self._transcribe([self.reader.read(one, fps) for one in source])
-        return self._transcribe([self.reader.read(source, fps)])[0]
+            return self._transcribe([self.reader.read(one, fps, frame_size) for one in source])
+        return self._transcribe([self.reader.read(source, fps, frame_size)])[0]
 
     def _transcribe(self, recordings: Sequence[Recording]) -> list[Result]:
         """In batches of recordings that have one frame rate and similar lengths."""
