@@ -41,7 +41,7 @@ class TrainingSettings(SettingsGroup):
     the output layer starts anew."""
 
     epochs: MayChange[PositiveInt | None] = None
-    """Passes over the train split; default: 40, and on a small corpus as many as make 4,000
+    """Passes over the train split; default: 40, and on a small corpus as many as make 6,000
     optimizer steps."""
     max_steps: MayChange[PositiveInt | None] = None
     """Stop after this many optimizer steps, for a trial; the schedule stays that of all epochs."""

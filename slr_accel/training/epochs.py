@@ -16,7 +16,7 @@ from slr_accel.settings.run import Settings, setting_fields
 SMALL = 2000
 """Train sequences up to which the recipe own_small is chosen."""
 
-LEAST_EPOCHS, LEAST_STEPS = 40, 4000
+LEAST_EPOCHS, LEAST_STEPS = 40, 6000
 """CTC needs some thousand optimizer steps, however few sentences there are."""
 
 

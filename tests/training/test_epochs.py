@@ -22,7 +22,7 @@ from slr_accel.training.epochs import (
 FOLDERS = {"data_dir": "c", "output_dir": "r"}
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(1, LEAST_STEPS), (800, 40), (7000, LEAST_EPOCHS)])
+@pytest.mark.parametrize(("rows", "epochs"), [(1, LEAST_STEPS), (800, 60), (7000, LEAST_EPOCHS)])
 def test_a_small_corpus_has_more_epochs(rows: int, epochs: int) -> None:
     settings = build_settings({**FOLDERS, "batch_size": 4, "micro_batches_per_step": 2})
     assert epochs_by_size(settings, rows) == epochs
@@ -32,7 +32,7 @@ def test_epochs_that_are_given_stay(tiny_corpus: Path, tmp_path: Path) -> None:
     corpus, run = open_corpus(tiny_corpus), RunFolder(tmp_path)
     given = build_settings({**FOLDERS, "epochs": 3})
     assert with_epochs(given, corpus, run) is given
-    assert with_epochs(build_settings(FOLDERS), corpus, run).training.num_epochs == 800
+    assert with_epochs(build_settings(FOLDERS), corpus, run).training.num_epochs == 1200
 
 
 def test_the_recipe_is_chosen_for_the_student_alone(
