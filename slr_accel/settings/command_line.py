@@ -110,7 +110,7 @@ def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, 
 
 
 def _is_none(value: str) -> bool:
-    return value.lower() in ("none", "null")
+    return isinstance(value, str) and value.lower() in ("none", "null")
 
 
 class _Joined(argparse.Action):
