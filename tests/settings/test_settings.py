@@ -170,8 +170,8 @@ def test_every_other_name_points_to_a_setting_and_is_none() -> None:
 @pytest.mark.parametrize("word", ["none", "None", "null"])
 def test_a_sweeps_none_is_none(word: str) -> None:
     assert parse(f"--max_steps={word}").training.max_steps is None
-    with pytest.raises(ValueError, match="epochs"):
-        parse(f"--epochs={word}")
+    with pytest.raises(ValueError, match="batch_size"):
+        parse(f"--batch_size={word}")
 
 
 def test_names_that_are_given_several_times_are_joined() -> None:
