@@ -23,8 +23,8 @@ Example:
   slr-accel compare runs/student runs/teacher --split dev --out compare.html
 """
 ERRORS = ("substitutions", "deletions", "insertions", "reference_tokens", "num_sequences")
-PLACES = ("output_dir",)
-"""Settings that always differ and mean nothing."""
+PLACES = ("data_dir", "output_dir", "cache_dir")
+"""Settings that say where things lie; an address may hold a password."""
 TOP = 5
 """Sentences that the terminal shows."""
 SIZES = {
