@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
+from slr_accel.models.find import HUB
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
 
@@ -58,7 +59,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
-    before = {"ece_before": calibrate(opened, rows)} if args.calibrate else {}
+    before = {"ece_before": calibrate(opened, rows, args.run)} if args.calibrate else {}
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
@@ -99,11 +100,12 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     print(f"\nreport: {folder / 'report.html'}")
 
 
-def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
+def calibrate(opened: OpenedRun, rows: np.ndarray, source: str) -> float:
     """Fits the temperature on a development split, and keeps it; returns the error before.
 
     Raises:
-        ValueError: the split is one to train or to test on, or has too few words.
+        ValueError: the split is one to train or to test on, or has too few words; or the model
+            that `source` names cannot be changed.
     """
     from slr_accel.runs.calibrate import fit_temperature, keep_temperature
 
@@ -112,8 +114,11 @@ def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
             f"--calibrate on the split {opened.split!r}: confidences are fitted on sentences that "
             "are neither trained nor tested on; give --split dev"
         )
-    if not os.access(opened.checkpoint, os.W_OK):
-        raise ValueError(f"--calibrate: you may not write to {opened.checkpoint}")
+    if source.startswith(HUB) or not os.access(opened.checkpoint, os.W_OK):
+        raise ValueError(
+            f"--calibrate writes into {opened.checkpoint}, which is not yours; give a run or a "
+            "model folder of your own"
+        )
     temperature, before = fit_temperature(opened, rows)
     keep_temperature(opened, temperature)
     return before

@@ -117,8 +117,10 @@ def test_a_damaged_result_is_named(
 
 
 def test_the_terminal_shows_all_of_it(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = compare(capsys, *runs)
+    marked = runs[1].rename(runs[1].with_name("[red]"))
+    code, out, _ = compare(capsys, runs[0], marked)
     assert code == 0
+    assert "[red]" in out, "names are no markup"
     for word in ("60.0 %", "40.0 %", "p = 1", "learning_rate", "1 of 4 sentences changed", "s3"):
         assert word in out
 
