@@ -89,7 +89,11 @@ class Player {
       pen.beginPath();
       pen.arc(...here, few ? 5 : 1.6, 0, 2 * Math.PI);
       pen.fill();
-      if (few) pen.fillText(this.names[block].replace("_", " "), here[0] + 8, here[1] + 4);
+      if (few) {
+        const isRight = here[0] > this.width / 2;
+        pen.textAlign = isRight ? "right" : "left";
+        pen.fillText(this.names[block].split("_")[0], here[0] + (isRight ? -8 : 8), here[1] + 4);
+      }
     });
     pen.lineWidth = 1.6;
     for (const [a, b] of this.bones) {
