@@ -13,7 +13,7 @@ LOG_RANGE = 50
 """Largest over smallest value from which a chart is logarithmic, where all are positive."""
 ROW, GUTTER = 17, 116
 TRACK = 22
-CELLS = ((40, 14), (80, 10), (1000, 7))
+CELLS = ((26, 21), (40, 14), (80, 10), (1000, 7))
 """(most steps, width of a cell)"""
 LONGEST_NAME = 15
 CONTRAST = 0.6

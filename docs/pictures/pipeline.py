@@ -1,11 +1,6 @@
 """Draws README's picture of the pipeline from a trained run of the quickstart.
 
-    python docs/pictures/pipeline.py runs/quickstart docs/pictures/pipeline.png
-
-The picture of the report beside it is a screenshot:
-
-    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1410 \
-        --screenshot=docs/pictures/report.png runs/quickstart/eval/report.html
+python docs/pictures/pipeline.py runs/quickstart docs/pictures/pipeline.png
 """
 
 from __future__ import annotations

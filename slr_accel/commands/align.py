@@ -94,7 +94,8 @@ def _write(folder: Path, split: str, aligned: list[Aligned], formats: list[str])
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
     from slr_accel.scoring.elan import write_eaf
-    from slr_accel.scoring.subtitles import write_srt, write_webvtt
+    from slr_accel.scoring.srt import write_srt
+    from slr_accel.scoring.subtitles import write_webvtt
 
     sides = {name: [getattr(one, name) or [] for one in aligned] for name in SIDES}
     if "ctm" in formats:

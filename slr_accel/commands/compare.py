@@ -23,8 +23,8 @@ Example:
   slr-accel compare runs/student runs/teacher --split dev --out compare.html
 """
 ERRORS = ("substitutions", "deletions", "insertions", "reference_tokens", "num_sequences")
-PLACES = ("output_dir",)
-"""Settings that always differ and mean nothing."""
+PLACES = ("data_dir", "output_dir", "cache_dir")
+"""Settings that say where things lie; an address may hold a password."""
 TOP = 5
 """Sentences that the terminal shows."""
 SIZES = {
@@ -118,6 +118,7 @@ def compare_results(results: list[RunResult], split: str) -> dict[str, Any]:
 def show(console: Console, comparison: dict[str, Any]) -> None:
     """Prints the comparison as tables."""
     from rich.table import Table
+    from rich.text import Text
 
     from slr_accel.scoring.report import percent
 
@@ -129,7 +130,9 @@ def show(console: Console, comparison: dict[str, Any]) -> None:
     for one, test in zip(runs, [None, *comparison["against_first"]], strict=True):
         interval = " to ".join(map(percent, one["wer_ci95"])) if one.get("wer_ci95") else ""
         counts = [str(one.get(name, "")) for name in ERRORS[:3]]
-        table.add_row(one["name"], percent(one["wer"]), interval, *counts, test_text(test))
+        table.add_row(
+            Text(one["name"]), percent(one["wer"]), interval, *counts, difference_text(test)
+        )
     console.print(table)
     if comparison["not_compared"]:
         names = ", ".join(comparison["not_compared"][:TOP])
@@ -144,12 +147,17 @@ def show(console: Console, comparison: dict[str, Any]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column(title, overflow="fold")
         for one in runs:
-            table.add_column(one["name"], justify="right", overflow="fold")
+            table.add_column(Text(one["name"]), justify="right", overflow="fold")
         for name, cells in rows.items():
-            table.add_row(name, *cells)
+            table.add_row(Text(name), *map(Text, cells))
         console.print()
         console.print(table)
-    sentences = comparison["changed"]
+    _show_changed(console, comparison)
+
+
+def _show_changed(console: Console, comparison: dict[str, Any]) -> None:
+    """Prints the sentences that changed most, each with its errors by every run."""
+    runs, sentences = comparison["runs"], comparison["changed"]
     console.print(f"\n{len(sentences)} of {comparison['sentences']} sentences changed")
     width = max(len(one["name"]) for one in runs)
     for sentence in sentences[:TOP]:
@@ -161,7 +169,7 @@ def show(console: Console, comparison: dict[str, Any]) -> None:
             console.print(f"{one['name']:{width}} {errors:2}  {' '.join(words)}", markup=False)
 
 
-def test_text(test: dict[str, Any] | None) -> str:
+def difference_text(test: dict[str, Any] | None) -> str:
     """The difference in points with its p-value; empty where there is no test."""
     if test is None:
         return ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
 from slr_accel.commands.streaming import evaluate_streaming
+from slr_accel.models.find import HUB
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
 
@@ -77,7 +78,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
-    before = {"ece_before": calibrate(opened, rows)} if args.calibrate else {}
+    before = {"ece_before": calibrate(opened, rows, args.run)} if args.calibrate else {}
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
@@ -102,11 +103,12 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         write_ctm(path, times)
     with replaced(folder / f"{split}.stm") as path:
         write_stm(path, scored.sequences, expected)
+    n_best = [n_best_words(vocabulary, h) for h in transcript.hypotheses]
     with replaced(folder / f"{split}.jsonl") as path:
-        n_best = [n_best_words(vocabulary, h) for h in transcript.hypotheses]
         write_sentences(path, scored.sequences, expected, words, times, n_best)
     with replaced(folder / "report.html") as path:
-        details = run_details(opened, args.run, rows, scored.sequences)
+        texts = [[one["hypothesis"] for one in own] for own in n_best]
+        details = run_details(opened, args.run, rows, scored.sequences, texts)
         write_html(path, figures, scored.sequences, details)
     if not args.protocol:
         raw_references = [sequence.reference for sequence in scored.sequences]
@@ -120,11 +122,12 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     print(f"\nreport: {folder / 'report.html'}")
 
 
-def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
+def calibrate(opened: OpenedRun, rows: np.ndarray, source: str) -> float:
     """Fits the temperature on a development split, and keeps it; returns the error before.
 
     Raises:
-        ValueError: the split is one to train or to test on, or has too few words.
+        ValueError: the split is one to train or to test on, or has too few words; or the model
+            that `source` names cannot be changed.
     """
     from slr_accel.runs.calibrate import fit_temperature, keep_temperature
 
@@ -133,8 +136,13 @@ def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
             f"--calibrate on the split {opened.split!r}: confidences are fitted on sentences that "
             "are neither trained nor tested on; give --split dev"
         )
-    if not os.access(opened.checkpoint, os.W_OK):
-        raise ValueError(f"--calibrate: you may not write to {opened.checkpoint}")
+    if opened.averaged_with:
+        raise ValueError("--calibrate fits the confidences of one run; leave out the others")
+    if source.startswith(HUB) or not os.access(opened.checkpoint, os.W_OK):
+        raise ValueError(
+            f"--calibrate writes into {opened.checkpoint}, which is not yours; give a run or a "
+            "model folder of your own"
+        )
     temperature, before = fit_temperature(opened, rows)
     keep_temperature(opened, temperature)
     return before

@@ -23,15 +23,22 @@ from slr_accel.scoring.report_details import Details
 from slr_accel.scoring.scored import ScoredSequence, count_errors
 
 TRAIN = "train"
+PLACES = ("data_dir", "output_dir", "cache_dir")
 
 
 def run_details(
-    opened: OpenedRun, source: str, rows: np.ndarray, sequences: Sequence[ScoredSequence]
+    opened: OpenedRun,
+    source: str,
+    rows: np.ndarray,
+    sequences: Sequence[ScoredSequence],
+    n_best: Sequence[Sequence[list[str]]] = (),
 ) -> Details:
     """The details of the report on `rows`, whose scores `sequences` are.
 
     Args:
         source: the folder of the run, or what names the model.
+        n_best: of a decoder that gives several hypotheses: those of each sequence, best first, in
+            the words that were scored.
     """
     train = _train_references(opened)
     counts = Counter(word for words in train for word in words)
@@ -54,6 +61,7 @@ def run_details(
         confused=confused,
         skeleton=skeleton(opened.corpus.layout),
         clips=clips | signs,
+        ranks=_ranks(sequences, n_best),
         facts=_facts(opened, RunFolder(Path(source))),
     )
 
@@ -94,6 +102,19 @@ def _unseen_text(seen: dict[str, Any]) -> str:
     return f"{text}. {seen['types_said']} different words were said, of {seen['types']}."
 
 
+def _ranks(
+    sequences: Sequence[ScoredSequence], n_best: Sequence[Sequence[list[str]]]
+) -> dict[str, int | None]:
+    """The place of each reference among the hypotheses of its sequence; None where it is absent."""
+    return {
+        sequence.id: 1 + hypotheses.index(sequence.reference)
+        if sequence.reference in hypotheses
+        else None
+        for sequence, hypotheses in zip(sequences, map(list, n_best), strict=False)
+        if hypotheses
+    }
+
+
 def _curves(run: RunFolder) -> list[dict[str, Any]]:
     with suppress(ValueError):  # a model without its run, or a run whose log is lost
         return curves(read_records(run.metrics), run.config())
@@ -128,5 +149,6 @@ def _facts(opened: OpenedRun, run: RunFolder) -> dict[str, dict[str, Any]]:
             "processes": start.get("world_size"),
             **start.get("versions", {}),
         }
-    facts["Settings"] = run.config()
+    # The page says elsewhere where the data lies; the address here may hold a password.
+    facts["Settings"] = {k: v for k, v in run.config().items() if k not in PLACES}
     return facts

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from slr_accel.ctc.decoders import Decoder, Hypothesis, make_decoder
+from slr_accel.ctc.temperature import with_temperature
 from slr_accel.features.resampling import resample
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.loader import padded, subsampled
@@ -146,7 +147,9 @@ class TrainedRecogniser:
         output = model(
             *(x.to(self.device) for x in (padded(values), padded(presence), lengths)),
         )
-        hypotheses = self.decoder(output.log_probs, output.lengths)
+        hypotheses = with_temperature(
+            self.decoder(output.log_probs, output.lengths), output.log_probs, model.temperature
+        )
         log_probs = output.log_probs.cpu().numpy()
         step = model.output_stride / (rate or model.features.frames_per_second)
         return [

@@ -15,7 +15,7 @@ class Player {
   constructor(figure) {
     const { points, bones, names } = store.skeleton;
     const clip = store.clips[figure.dataset.clip];
-    Object.assign(this, { figure, clip, points, bones, names, frame: 0, playing: false });
+    Object.assign(this, { figure, clip, points, bones, names, frame: 0, playing: false, fresh: true });
     this.data = unpacked(clip.data);
     this.canvas = figure.querySelector("canvas");
     this.button = figure.querySelector("button");
@@ -26,17 +26,17 @@ class Player {
     this.timeline = row ? row.querySelector(".timeline") : null;
     this.button.addEventListener("click", () => (this.playing ? this.stop() : this.play()));
     this.slider.max = clip.frames - 1;
-    this.slider.addEventListener("input", () => { this.stop(); this.show(Number(this.slider.value)); });
+    this.slider.addEventListener("input", () => { this.seek(Number(this.slider.value)); });
     if (this.timeline) {
       this.timeline.addEventListener("click", (event) => {
         const { gutter, cell } = this.timeline.dataset;
         const x = event.clientX - this.timeline.getBoundingClientRect().left + this.timeline.scrollLeft;
         const steps = (x - Number(gutter)) / Number(cell);
-        if (steps >= 0) { this.stop(); this.show(steps * this.step * clip.rate); }
+        if (steps >= 0) this.seek(steps * this.step * clip.rate);
       });
     }
     this.resize();
-    this.show(0);
+    this.show(clip.frames / 2); // hands rest in the first one
   }
 
   resize() {
@@ -89,7 +89,11 @@ class Player {
       pen.beginPath();
       pen.arc(...here, few ? 5 : 1.6, 0, 2 * Math.PI);
       pen.fill();
-      if (few) pen.fillText(this.names[block].replace("_", " "), here[0] + 8, here[1] + 4);
+      if (few) {
+        const isRight = here[0] > this.width / 2;
+        pen.textAlign = isRight ? "right" : "left";
+        pen.fillText(this.names[block].split("_")[0], here[0] + (isRight ? -8 : 8), here[1] + 4);
+      }
     });
     pen.lineWidth = 1.6;
     for (const [a, b] of this.bones) {
@@ -115,10 +119,17 @@ class Player {
     }
   }
 
+  seek(frame) {
+    this.stop();
+    this.fresh = false;
+    this.show(frame);
+  }
+
   play() {
     this.playing = true;
     this.button.textContent = "Pause";
-    const first = this.frame >= this.clip.frames - 1 ? 0 : this.frame;
+    const first = this.fresh || this.frame >= this.clip.frames - 1 ? 0 : this.frame;
+    this.fresh = false;
     let began = null;
     const tick = (now) => {
       if (!this.playing) return;
@@ -144,6 +155,6 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", red
 for (const both of document.querySelectorAll("[data-both]")) {
   const own = players.filter((player) => both.contains(player.figure));
   both.querySelector("[data-play-both]").addEventListener("click", () => {
-    own.forEach((player) => { player.stop(); player.frame = 0; player.play(); });
+    own.forEach((player) => { player.seek(0); player.play(); });
   });
 }

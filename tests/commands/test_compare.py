@@ -16,20 +16,25 @@ from scored_helpers import SEQUENCES, scored, sequence
 from slr_accel.cli import main
 from slr_accel.scoring.bootstrap import paired_test
 from slr_accel.scoring.scored import ScoredSequence
-from slr_accel.scoring.sentences import write_sentences
 
 
 def write_run(folder: Path, sequences: list[ScoredSequence], **settings: object) -> Path:
     """A run folder as `evaluate` leaves it, without times."""
     (folder / "eval").mkdir(parents=True)
     (folder / "best").mkdir()
-    references = [s.reference for s in sequences]
-    path = folder / "eval" / "dev.jsonl"
-    write_sentences(path, sequences, references, [[] for _ in sequences], [])
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    for record, s in zip(records, sequences, strict=True):
-        record["hypothesis"] = s.hypothesis
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    lines = [
+        json.dumps(
+            {
+                "id": s.id,
+                "signer": s.signer,
+                "reference": s.reference,
+                "hypothesis": s.hypothesis,
+                **vars(s.counts),
+            }
+        )
+        for s in sequences
+    ]
+    (folder / "eval" / "dev.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "eval" / "dev.json").write_text(json.dumps(scored(sequences)))
     save_file({"a": np.zeros((3, 5)), "b": np.zeros(7)}, folder / "best" / "model.safetensors")
     config = {"output_dir": str(folder), "model": "student", "seed": 1, **settings}
@@ -117,8 +122,10 @@ def test_a_damaged_result_is_named(
 
 
 def test_the_terminal_shows_all_of_it(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = compare(capsys, *runs)
+    marked = runs[1].rename(runs[1].with_name("[red]"))
+    code, out, _ = compare(capsys, runs[0], marked)
     assert code == 0
+    assert "[red]" in out, "names are no markup"
     for word in ("60.0 %", "40.0 %", "p = 1", "learning_rate", "1 of 4 sentences changed", "s3"):
         assert word in out
 
