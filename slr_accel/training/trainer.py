@@ -113,6 +113,7 @@ class Trainer:
             max_frames=self.settings.loading.max_frames,
             finish=partial(self.augmentation.drawn, seed=seed, epoch=epoch),
             buffers=self.buffers,
+            pin=self.accelerator.device.type == "cuda",
         )
 
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:
