@@ -58,3 +58,20 @@ def test_folds_hold_each_sentence_out_once_and_tell_what_training_lacks(
         unseen += found.unseen
     assert sorted(held_out) == [sequence.id for sequence in sequences]
     assert unseen == 1
+
+
+@pytest.mark.slow
+def test_the_script_for_gpus_runs_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import gpu
+    import measure
+
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "RESULTS.md")
+    words = ["--device", "cpu", "--tiny", "--models", "student", "--ways", "fp32"]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *words, "--profiles", str(tmp_path / "profiles")])
+    gpu.main()
+    line = (tmp_path / "RESULTS.md").read_text().splitlines()[-1]
+    assert line.startswith("| student | fp32 | 1 | ") and "failed" not in line
+    assert "aten::" in (tmp_path / "profiles" / "student_fp32_1.txt").read_text()

@@ -152,7 +152,7 @@ def test_fp16_without_a_gpu(refused_train: Refusal) -> None:
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    assert "fp16 needs a GPU; use bf16 or no" in refused_train("--mixed_precision=fp16")
+    assert "fp16: no GPU found; use bf16 or no" in refused_train("--mixed_precision=fp16")
 
 
 def test_init_from_a_folder_that_is_no_run(refused_train: Refusal, tmp_path: Path) -> None:

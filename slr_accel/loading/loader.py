@@ -1,9 +1,10 @@
-"""Reads rows of a corpus into padded batches of tensors, one batch ahead in a thread."""
+"""Reads rows of a corpus into padded batches of tensors, some batches ahead in a thread."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -86,8 +87,10 @@ def read_ahead(
     windows: Sequence[np.ndarray] = (),
     finish: Callable[[Batch], Batch] | None = None,
     buffers: Buffers | None = None,
+    depth: int = 1,
+    pin: bool = False,
 ) -> Generator[Batch, None, None]:
-    """Yields the batches in order, and reads the next one while the caller works on this one.
+    """Yields the batches in order, and reads the next ones while the caller works on this one.
 
     A thread suffices, since reading copies from mapped memory without holding the interpreter's
     lock; no worker process has to be started, signalled or killed.
@@ -98,23 +101,29 @@ def read_ahead(
             of a batch are fetched, when it is read.
         finish: called with each batch in the thread; returns the batch to yield.
         buffers: memory of earlier batches to write into; by default only that of this pass.
+        depth: most batches that are read ahead.
+        pin: the batches are copied in the thread into memory from which a GPU fetches them without
+            the CPU.
     """
     memory = buffers or Buffers()
 
     def load(rows: np.ndarray) -> Batch:
         with corpus.reading(*_window_and_following(corpus, rows, windows)):
             batch = load_batch(corpus, rows, targets, max_frames, pieces, memory)
-        return batch if finish is None else finish(batch)
+        batch = batch if finish is None else finish(batch)
+        return batch.pinned() if pin else batch
 
-    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as pool:
-        pending = None
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read_ahead")
+    pending: deque[Future[Batch]] = deque()
+    try:
         for rows in batches:
-            following = pool.submit(load, rows)
-            if pending is not None:
-                yield pending.result()
-            pending = following
-        if pending is not None:
-            yield pending.result()
+            pending.append(pool.submit(load, rows))
+            if len(pending) > depth:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _window_and_following(

@@ -11,6 +11,7 @@ from torch import distributed
 
 from slr_accel.processes import deepspeed
 from slr_accel.processes.lost_peers import LONGEST_SILENCE
+from slr_accel.processes.tf32 import allow_in_training
 
 UNSUPPORTED = {
     "FSDP": "ACCELERATE_USE_FSDP",
@@ -47,6 +48,7 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
             group.backend = "gloo"
     if not has_gpu:
         _join_after_restart()
+    allow_in_training()
     return Accelerator(
         # Without cpu=True, accelerate silently lets each of several CPU processes train alone. With
         # it, accelerate ignores DeepSpeed, which finds the CPU by itself.

@@ -17,12 +17,18 @@ _LOST = (
     "Connection reset by peer",
     "Broken pipe",
     "Timed out waiting",
+    # of NCCL
+    "NCCL communicator was aborted",
+    "ncclRemoteError",
+    "ncclSystemError",
+    "remote process exited or there was a network error",
+    "Watchdog caught collective operation timeout",
 )
 
 
 @contextmanager
 def lost_peers_explained() -> Iterator[None]:
-    """Turns the errors that gloo raises when another process is gone into a RunError."""
+    """Turns the errors that gloo and NCCL raise when another process is gone into a RunError."""
     try:
         yield
     except RuntimeError as error:

@@ -20,6 +20,7 @@ from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import evaluation_plan, evaluation_windows
+from slr_accel.processes.tf32 import in_float32
 
 FIELDS = 4
 """Token, start, end and confidence of one place in a hypothesis."""
@@ -90,6 +91,7 @@ def transcribe(
         max_frames,
         windows=evaluation_windows(shards, shard_window),
         buffers=buffers,
+        pin=accelerator.device.type == "cuda",
     )
     found: dict[int, Hypothesis] = {}
     emitted = [0.0] * NUM_SUMS
@@ -101,7 +103,8 @@ def transcribe(
             if turn == len(own):  # the last batches do not go round
                 break
             positions, batch = own[turn], next(batches).to(accelerator.device)
-            output = model(batch.features, batch.presence, batch.lengths)
+            with in_float32():
+                output = model(batch.features, batch.presence, batch.lengths)
             decoded = decoder(output.log_probs, output.lengths)
             decoded = with_temperature(decoded, output.log_probs, temperature)
             found.update(zip(positions.tolist(), decoded, strict=True))

@@ -54,7 +54,8 @@ class TrainingSettings(SettingsGroup):
     1 / sqrt(step), stays constant, or is reduced where the validation WER no longer falls
     (plateau). one_cycle rises tenfold, then falls to almost 0."""
     plateau_patience: PositiveInt = 3
-    """With schedule plateau: validations in a row without a better WER before a reduction."""
+    """With schedule plateau: validations in a row without a better WER before a reduction, not
+    counting those in which every hypothesis is empty."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """With schedule plateau: factor on the learning rate at each reduction."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -96,7 +97,8 @@ class TrainingSettings(SettingsGroup):
     eval_steps: PositiveInt | None = None
     """Optimizer steps from one validation to the next; default: one after every epoch."""
     early_stopping_patience: MayChange[PositiveInt | None] = None
-    """Stop after this many validations in a row without a better WER; default: never."""
+    """Stop after this many validations in a row without a better WER, not counting those in which
+    every hypothesis is empty; default: never."""
     zero_wer_patience: MayChange[PositiveInt | None] = None
     """Stop after this many validations in a row with a WER of 0, for sequences that are learned by
     heart; default: never."""

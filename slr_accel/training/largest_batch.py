@@ -13,13 +13,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.errors import OutOfMemory
+from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.loading.batch import Batch
+from slr_accel.loading.plan import evaluation_plan
 from slr_accel.runs.run_folder import RunFolder, record_batch_frames
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.losses import criterion, loss_terms, total
 from slr_accel.training.step_work import StepWork
+from slr_accel.training.validation import full_precision, validation_out_of_memory
 
 PRECISION = 0.05
 """The search ends where the result is known to this share."""
@@ -110,6 +112,35 @@ def try_largest_batch(
     if not _fits(settings, corpus, epoch, model, optimizer):
         rows, frames = largest_micro_batch(epoch, settings.augmentation.time_stretch)
         raise out_of_memory(settings, corpus, rows.tolist(), frames)
+
+
+def try_largest_validation(
+    settings: Settings, corpus: Corpus, rows: np.ndarray, model: nn.Module
+) -> None:
+    """Runs the largest batch of a validation of `rows`, in float32 as a validation does.
+
+    Raises:
+        OutOfMemory: it does not fit.
+    """
+    loading = settings.loading
+    frames = corpus.rows.frames[rows]
+    read = frames if loading.max_frames is None else np.minimum(frames, loading.max_frames)
+    plan = evaluation_plan(
+        frames,
+        batch_size=4 * loading.batch_size,
+        batch_frames=loading.frame_budget,
+        shards=corpus.rows.shard[rows],
+        shard_window=loading.shard_window,
+    )
+    largest = max(plan, key=lambda positions: len(positions) * int(read[positions].max()))
+    without_targets = Epoch([], {int(row): [] for row in rows[largest]}, {}, {})
+    batch = full_batch(corpus, without_targets, rows[largest], int(read[largest].max()))
+    batch = batch.to(next(model.parameters()).device)
+    was_training = model.training
+    with full_precision(model), torch.no_grad(), out_of_memory_as(validation_out_of_memory):
+        model.eval()
+        model(batch.features, batch.presence, batch.lengths)
+    model.train(was_training)
 
 
 def _fits(

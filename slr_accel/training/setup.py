@@ -28,6 +28,7 @@ from slr_accel.training.data import count_steps, evaluation_targets, make_epoch,
 from slr_accel.training.largest_batch import (
     found_batch_frames,
     try_largest_batch,
+    try_largest_validation,
     with_batch_frames,
 )
 from slr_accel.training.preparation import Preparation, cache_of, make_teachers
@@ -117,6 +118,7 @@ def _trainer(
     if accelerator.device.type == "cuda" and sharded is None and state.step < last_step:
         epoch = make_epoch(settings, data, state.epoch)
         try_largest_batch(settings, corpus, epoch, raw_model, raw_optimizer)
+        try_largest_validation(settings, corpus, eval_rows, raw_model)
     report = RunLog(
         settings,
         run,

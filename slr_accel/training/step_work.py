@@ -69,10 +69,12 @@ def epoch_work(
     max_frames: int | None,
     finish: Callable[[Batch], Batch] | None = None,
     buffers: Buffers | None = None,
+    pin: bool = False,
 ) -> Generator[StepWork, None, None]:
     """Yields the steps of an epoch from micro-batch `first` of its plan on; none before is read.
 
-    `finish` is applied to a batch in the reader thread, while the batch before it is trained on.
+    While a step is taken, all micro-batches of the next one are read, and one more. `finish` is
+    applied to them in the reader thread; `pin` as in `read_ahead`.
     """
     plan = epoch.plan
     steps = range(first // per_step, steps_per_epoch(len(plan), per_step))
@@ -91,6 +93,8 @@ def epoch_work(
         epoch.windows,
         finish,
         buffers,
+        depth=1 + max(map(len, work), default=0),
+        pin=pin,
     )
     for step, own in zip(steps, work, strict=True):
         everyone = plan[step * per_step : (step + 1) * per_step]

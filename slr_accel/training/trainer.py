@@ -116,6 +116,7 @@ class Trainer:
             max_frames=self.settings.loading.max_frames,
             finish=partial(self.preparation.drawn, seed=seed, epoch=epoch),
             buffers=self.buffers,
+            pin=self.accelerator.device.type == "cuda",
         )
 
     def step(self, work: StepWork, *, stop_requested: bool) -> StepResult:

@@ -36,7 +36,7 @@ def full_precision(model: nn.Module) -> Iterator[None]:
             model.__dict__["forward"] = wrapped
 
 
-def out_of_memory() -> OutOfMemory:
+def validation_out_of_memory() -> OutOfMemory:
     return OutOfMemory(
         "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
         "with a new --output_dir lower batch_size, or set batch_frames"
@@ -76,7 +76,7 @@ def validate(
         OutOfMemory: a batch does not fit.
         Interrupted: `stops` said so between two batches, which it must on all processes.
     """
-    with full_precision(model), out_of_memory_as(out_of_memory):
+    with full_precision(model), out_of_memory_as(validation_out_of_memory):
         transcript = transcribe(
             accelerator,
             model,

@@ -186,6 +186,9 @@ def _fill(
     config["zero_force_ds_cpu_optimizer"] = False
     # DeepSpeed's own bf16 converts all weights, also those of CTC's head; autocast does not.
     config["bf16"] = {"enabled": False}
+    if stage(config) == 3:
+        # Its own linear layer adds the bias after rounding to bf16; torch's is the one of DDP.
+        config["zero_optimization"]["memory_efficient_linear"] = False
     # By default it also exchanges gradients of Linear and Conv, the CTC head's too, in bf16.
     config["torch_autocast"] = {
         "enabled": mixed_precision == "bf16",

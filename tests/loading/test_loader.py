@@ -14,6 +14,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.layouts.layout import Block, Layout, generic_layout
+from slr_accel.loading.batch import Batch
 from slr_accel.loading.loader import load_batch, read_ahead
 
 FRAMES = [7, 3, 12, 1, 9, 5, 12, 4]
@@ -180,3 +181,23 @@ def test_letting_go_of_the_iterator_leaves_no_thread(corpus: Corpus) -> None:
     while read_ahead_threads() and time.monotonic() < end:
         time.sleep(0.01)
     assert read_ahead_threads() == []
+
+
+def test_no_more_than_depth_batches_are_read_ahead(corpus: Corpus) -> None:
+    """While the caller works on one batch; and none is read any more once it stops."""
+    read: list[int] = []
+
+    def noted(batch: Batch) -> Batch:
+        read.append(int(batch.rows[0]))
+        return batch
+
+    plan = [np.array([row]) for row in range(8)]
+    batches = read_ahead(corpus, plan, TARGETS, finish=noted, depth=3)
+    assert next(batches).rows.tolist() == [0]
+    end = time.monotonic() + 10
+    while len(read) < 4 and time.monotonic() < end:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert read == [0, 1, 2, 3]
+    assert [batch.rows.tolist() for batch in batches] == [[row] for row in range(1, 8)]
+    assert read == list(range(8))

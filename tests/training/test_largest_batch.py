@@ -171,6 +171,26 @@ def test_the_largest_batch_is_tried_before_the_first_step(
         assert name in text
 
 
+def test_the_largest_batch_of_a_validation_is_tried_too(corpus: Corpus) -> None:
+    settings = settings_of()
+    model, rows = model_of(corpus, settings), corpus.rows.of_split("dev")
+    frames = corpus.rows.frames[rows]
+    shapes: list[torch.Size] = []
+
+    def forward(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        assert not module.training and not torch.is_grad_enabled()
+        shapes.append(inputs[1].shape)
+        if len(shapes) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.register_forward_pre_hook(forward)
+    tried.try_largest_validation(settings, corpus, rows, model)
+    assert model.training and shapes[0][1] == frames.max()
+    assert shapes[0][0] == min(len(rows), 4 * settings.loading.batch_size)
+    with pytest.raises(OutOfMemory, match="out of memory in validation"):
+        tried.try_largest_validation(settings, corpus, rows, model)
+
+
 @pytest.fixture
 def train_here(tiny_corpus: Path, tmp_path: Path) -> Callable[..., object]:
     """`slr-accel train` in this process; returns its exit code."""

@@ -213,10 +213,12 @@ def test_gradients_of_bf16_are_exchanged_as_ddp_exchanges_them(
     settings = {**SETTINGS, "max_steps": 3, "block_dropout": 0, "ema_decay": 0}
     bf16 = ("--mixed_precision", "bf16")
     train.run(tmp_path / "ddp", launch=bf16, **settings)
-    train.run(tmp_path / "zero", launch=bf16, config="deepspeed_zero2", **settings)
-    ours, theirs = (
+    train.run(tmp_path / "2", launch=bf16, config="deepspeed_zero2", **settings)
+    train.run(tmp_path / "3", launch=bf16, config=spread_config(tmp_path), **settings)
+    two, three, theirs = (
         [record["grad_norm"] for record in metrics(tmp_path / name) if "grad_norm" in record]
-        for name in ("zero", "ddp")
+        for name in ("2", "3", "ddp")
     )
-    assert len(ours) == 3
-    assert ours == pytest.approx(theirs, rel=5e-6)
+    assert len(theirs) == 3
+    assert two == pytest.approx(theirs, rel=5e-6)
+    assert three == pytest.approx(theirs, rel=5e-6)
