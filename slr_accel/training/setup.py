@@ -72,6 +72,7 @@ def _trainer(
     start = start_run(accelerator, settings, corpus, run, per_step)
     vocabulary, data, raw_model = start.vocabulary, start.data, start.model
     raw_optimizer = make_optimizer(settings, raw_model)
+    make_decoder(settings.decoding, vocabulary)  # a wrong language model is found before training
     state, average, unread = resume(settings, run, raw_model, raw_optimizer, accelerator.device)
     check_agreement(run, state)
     augmentation = Augmentation(
@@ -144,7 +145,6 @@ def _trainer(
             report=report,
             writer=writer,
             profiler=profiler,
-            decoder=make_decoder(settings.decoding, vocabulary),
             micro_batches_per_step=per_step,
             total_steps=total_steps,
             last_step=last_step,

@@ -13,7 +13,6 @@ import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.diagnosis.overfit_status import status, zeros_at_end
 from slr_accel.errors import Interrupted
 from slr_accel.features.augmentation import Augmentation
@@ -64,8 +63,6 @@ class Trainer:
     report: RunLog
     writer: CheckpointWriter
     profiler: StepProfiler | None
-    decoder: Decoder
-    """Of the settings, for the end of the run; validations are greedy."""
     micro_batches_per_step: int
     total_steps: int
     """Steps of all epochs, which the schedule of the learning rate spans."""
@@ -230,7 +227,7 @@ class Trainer:
             line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
         self.report.say(line)
 
-    def scores(self, stop: StopRequest, decoder: Decoder = greedy_decode) -> Validation:
+    def scores(self, stop: StopRequest, **options: Any) -> Validation:
         """Scores the validation split with the present weights. Raises Interrupted by a signal."""
         return validate(
             self.accelerator,
@@ -242,7 +239,7 @@ class Trainer:
             targets=self.eval_targets,
             buffers=self.buffers,
             stops=lambda: stop.is_anywhere(self.accelerator),
-            decoder=decoder,
+            **options,
         )
 
     @property
@@ -288,10 +285,8 @@ class Trainer:
         return stop.exit_code
 
     def finish(self, average_wer: float | None) -> int:
-        """Draws the curves and says where the results are; returns the exit code.
-
-        `average_wer` is that of an average of weights, where it is the best.
-        """
+        """Draws the curves and says where the results are; returns the exit code. `average_wer` is
+        that of an average of weights, where it is the best."""
         self.writer.wait()
         curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
