@@ -8,6 +8,7 @@ from typing import Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
+from slr_accel.commands.tuning import tuned
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
 
@@ -18,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         help="score as `slr-accel score --protocol` does [the words under the run's label policy]",
+    )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="first choose alpha and beta on dev, which must be another split than the one scored, "
+        "and keep them in the run",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
 
@@ -43,6 +50,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
+    if args.tune:
+        opened = tuned(opened, args.run, stops)
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return

@@ -140,7 +140,7 @@ def open_run(
     else:
         config, found = {}, _find_model_without_run(source, data_dir, checkpoint)
     shard_window = shard_window or config.get("shard_window")
-    chosen = _decoding(config, decoding or {})
+    chosen = _decoding(config | run.decoding(), decoding or {})
     try:
         corpus = open_corpus(
             data_dir or config["data_dir"],
