@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
 from slr_accel.commands.streaming import evaluate_streaming
+from slr_accel.commands.tuning import tuned
 from slr_accel.models.find import HUB
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fit the temperature of confidences on this split, which must be a development one, "
         "and keep it in the checkpoint's config.json",
+    )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="first choose alpha and beta on dev, which must be another split than the one scored, "
+        "and keep them in the run",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
     streaming = parser.add_argument_group(
@@ -78,6 +85,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
+    if args.tune:
+        opened = tuned(opened, args.run, stops)
     before = {"ece_before": calibrate(opened, rows, args.run)} if args.calibrate else {}
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:

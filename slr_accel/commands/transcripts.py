@@ -26,6 +26,10 @@ def warn(text: str | None) -> None:
         print(f"warning: {text}", file=sys.stderr)
 
 
+def note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 def transcribe(opened: OpenedRun, rows: np.ndarray, stops: Callable[[], bool]) -> Transcript:
     """As OpenedRun.transcribe, with a progress bar on a terminal."""
     from rich.progress import Progress

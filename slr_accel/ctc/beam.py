@@ -13,8 +13,7 @@ from slr_accel.ctc.fusion import Fusion, Grammar
 from slr_accel.labels.vocabulary import BLANK
 
 SORTED_TOKENS = 64
-"""Tokens of an output step that are sorted beforehand for a grammar; where more have a chance, all
-are taken."""
+"""Tokens of an output step that are sorted beforehand for a grammar."""
 NOBODY, NO_PARENT = -1, -2
 """Node and parent of a place in a beam that holds no prefix; and the parent of an empty prefix."""
 
@@ -105,10 +104,8 @@ class _Search:
     def __init__(self, count: int, num_outputs: int, beam: int, grammar: Grammar | None) -> None:
         self.num_outputs = num_outputs
         self.fusion = None if grammar is None else Fusion(grammar)
-        # Without a grammar the tokens have one order for all prefixes, and of 2 K tokens, for each
-        # prefix, K lead to a prefix that is not kept yet: K - 1 others may be kept already, and its
-        # own last token counts less than it seems to.
-        num_sorted = 2 * beam if grammar is None else max(2 * beam, SORTED_TOKENS)
+        # Without a grammar K + 1 are enough (`_with_a_chance`): all prefixes order them alike.
+        num_sorted = beam + 1 if grammar is None else max(beam + 1, SORTED_TOKENS)
         self.num_sorted = min(num_sorted, num_outputs - 1)
         shape = (count, beam)
         self.beams = _Beams(
@@ -182,17 +179,28 @@ class _Search:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The tokens with which a new prefix may get into a beam, and their log-probabilities.
 
-        Every kept prefix stays at least as good as it is after a blank. So good the best one must
-        be after a token, with the most that a grammar may add.
+        Two things are sure to fill a beam: every kept prefix after a blank, and the best one after
+        K + 1 tokens, of which one may be its last. With a token, the best prefix must get as far.
         """
-        gain = 0.0 if self.fusion is None else self.fusion.largest_gain
+        count, num_kept = ranks.shape
+        row, best = np.arange(count), ranks.argmax(axis=1)
+        first = scores
+        if self.fusion is not None:
+            states = self.states[self.beams.node[:count]]
+            first = scores + self.fusion.gains(states[row, best][:, None], tokens)[:, 0]
         with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
-            least = ranks.min(axis=1) - ranks.max(axis=1) + emitted[:, BLANK] - gain
-        count = int((scores >= least[:, None]).sum(axis=1).max())
-        if count < tokens.shape[1] or self.fusion is None or count == self.num_outputs - 1:
-            return tokens[:, :count], scores[:, :count]
-        everything = np.arange(BLANK + 1, self.num_outputs)
-        return np.broadcast_to(everything, (len(emitted), len(everything))), emitted[:, 1:]
+            least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
+        if first.shape[1] > num_kept:
+            least = np.fmax(least, np.partition(first, -num_kept - 1, axis=1)[:, -num_kept - 1])
+        gain = 0.0 if self.fusion is None else self.fusion.largest_gain
+        width = int((scores >= least[:, None] - gain).sum(axis=1).max())
+        if width < tokens.shape[1] or self.fusion is None or width == self.num_outputs - 1:
+            return tokens[:, :width], scores[:, :width]
+        # More than were sorted: the grammar says of each token what it adds to any kept prefix.
+        reached = (emitted + self.fusion.gains_at_most(states))[:, BLANK + 1 :]
+        width = max(int((reached >= least[:, None]).sum(axis=1).max()), 1)
+        tokens = np.argpartition(reached, -width, axis=1)[:, -width:] + BLANK + 1
+        return tokens, emitted[row[:, None], tokens]
 
     def _nodes(self, parents: np.ndarray, tokens: np.ndarray) -> list[int]:
         """The nodes of these prefixes with these tokens behind, made where they are new."""

@@ -45,6 +45,12 @@ class Fusion:
         found: np.ndarray = self._rows[states[:, :, None], tokens[:, None, :]]
         return found
 
+    def gains_at_most(self, states: np.ndarray) -> np.ndarray:
+        """The most that each token adds after any of a row's states (A, K): (A, V)."""
+        self._fill()
+        most: np.ndarray = self._rows[states].max(axis=1)
+        return most
+
     def after(self, state: int, token: int) -> int:
         """The number of the state after one more token."""
         following = self.grammar.after(self._states[state], token)

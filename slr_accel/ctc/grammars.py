@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from slr_accel.settings.decoding import DecodingSettings
 
 NATS = math.log(10)
 """Of a log10."""
+SHORTER_CONTEXTS = 1024
+"""Whose probabilities are kept."""
 
 
 def make_grammar(settings: DecodingSettings, vocabulary: Vocabulary) -> Grammar | None:
@@ -64,6 +66,8 @@ class TokenGrammar:
         self.alpha, self.beta = alpha, beta
         self.start = model.first_context
         self.largest_gain = max(beta, 0.0)
+        # Many contexts back off to the same shorter ones.
+        self._lower = lru_cache(SHORTER_CONTEXTS)(self._log_probs)
 
     def gains(self, state: NGram) -> np.ndarray:
         return self.alpha * np.minimum(self._log_probs(state), 0.0) + self.beta
@@ -76,28 +80,36 @@ class TokenGrammar:
 
     def _log_probs(self, context: NGram) -> np.ndarray:
         """ln p of every token after the context, (V,); that of blank has no meaning."""
-        ids, own = self._successors.get(context, ([], []))
-        if context:
-            found = self._log_probs(context[1:]) + NATS * self.model.backoffs.get(context, 0.0)
-        else:
-            unknown = self.model.log10((), UNKNOWN)
-            found = np.full(self.vocabulary.num_outputs, NATS * unknown)
+        if not context:
+            return self._unigrams
+        back_off = NATS * self.model.backoffs.get(context, 0.0)
+        found: np.ndarray = self._lower(context[1:]) + back_off
+        if context in self._successors:
+            ids, own = self._successors[context]
+            found[ids] = own
+        return found
+
+    @cached_property
+    def _unigrams(self) -> np.ndarray:
+        unknown = NATS * self.model.log10((), UNKNOWN)
+        found = np.full(self.vocabulary.num_outputs, unknown)
+        ids, own = self._successors[()]
         found[ids] = own
         return found
 
     @cached_property
-    def _successors(self) -> dict[NGram, tuple[list[int], list[float]]]:
+    def _successors(self) -> dict[NGram, tuple[np.ndarray, np.ndarray]]:
         """The tokens that n-grams have after each context, and their ln p."""
         ids: dict[str, list[int]] = defaultdict(list)
         for token_id, token in enumerate(self.vocabulary.tokens, 1):
             ids[self.model.known(token)].append(token_id)
-        found: dict[NGram, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+        found: dict[NGram, list[tuple[int, float]]] = defaultdict(list)
         for (*context, word), log10 in self.model.probabilities.items():
-            for token_id in ids.get(word, []):
-                tokens, log_probs = found[tuple(context)]
-                tokens.append(token_id)
-                log_probs.append(NATS * log10)
-        return found
+            found[tuple(context)] += [(token_id, NATS * log10) for token_id in ids.get(word, [])]
+        return {
+            context: (np.array([i for i, _ in own], np.int64), np.array([p for _, p in own]))
+            for context, own in found.items()
+        }
 
 
 class WordGrammar:

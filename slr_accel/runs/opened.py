@@ -138,7 +138,7 @@ def open_run(
     else:
         config, found = {}, _find_model_without_run(source, data_dir, checkpoint)
     shard_window = shard_window or config.get("shard_window")
-    chosen = decoding_settings(config, decoding or {})
+    chosen = decoding_settings(config | run.decoding(), decoding or {})
     try:
         corpus = open_corpus(
             data_dir or config["data_dir"],

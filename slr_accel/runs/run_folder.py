@@ -30,6 +30,7 @@ from slr_accel.settings.run import Settings, defaults_of, setting_fields
 META_FILE = "meta.json"
 """Marks a checkpoint as valid."""
 CONFIG_FILE = "config.yaml"
+DECODING_FILE = "decoding.yaml"
 ENVIRONMENT_FILE = "environment.json"
 METRICS_FILE = "metrics.jsonl"
 LOCK_FILE = ".lock"
@@ -76,6 +77,14 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         return read_yaml(self.path / CONFIG_FILE)
+
+    def decoding(self) -> dict[str, Any]:
+        """The decoding settings that `evaluate --tune` has chosen; none before."""
+        path = self.path / DECODING_FILE
+        return read_yaml(path) if path.is_file() else {}
+
+    def write_decoding(self, values: dict[str, Any]) -> None:
+        write_whole(self.path / DECODING_FILE, yaml.safe_dump(values, sort_keys=False))
 
     def environment(self) -> dict[str, Any]:
         path = self.path / ENVIRONMENT_FILE

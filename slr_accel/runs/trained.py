@@ -197,7 +197,9 @@ def load(
     rate = features.frames_per_second if features.knows_rate else None
     reader = make_reader(features.layout, rate, recordings_layout(source, folder), missing)
     run = RunFolder(Path(source))
-    decoder = make_decoder(decoding_settings(run.config() if run.exists else {}, {}), vocabulary)
+    decoder = make_decoder(
+        decoding_settings(run.config() | run.decoding() if run.exists else {}, {}), vocabulary
+    )
     return TrainedRecogniser(model.to(chosen).eval(), vocabulary, reader, decoder, chosen)
 
 

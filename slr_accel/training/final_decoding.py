@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slr_accel.ctc.decoders import make_decoder
 from slr_accel.models.find import WEIGHTS_FILE
 from slr_accel.models.folder import load_tensors
 from slr_accel.processes.preemption import StopRequest
@@ -23,7 +24,8 @@ def score_with_decoder(trainer: Trainer, stop: StopRequest) -> None:
     if not weights.is_file():
         return
     with evaluated_weights(trainer.weights.model, load_tensors(weights)):
-        wer = trainer.scores(stop, trainer.decoder).figures["wer"]
+        decoder = make_decoder(decoding, trainer.vocabulary)
+        wer = trainer.scores(stop, decoder=decoder).figures["wer"]
     state = trainer.state
     trainer.report.log({"step": state.step, "epoch": state.epoch, "wer_decoded": wer})
     trainer.report.say(f"best weights with {decoding.description}: WER {wer:.2%}")

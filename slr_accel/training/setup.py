@@ -78,6 +78,7 @@ def _trainer(
     if cache is not None:
         data = replace(data, views=cache.info.views)
     raw_optimizer = make_optimizer(settings, raw_model)
+    make_decoder(settings.decoding, vocabulary)  # a wrong language model is found before training
     state, average, unread = resume(settings, run, raw_model, raw_optimizer, accelerator.device)
     check_agreement(run, state)
     augmentation = Augmentation(
@@ -154,7 +155,6 @@ def _trainer(
             report=report,
             writer=writer,
             profiler=profiler,
-            decoder=make_decoder(settings.decoding, vocabulary),
             micro_batches_per_step=per_step,
             total_steps=total_steps,
             last_step=last_step,

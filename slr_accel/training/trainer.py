@@ -12,7 +12,6 @@ import numpy as np
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.diagnosis.overfit_status import status, zeros_at_end
 from slr_accel.errors import Interrupted, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
@@ -64,8 +63,6 @@ class Trainer:
     report: RunLog
     writer: CheckpointWriter
     profiler: StepProfiler | None
-    decoder: Decoder
-    """Of the settings, for the end of the run; validations are greedy."""
     micro_batches_per_step: int
     total_steps: int
     """Steps of all epochs, which the schedule of the learning rate spans."""
@@ -228,7 +225,7 @@ class Trainer:
             line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
         self.report.say(line)
 
-    def scores(self, stop: StopRequest, decoder: Decoder = greedy_decode) -> Validation:
+    def scores(self, stop: StopRequest, **options: Any) -> Validation:
         """Scores the validation split with the present weights. Raises Interrupted by a signal."""
         return validate(
             self.accelerator,
@@ -240,7 +237,7 @@ class Trainer:
             targets=self.eval_targets,
             buffers=self.buffers,
             stops=lambda: stop.is_anywhere(self.accelerator),
-            decoder=decoder,
+            **options,
         )
 
     @property

@@ -629,3 +629,27 @@ def test_a_language_model_is_made_of_train_or_of_a_text_alone(
     out = tmp_path / "absent" / "a.arpa"
     assert command("lm", "train", "--text", tmp_path / "text", "--out", out) == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_weights_are_tuned_on_a_large_dev_alone_and_stay_in_the_run(
+    beam_run: tuple[Path, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(beam_run[0], run, symlinks=True)
+    assert command("evaluate", run, "--tune") == 2
+    assert "must not be what is scored" in capsys.readouterr().err
+    assert command("evaluate", run, "--tune", "--split", "train") == 2
+    assert "dev has 6 sentences, and --tune needs 300" in capsys.readouterr().err
+    assert not (run / "decoding.yaml").exists()
+    monkeypatch.setattr("slr_accel.commands.tuning.LEAST", 6)
+    monkeypatch.setattr("slr_accel.commands.tuning.ALPHAS", (0.3,))
+    monkeypatch.setattr("slr_accel.commands.tuning.BETAS", (0.7,))
+    assert command("evaluate", run, "--tune", "--split", "train") == 0
+    assert "alpha 0.3 and beta 0.7" in capsys.readouterr().err
+    for words, weights in {(): "alpha 0.3, beta 0.7", ("--beta", "2"): "alpha 0.3, beta 2"}.items():
+        assert command("evaluate", run, *words) == 0
+        result = json.loads((run / "eval" / "dev.json").read_text())
+        assert result["decoder"].endswith(weights)
