@@ -57,6 +57,10 @@ def soft_loss(
 ) -> Tensor:
     """The loss of one head against soft labels, summed over the batch: a scalar.
 
+    A sequence counts by the mean of its steps times the tokens that the teacher says, so that the
+    loss is of the size of CTC's. A sum over all steps would be ten times that, and leave CTC and
+    the consistency loss no say.
+
     Args:
         head: what learns.
         labels: on the output steps of the model.
@@ -73,13 +77,12 @@ def soft_loss(
     if options.shift:
         shift = best_shift(head.log_probs.detach(), teacher, head.lengths, options.shift)
         teacher = shifted(teacher, head.lengths, shift)
-    return divergence_from(
-        head.log_probs,
-        teacher,
-        selected(teacher, head.lengths, options.frames),
-        temperature=options.temperature,
-        blank=options.blank,
-    ).sum()
+    mask = selected(teacher, head.lengths, options.frames)
+    each = divergence_from(
+        head.log_probs, teacher, mask, temperature=options.temperature, blank=options.blank
+    )
+    tokens = best_tokens(labels.log_probs, labels.lengths)[1].clamp(min=1)
+    return (each / mask.sum(1).clamp(min=1) * tokens).sum()
 
 
 class Hypotheses(NamedTuple):

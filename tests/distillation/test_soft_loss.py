@@ -89,6 +89,15 @@ def test_padding_changes_nothing_and_equal_models_lose_nothing(frames: str, shif
     assert float(soft_loss(Head(teacher, lengths), labels, options)) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_sequence_counts_by_its_mean_step_and_by_what_the_teacher_says() -> None:
+    path = torch.nn.functional.one_hot(torch.tensor([[0, 1, 1, 0, 2, 0]]), 3).float()
+    teacher, student = (9 * path).log_softmax(-1), posteriors(1, 6, 3, 0)
+    lengths = torch.tensor([6])
+    found = soft_loss(Head(student, lengths), SoftLabels(teacher, lengths), SoftTargets(2.0))
+    whole = looped(student, teacher, torch.ones(1, 6, dtype=torch.bool), 2.0, True)[0]
+    assert float(found) == pytest.approx(whole / 6 * 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("blank", [True, False])
 @pytest.mark.parametrize("frames", ["all", "symmetric"])
 def test_the_gradient_is_that_of_the_loss(frames: str, blank: bool) -> None:
