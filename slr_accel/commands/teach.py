@@ -52,16 +52,21 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--shard is {args.shard}; give i/n, e.g. 1/4 for the first of four parts")
     from slr_accel.corpus.reader import open_corpus
     from slr_accel.models.find import find_model
+    from slr_accel.runs.run_folder import RunFolder
     from slr_accel.settings.command_line import parse_settings
+    from slr_accel.training.epochs import with_epochs, without_recipe
 
-    words = [f"--data_dir={args.data_dir}", "--output_dir=RUN", *(args.settings or [])]
+    places = [f"--data_dir={args.data_dir}", f"--output_dir={args.out}"]
+    words = [*places, *(args.settings or [])]
     for source in args.runs:
         find_model(source)
         words.append(f"--teacher={source}")
-    settings = parse_settings(words, "slr-accel teach")
+    settings = parse_settings(words, "slr-accel teach", without_recipe)
     corpus = open_corpus(
         args.data_dir, cache_dir=settings.loading.cache_dir, cache_gb=settings.loading.cache_gb
     )
+
+    settings = with_epochs(settings, corpus, RunFolder(args.out))
 
     # Importing torch takes seconds: mistakes are reported before.
     from slr_accel.errors import Interrupted

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from slr_accel.ctc.beam import prefix_beam_search
 from slr_accel.distillation.steps import best_shift, on_student_steps, selected, shifted
 from slr_accel.labels.vocabulary import BLANK
 from slr_accel.loading.batch import SoftLabels
 from slr_accel.models.recogniser import Head, Output
 from slr_accel.padding import frame_mask
+
+SEARCHED = 10
+"""Prefixes that a search for several hypotheses keeps at least."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ def soft_loss(
 ) -> Tensor:
     """The loss of one head against soft labels, summed over the batch: a scalar.
 
+    A sequence counts by the mean of its steps times the tokens that the teacher says, so that the
+    loss is of the size of CTC's. A sum over all steps would be ten times that, and leave CTC and
+    the consistency loss no say.
+
     Args:
         head: what learns.
         labels: on the output steps of the model.
@@ -67,36 +77,77 @@ def soft_loss(
     if options.shift:
         shift = best_shift(head.log_probs.detach(), teacher, head.lengths, options.shift)
         teacher = shifted(teacher, head.lengths, shift)
-    return divergence_from(
-        head.log_probs,
-        teacher,
-        selected(teacher, head.lengths, options.frames),
-        temperature=options.temperature,
-        blank=options.blank,
-    ).sum()
+    mask = selected(teacher, head.lengths, options.frames)
+    each = divergence_from(
+        head.log_probs, teacher, mask, temperature=options.temperature, blank=options.blank
+    )
+    tokens = best_tokens(labels.log_probs, labels.lengths)[1].clamp(min=1)
+    return (each / mask.sum(1).clamp(min=1) * tokens).sum()
 
 
-def sequence_loss(head: Head | Output, labels: SoftLabels) -> Tensor:
-    """CTC of what the teacher recognises, each sequence weighted by how probable the teacher finds
-    it, summed over the batch (Kim & Rush 2016, "Sequence-level knowledge distillation").
+class Hypotheses(NamedTuple):
+    """What a teacher recognises in each sequence: N hypotheses, the best first."""
 
-    The hypothesis is the greedy one on the student's steps, so that it can always be aligned.
+    tokens: Tensor
+    """[B, N, U] int64, padded with 0."""
+    lengths: Tensor
+    """[B, N] int64 tokens."""
+    weights: Tensor
+    """[B, N] float32: how much each counts; 0 where there are fewer."""
+
+
+@torch.no_grad()
+def hypotheses(labels: SoftLabels, count: int) -> Hypotheses:
+    """The teacher's hypotheses on the student's steps, where each can be aligned.
+
+    One is the greedy hypothesis, which counts by its probability. Several come of a beam search on
+    the host, and share a weight of 1 by their probabilities.
     """
-    targets, target_lengths = best_tokens(labels.log_probs, labels.lengths)
+    if count == 1:
+        tokens, lengths = best_tokens(labels.log_probs, labels.lengths)
+        losses = _ctc(labels.log_probs, labels.lengths, tokens, lengths)
+        return Hypotheses(tokens[:, None], lengths[:, None], (-losses).exp()[:, None])
+    # A prefix that is kept to the end need not be one of the few best of a narrow beam.
+    found = prefix_beam_search(labels.log_probs, labels.lengths, beam=max(count, SEARCHED))
+    best = [scored[:count] for scored in found]
+    longest = max(len(s.tokens) for own in best for s in own)
+    tokens = torch.zeros(len(best), count, max(longest, 1), dtype=torch.long)
+    lengths = torch.zeros(len(best), count, dtype=torch.long)
+    scores = torch.full((len(best), count), -torch.inf)
+    for i, own in enumerate(best):
+        for n, scored in enumerate(own):
+            lengths[i, n], scores[i, n] = len(scored.tokens), scored.log_prob
+            tokens[i, n, : len(scored.tokens)] = torch.tensor(scored.tokens)
+    device = labels.log_probs.device
+    return Hypotheses(tokens.to(device), lengths.to(device), scores.softmax(-1).to(device))
 
-    def each(log_probs: Tensor) -> Tensor:
-        return torch.nn.functional.ctc_loss(
-            log_probs.float().transpose(0, 1),
-            targets,
-            labels.lengths,
-            target_lengths,
-            blank=BLANK,
-            reduction="none",
-        )
 
-    with torch.no_grad():
-        posterior = (-each(labels.log_probs)).exp()
-    return (posterior * each(head.log_probs)).sum()
+def sequence_loss(head: Head | Output, labels: SoftLabels, said: Hypotheses) -> Tensor:
+    """CTC of what the teacher recognises, by weight, summed over the batch: a scalar.
+
+    Kim & Rush 2016, "Sequence-level knowledge distillation".
+    """
+    count = said.lengths.shape[1]
+    losses = _ctc(
+        head.log_probs.repeat_interleave(count, 0),
+        labels.lengths.repeat_interleave(count),
+        said.tokens.flatten(0, 1),
+        said.lengths.flatten(),
+    )
+    counts = said.weights.flatten() > 0  # those that are not there may not fit either
+    return (said.weights.flatten() * losses.where(counts, 0.0)).sum()
+
+
+def _ctc(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+    """-log p of each sequence: [B] float32."""
+    return functional.ctc_loss(
+        log_probs.float().transpose(0, 1),
+        tokens,
+        lengths,
+        token_lengths,
+        blank=BLANK,
+        reduction="none",
+    )
 
 
 def best_tokens(log_probs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -109,7 +109,7 @@ def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, 
     return {n: v for n, v in recipe.items() if not (n in rivals and rivals & set(given))}
 
 
-def _is_none(value: Any) -> bool:
+def _is_none(value: str | list[str]) -> bool:
     return isinstance(value, str) and value.lower() in ("none", "null")
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    PositiveInt,
 )
 
 from slr_accel.settings.group import REPEATED, MayChange, Probability, SettingsGroup
@@ -69,6 +70,9 @@ class DistillationSettings(SettingsGroup):
     sequence_weight: NonNegativeFloat = 0.0
     """With a teacher: weight of a further CTC loss, of what the teacher recognises. It does not
     depend on when the teacher says a gloss. 0 is off."""
+    sequence_hypotheses: PositiveInt = 1
+    """With sequence_weight: hypotheses of the teacher. 1 is the greedy one, weighted by its
+    probability; several, by beam search, share the weight by theirs."""
     teacher_precision: MayChange[Literal["no", "bf16"]] = "no"
     """Precision in which teachers compute, whatever that of the student; bf16 saves time on newer
     GPUs."""
@@ -113,6 +117,8 @@ class DistillationSettings(SettingsGroup):
                 "self_distillation_weight or mean_teacher_weight",
                 given & {"self_distillation_temperature"},
             )
+        if not self.sequence_weight:
+            found += self._unused("sequence_weight", given & {"sequence_hypotheses"})
         if self.self_distillation_weight and not has_early_heads:
             found += self._unused("--auxiliary_weight", ["self_distillation_weight"])
         return found

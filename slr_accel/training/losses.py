@@ -14,7 +14,12 @@ from typing import NamedTuple
 from torch import Tensor
 
 from slr_accel.ctc.loss import ctc_loss
-from slr_accel.distillation.soft_loss import SoftTargets, sequence_loss, soft_loss
+from slr_accel.distillation.soft_loss import (
+    SoftTargets,
+    hypotheses,
+    sequence_loss,
+    soft_loss,
+)
 from slr_accel.loading.batch import Batch, SoftLabels
 from slr_accel.models.recogniser import Head, Output
 from slr_accel.padding import frame_mask
@@ -32,6 +37,7 @@ class Criterion:
     label_weight: float = 1.0
     """Of CTC; with a teacher, its soft labels have the rest."""
     sequence_weight: float = 0.0
+    sequence_hypotheses: int = 1
     self_distillation_weight: float = 0.0
     mean_teacher_weight: float = 0.0
     soft: SoftTargets = field(default_factory=SoftTargets)
@@ -79,6 +85,7 @@ def criterion(settings: Settings, factor: float = 1.0, progress: float = 0.0) ->
         blank_margin=settings.training.blank_margin,
         label_weight=1.0 - soft.weight_at(progress) if soft.has_teacher else 1.0,
         sequence_weight=soft.sequence_weight,
+        sequence_hypotheses=soft.sequence_hypotheses,
         self_distillation_weight=soft.self_distillation_weight,
         mean_teacher_weight=soft.mean_teacher_weight,
         soft=SoftTargets(
@@ -148,7 +155,8 @@ def sequence(output: Output, batch: Batch, options: Criterion) -> Term | None:
     """CTC of what the teacher recognises, in both views."""
     if batch.teacher is None or not options.sequence_weight:
         return None
-    losses = [sequence_loss(view, batch.teacher) for view in _views(output)]
+    said = hypotheses(batch.teacher, options.sequence_hypotheses)
+    losses = [sequence_loss(view, batch.teacher, said) for view in _views(output)]
     return Term(options.sequence_weight, _sum(losses))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from slr_accel.distillation.soft_loss import (
     SoftTargets,
     best_tokens,
     divergence_from,
+    hypotheses,
     sequence_loss,
     soft_loss,
 )
@@ -85,6 +89,15 @@ def test_padding_changes_nothing_and_equal_models_lose_nothing(frames: str, shif
     assert float(soft_loss(Head(teacher, lengths), labels, options)) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_sequence_counts_by_its_mean_step_and_by_what_the_teacher_says() -> None:
+    path = torch.nn.functional.one_hot(torch.tensor([[0, 1, 1, 0, 2, 0]]), 3).float()
+    teacher, student = (9 * path).log_softmax(-1), posteriors(1, 6, 3, 0)
+    lengths = torch.tensor([6])
+    found = soft_loss(Head(student, lengths), SoftLabels(teacher, lengths), SoftTargets(2.0))
+    whole = looped(student, teacher, torch.ones(1, 6, dtype=torch.bool), 2.0, True)[0]
+    assert float(found) == pytest.approx(whole / 6 * 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("blank", [True, False])
 @pytest.mark.parametrize("frames", ["all", "symmetric"])
 def test_the_gradient_is_that_of_the_loss(frames: str, blank: bool) -> None:
@@ -101,13 +114,15 @@ def test_the_gradient_is_that_of_the_loss(frames: str, blank: bool) -> None:
     assert logits.grad is not None and not logits.grad[1, 4:].any()
 
 
-def test_the_gradient_of_the_sequence_loss_is_that_of_the_loss() -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_gradient_of_the_sequence_loss_is_that_of_the_loss(count: int) -> None:
     lengths = torch.tensor([6, 4])
     labels = SoftLabels(posteriors(2, 6, 4, 1).double(), lengths)
     logits = posteriors(2, 6, 4, 2).double().requires_grad_()
     # In float32, as CTC always is, differences are coarse.
+    said = hypotheses(labels, count)
     assert torch.autograd.gradcheck(
-        lambda x: sequence_loss(Head(x.log_softmax(-1), lengths), labels),
+        lambda x: sequence_loss(Head(x.log_softmax(-1), lengths), labels, said),
         logits,
         eps=1e-2,
         atol=2e-3,
@@ -131,12 +146,40 @@ def test_a_sequence_that_the_teacher_is_sure_of_counts_more() -> None:
     lengths, student = torch.tensor([3]), posteriors(1, 3, 3, 0)
     path = torch.nn.functional.one_hot(torch.tensor([[0, 1, 0]]), 3).float()
     sure, unsure = ((scale * path).log_softmax(-1) for scale in (20.0, 0.1))
-    losses = [
-        float(sequence_loss(Head(student, lengths), SoftLabels(labels, lengths)))
-        for labels in (sure, unsure)
-    ]
+    taught = [SoftLabels(labels, lengths) for labels in (sure, unsure)]
+    losses = [float(sequence_loss(Head(student, lengths), t, hypotheses(t, 1))) for t in taught]
     plain = torch.nn.functional.ctc_loss(
         student.transpose(0, 1), torch.tensor([[1]]), lengths, torch.tensor([1]), reduction="sum"
     )
     assert losses[0] == pytest.approx(float(plain), rel=1e-3)
     assert losses[1] < 0.6 * losses[0]
+
+
+def test_several_hypotheses_are_the_best_of_all_and_share_a_weight_of_one() -> None:
+    log_probs, lengths = posteriors(2, 4, 3, 5), torch.tensor([4, 1])
+    student, labels = Head(posteriors(2, 4, 3, 6), lengths), SoftLabels(log_probs, lengths)
+    said = hypotheses(labels, 4)
+    total = 0.0
+    for i, length in enumerate(lengths.tolist()):
+        # Brute force: every path of the sequence, summed by what it says.
+        sums: dict[tuple[int, ...], float] = {}
+        for path in itertools.product(range(3), repeat=length):
+            tokens = tuple(t for t, _ in itertools.groupby(path) if t)
+            each = sum(float(log_probs[i, step, t]) for step, t in enumerate(path))
+            sums[tokens] = sums.get(tokens, 0.0) + math.exp(each)
+        best = sorted(sums, key=lambda tokens: -sums[tokens])[:4]
+        shares = {tokens: sums[tokens] / sum(sums[t] for t in best) for tokens in best}
+        for n, tokens in enumerate(best):
+            assert said.tokens[i, n, : said.lengths[i, n]].tolist() == list(tokens)
+            assert float(said.weights[i, n]) == pytest.approx(shares[tokens], rel=1e-4)
+            target = torch.tensor([tokens], dtype=torch.long)
+            loss = torch.nn.functional.ctc_loss(
+                student.log_probs[i : i + 1].transpose(0, 1),
+                target,
+                lengths[i : i + 1],
+                torch.tensor([len(tokens)]),
+                reduction="sum",
+            )
+            total += shares[tokens] * float(loss)
+    assert float(sequence_loss(student, labels, said)) == pytest.approx(total, rel=1e-4)
+    assert said.weights[1, 3] == 0  # one step has three hypotheses
