@@ -53,6 +53,8 @@ def evaluate_streaming(
         print(text)
         return
     _show(points, chosen, rate)
+    if opened.corpus.info.frames_per_second is None and not opened.model.features.knows_rate:
+        print(f"the frame rate is not known: seconds are of {rate:g} frames")
     print(f"\nwritten to {folder / STREAMING_FILE}")
 
 

@@ -96,8 +96,13 @@ class TrainedRecogniser:
             ValueError: says what is wrong with a recording.
         """
         if isinstance(source, list | tuple):
-            return self._transcribe([self.reader.read(one, fps) for one in source])
-        return self._transcribe([self.reader.read(source, fps)])[0]
+            return self._transcribe([self._recording(one, fps) for one in source])
+        return self._transcribe([self._recording(source, fps)])[0]
+
+    def _recording(self, source: Any, fps: float | None) -> Recording:
+        if isinstance(source, torch.Tensor):
+            source = source.detach().cpu().numpy()
+        return self.reader.read(source, fps)
 
     def _transcribe(self, recordings: Sequence[Recording]) -> list[Result]:
         """In batches of recordings that have one frame rate and similar lengths."""
