@@ -150,6 +150,11 @@ class RecordingReader:
                 f"model reads {self.layout.signature}, of which {', '.join(lacking)} is not there; "
                 "give arrays in the model's layout"
             )
+        if stored.units != self.layout.units != "unknown":
+            raise ValueError(
+                f"{name}: its coordinates are in units of {stored.units}, the model's in units of "
+                f"{self.layout.units}; give arrays in the model's units"
+            )
         columns = [
             column
             for block in self.layout.blocks
