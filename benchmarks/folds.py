@@ -7,7 +7,12 @@ a model that is trained on the others, at the end of its run, so that no checkpo
 what it is scored on. A word that the other folds lack cannot be recognised: the table has the share
 of such words, and the WER of the sentences without any.
 
-Corpora and runs stay in --output_dir: the same command again continues.
+Corpora and runs stay in --output_dir: the same command again continues, and with --decoding it
+scores the runs that are there in another way:
+
+    ... --decoding decoder=beam language_model=train
+
+decodes each fold with a language model of the sentences that it was trained on.
 """
 
 from __future__ import annotations
@@ -25,7 +30,10 @@ from measure import make_parser, record, slr_accel, table
 from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.writer import write_corpus
+from slr_accel.runs.run_folder import RunFolder
 from slr_accel.scoring.wer import Counts, score
+
+OWN_MODEL = "--language_model=train"
 
 
 class Fold(NamedTuple):
@@ -43,12 +51,16 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5, help="[5]")
     parser.add_argument("--seed", type=int, default=1, help="of the runs; folds stay [1]")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings")
+    parser.add_argument(
+        "--decoding", nargs="+", default=[], metavar="NAME=VALUE", help="settings of decoding"
+    )
     parser.add_argument("--output_dir", type=Path, default=Path("runs/folds"), help="[%(default)s]")
     parser.add_argument("--workers", type=int, default=1, help="runs at a time [1]")
     args = parser.parse_args()
     with ThreadPoolExecutor(args.workers) as pool:
         folds = list(pool.map(lambda number: run_fold(args, number), range(args.folds)))
-    changed = f" with {', '.join(args.set)}" if args.set else ""
+    settings = [*args.set, *args.decoding]
+    changed = f" with {', '.join(settings)}" if settings else ""
     record("folds", f"recipe `{args.recipe}`{changed}, seed {args.seed}", table_of(folds))
 
 
@@ -64,10 +76,21 @@ def run_fold(args: argparse.Namespace, number: int) -> Fold:
         *("--seed", args.seed, "--wandb_mode", "disabled"),
         *(f"--{setting}" for setting in args.set),
     )
-    slr_accel("evaluate", run, "--checkpoint", "last", "--json")
-    found = read_fold(corpus, run / "eval" / "dev.ctm")
+    results = run / ("eval_decoded" if args.decoding else "eval")
+    decoding = [f"--{setting}" for setting in args.decoding]
+    if OWN_MODEL in decoding:
+        decoding[decoding.index(OWN_MODEL)] = f"--language_model={language_model(corpus, run)}"
+    slr_accel("evaluate", run, "--checkpoint", "last", "--json", "--output_dir", results, *decoding)
+    found = read_fold(corpus, results / "dev.ctm")
     print(f"fold {number + 1}: {found.all.wer:.1%}", file=sys.stderr, flush=True)
     return found
+
+
+def language_model(corpus: Path, run: Path) -> Path:
+    """Trains one on the fold's train sentences, under the label policy of its run."""
+    path, policy = run / "lm.arpa", RunFolder(run).config()["label_policy"]
+    slr_accel("lm", "train", corpus, "--out", path, "--label_policy", policy)
+    return path
 
 
 def deal(data_dir: Path, out: Path, number: int, folds: int) -> None:

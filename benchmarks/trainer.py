@@ -8,6 +8,10 @@ ours          Trainer.step: schedule, step, counts, metrics, display; logs every
 bare          forward, loss, backward, clip_grad_norm_, AdamW, zero_grad in plain PyTorch
 transformers  transformers.Trainer with its defaults, which logs every 10 steps too
 
+Health: Trainer.step with and without what a logged step measures (outputs, gradients by part, size
+of the update, the line of metrics and the rules on it), on the same batch in turns. Every tenth
+step is logged, so health costs a tenth of the difference.
+
 None validates or saves. Recipe phoenix14t_streams with one micro-batch a step, without dropout,
 augmentation and moving average, at a constant learning rate, so that all make the same weights,
 which is checked first. One torch thread; a few steps of each in changing turns. The time of
@@ -27,6 +31,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from contextlib import redirect_stdout
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, cast
@@ -93,7 +98,11 @@ def main() -> None:
             redirect_stdout(io.StringIO()),
             set_up(settings, corpus, RunFolder(Path(folder))) as trainer,
         ):
-            sections = [loops(trainer, args.rounds), bucketing(trainer, args.batches)]
+            sections = [
+                loops(trainer, args.rounds),
+                health(trainer, 4 * args.rounds),
+                bucketing(trainer, args.batches),
+            ]
     record(
         "trainer",
         f"transformers {transformers.__version__}; recipe {RECIPE}; medians of {args.rounds} "
@@ -139,6 +148,33 @@ def fresh(trainer: Trainer) -> tuple[nn.Module, Optimizer]:
 def take_ours(trainer: Trainer, works: Sequence[StepWork]) -> None:
     for work in works:
         trainer.step(work, stop_requested=False)
+
+
+def health(trainer: Trainer, pairs: int) -> str:
+    """Returns what health costs a step, from pairs of a step with and one without it."""
+    works = cycle(islice(trainer.rest_of_epoch(), 8))
+    logs = trainer._logs_step
+    ratios: list[np.ndarray] = []
+    for work in islice(works, pairs):
+        seconds, take = {}, partial(take_ours, trainer, [work])
+        for measured in (True, False) if len(ratios) % 2 else (False, True):
+            trainer._logs_step = lambda step, measured=measured: measured  # type: ignore[method-assign, misc]
+            seconds[measured] = timed(take)
+        ratios.append(np.array(seconds[True]) / np.array(seconds[False]))
+    trainer._logs_step = logs  # type: ignore[method-assign]
+    by_clock, by_processor = np.median(ratios, axis=0) - 1
+    every = trainer.settings.training.log_steps
+    return table(
+        (f"health, {pairs} pairs", "by the clock", "of the processor's time"),
+        [
+            ["a logged step", f"{by_clock:+.1%}", f"{by_processor:+.1%}"],
+            [
+                f"training, logged every {every}",
+                f"{by_clock / every:+.2%}",
+                f"{by_processor / every:+.2%}",
+            ],
+        ],
+    )
 
 
 def read(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -58,14 +58,17 @@ wait_for() {
     done
 }
 
-# launch WORDS: runs `accelerate launch WORDS` to its end and returns its exit code.
+# launch WORDS: runs `accelerate launch WORDS` to its end and returns the exit code of what it started,
+# whose error is repeated below the traceback that the launcher ends with.
 # Signals go to the processes it started and not to the launcher, which would kill them after 30
 # seconds. They are repeated, since a process that is still starting ignores them. When a terminal is
 # closed, all processes get HUP, behind nohup too; this script alone handles it.
 launch() {
-    local code ended_by='' launcher
+    local code ended_by='' launcher told
+    told=$(mktemp -d)
     (
         trap '' USR1 HUP
+        export SLR_ACCEL_EXIT_FILE=$told/first
         export PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGQUIT # of torchrun
         exec accelerate launch "$@"
     ) &
@@ -74,6 +77,12 @@ launch() {
     trap 'interrupted=yes; ended_by=130' INT
     wait_for "$launcher"
     trap - USR1 TERM HUP INT
+    if [ "$code" != 0 ] && [ -z "$ended_by" ] && [ -f "$told/first" ]; then
+        code=$(head -n 1 "$told/first")
+        tail -n +2 "$told/first" >&2
+        echo >&2
+    fi
+    rm -rf "$told"
     # The launcher has exit codes of its own.
     if [ "$code" != 0 ] && [ -n "$ended_by" ]; then
         code=$ended_by

@@ -33,8 +33,8 @@ part() {
 
 part install . launch/environment.sh
 [ -f "$corpus/corpus.json" ] || part prepare slr-accel prepare synthetic --out "$corpus"
-part train accelerate launch --config_file accelerate_configs/cpu_2proc.yaml --num_processes "$processes" \
-    -m slr_accel.train --recipe synthetic --data_dir "$corpus" --output_dir "$run" "$@"
+part train launch/train.sh --config_file accelerate_configs/cpu_2proc.yaml --num_processes "$processes" -- \
+    --recipe synthetic --data_dir "$corpus" --output_dir "$run" "$@"
 part evaluate slr-accel evaluate "$run" --split test
 
 printf '\nWhat took how long:\n%s' "$durations"

@@ -13,11 +13,13 @@ from pathlib import Path
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.errors import Interrupted, reported
 from slr_accel.home_folder import with_home
+from slr_accel.processes.launcher import check_options, end_with_launcher
 from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
 from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import check_splits
+from slr_accel.training.epochs import with_epochs, without_recipe
 from slr_accel.training.sweep import TrialStart, with_trial_folder
 from slr_accel.training.wandb_run import wandb_mode
 
@@ -25,19 +27,21 @@ from slr_accel.training.wandb_run import wandb_mode
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
     words = with_trial_folder(with_home(sys.argv[1:] if argv is None else argv))
     with TrialStart() as start:
-        return train(parse_settings(words, prog), start)
+        return train(parse_settings(words, prog, without_recipe), start)
 
 
 def train(settings: Settings, start: TrialStart) -> int:
     """Trains, or continues, one run on this process and its peers; returns the exit code."""
     # 1. What can be wrong is found before anything slow.
-    loading = settings.loading
+    loading, world_size = settings.loading, int(os.environ.get("WORLD_SIZE", "1"))
+    check_options(settings.training.accumulation(world_size))
     corpus = open_corpus(
         settings.training.data_dir, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb
     )
     corpus.check_window(loading.shard_window)
     check_splits(settings, corpus)
     run = RunFolder(Path(settings.training.output_dir))
+    settings = with_epochs(settings, corpus, run)
     if run.exists:
         check_continues(run, settings, corpus)
     else:
@@ -50,6 +54,7 @@ def train(settings: Settings, start: TrialStart) -> int:
     from slr_accel.processes.preemption import StopRequest
     from slr_accel.training.announcement import announcement
     from slr_accel.training.best_average import try_average_of_best
+    from slr_accel.training.final_decoding import score_with_decoder
     from slr_accel.training.setup import set_up
 
     with StopRequest() as stop, set_up(settings, corpus, run) as trainer:
@@ -77,9 +82,11 @@ def train(settings: Settings, start: TrialStart) -> int:
         if stopped:
             return trainer.stopped_by(stop)
 
-        # 4. An average of the best checkpoints may be better still; then say where the best is.
+        # 4. An average of the best checkpoints may be better still, and so may the decoder that is
+        # asked for; then say where the best is.
         try:
             average_wer = try_average_of_best(trainer, stop)
+            score_with_decoder(trainer, stop)
         except Interrupted:
             return trainer.stopped_by(stop)
         return trainer.finish(average_wer)
@@ -87,4 +94,5 @@ def train(settings: Settings, start: TrialStart) -> int:
 
 if __name__ == "__main__":
     with reported():
+        end_with_launcher()
         sys.exit(main())

@@ -96,7 +96,8 @@ class TrainCommand:
     ) -> subprocess.Popen[str]:
         """`config` (of accelerate_configs, or a path) and `launch` are for several processes;
         `program` with its own arguments stands in for the train command."""
-        settings = {"data_dir": self.corpus, "output_dir": run, **SMALL, **changed}
+        settings = {"recipe": "none", "data_dir": self.corpus, "output_dir": run}
+        settings |= {**SMALL, **changed}
         words = [f"--{name}={value}" for name, value in settings.items() if value is not None]
         launcher = [sys.executable, *program]
         if processes > 1:

@@ -12,7 +12,7 @@ import pytest
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from slr_accel import errors
-from slr_accel.errors import RunError, reported
+from slr_accel.errors import OutOfMemory, RunError, out_of_memory_as, reported
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,41 @@ def test_a_signal_within_an_import_that_swallows_it_ends_the_command_after_the_i
     process.send_signal(number)
     assert process.communicate(timeout=30)[0] == "cleaned up\n"
     assert process.returncode == code
+
+
+def test_the_first_process_to_end_leaves_its_code_and_error_to_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLR_ACCEL_EXIT_FILE", str(tmp_path / "first"))
+    for error, code in [(SystemExit(0), 0), (SystemExit(75), 75), (ValueError("wrong"), 2)]:
+        with pytest.raises(SystemExit) as ended, reported():
+            raise error
+        assert ended.value.code == code
+    assert (tmp_path / "first").read_text() == "75\n"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA error: out of memory"), RuntimeError("other")]
+)
+def test_only_errors_of_missing_memory_are_explained(error: Exception) -> None:
+    told = OutOfMemory("lower batch_size")
+    expected = RuntimeError if "other" in str(error) else OutOfMemory
+    with pytest.raises(expected), out_of_memory_as(lambda: told):
+        raise error
+
+
+def test_help_works_where_python_has_no_signals_and_locks_of_unix() -> None:
+    """As on Windows."""
+    program = (
+        "import select, signal, sys\n"
+        "for name in ('SIGHUP', 'SIGUSR1'): delattr(signal, name)\n"
+        "del select.poll\n"
+        "sys.modules |= {'fcntl': None, 'resource': None}\n"
+        "from slr_accel.cli import COMMANDS, main\n"
+        "for words in (['--help'], *([name, '--help'] for name in COMMANDS)):\n"
+        "    try: main(words)\n"
+        "    except SystemExit as end: assert end.code == 0, (words, end.code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: slr-accel train" in done.stdout

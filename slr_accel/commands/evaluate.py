@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
 from slr_accel.commands.streaming import evaluate_streaming
 from slr_accel.runs.opened import OpenedRun
 from slr_accel.scoring.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NOT_TO_FIT_ON = ("train", "test")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         help="score as `slr-accel score --protocol` does [the words under the run's label policy]",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="fit the temperature of confidences on this split, which must be a development one, "
+        "and keep it in the checkpoint's config.json",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON alone")
     streaming = parser.add_argument_group(
@@ -46,15 +58,18 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     if args.streaming:
         evaluate_streaming(opened, folder, args, stops)
         return
+    from slr_accel.commands.run_report import run_details
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
+    from slr_accel.scoring.calibration import calibration, judged
     from slr_accel.scoring.comparison import protocol_references, rescored, vocabulary_floors
     from slr_accel.scoring.ctm import write_ctm
+    from slr_accel.scoring.page import write_html
     from slr_accel.scoring.references import evaluation_rows
-    from slr_accel.scoring.report import print_summary, write_html
+    from slr_accel.scoring.report import print_summary
     from slr_accel.scoring.scored import count_errors, result, score_transcript
     from slr_accel.scoring.sentences import write_sentences, write_stm
-    from slr_accel.scoring.words import recognised_words
+    from slr_accel.scoring.words import n_best_words, recognised_words, unsayable
     from slr_accel.terminal import Terminal
 
     corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
@@ -62,29 +77,40 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     raw = [corpus.labels(row) for row in rows]
     expected = protocol_references(args.protocol or "plain", vocabulary.label_policy, raw)
     floors = vocabulary_floors(vocabulary, raw, args.protocol) if args.protocol else {}
+    before = {"ece_before": calibrate(opened, rows)} if args.calibrate else {}
     transcript = transcripts.transcribe(opened, rows, stops)
     if not opened.is_main:
         return
     scored = score_transcript(corpus, rows, vocabulary, transcript)
+    words = [recognised_words(vocabulary, h) for h in transcript.hypotheses]
+    own_words = judged(scored.sequences, [[word.confidence for word in own] for own in words])
+    confidences = {
+        "temperature": opened.model.temperature,
+        **before,
+        **calibration(own_words),
+    }
     figures: dict[str, Any] = {}
     if args.protocol:
         own_wer = count_errors(scored.sequences)["wer"]
         figures = {"protocol": args.protocol, "policy_wer": own_wer, **floors}
         scored = rescored(scored, expected, args.protocol)
-    figures |= result(
-        scored, split=split, decoder=opened.decoding.decoder, **transcripts.source_of(opened)
-    )
+    figures |= result(scored, split=split, **transcripts.source_of(opened))
+    figures["calibration"] = confidences
     text = transcripts.write_result(folder / f"{split}.json", figures)
-    words = [recognised_words(vocabulary, h) for h in transcript.hypotheses]
     times = transcripts.word_times(opened, rows, transcript.hypotheses)
     with replaced(folder / f"{split}.ctm") as path:
         write_ctm(path, times)
     with replaced(folder / f"{split}.stm") as path:
         write_stm(path, scored.sequences, expected)
     with replaced(folder / f"{split}.jsonl") as path:
-        write_sentences(path, scored.sequences, expected, words, times)
+        n_best = [n_best_words(vocabulary, h) for h in transcript.hypotheses]
+        write_sentences(path, scored.sequences, expected, words, times, n_best)
     with replaced(folder / "report.html") as path:
-        write_html(path, figures, scored.sequences)
+        details = run_details(opened, args.run, rows, scored.sequences)
+        write_html(path, figures, scored.sequences, details)
+    if not args.protocol:
+        raw_references = [sequence.reference for sequence in scored.sequences]
+        transcripts.warn(unsayable(vocabulary, raw_references).told())
     if args.json:
         print(text)
         return
@@ -92,3 +118,23 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     print_summary(console, figures, scored.sequences)
     transcripts.warn(warning(scored.health, errors=scored.errors))
     print(f"\nreport: {folder / 'report.html'}")
+
+
+def calibrate(opened: OpenedRun, rows: np.ndarray) -> float:
+    """Fits the temperature on a development split, and keeps it; returns the error before.
+
+    Raises:
+        ValueError: the split is one to train or to test on, or has too few words.
+    """
+    from slr_accel.runs.calibrate import fit_temperature, keep_temperature
+
+    if opened.split in NOT_TO_FIT_ON:
+        raise ValueError(
+            f"--calibrate on the split {opened.split!r}: confidences are fitted on sentences that "
+            "are neither trained nor tested on; give --split dev"
+        )
+    if not os.access(opened.checkpoint, os.W_OK):
+        raise ValueError(f"--calibrate: you may not write to {opened.checkpoint}")
+    temperature, before = fit_temperature(opened, rows)
+    keep_temperature(opened, temperature)
+    return before

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from slr_accel.live.session import LiveSession, LiveUpdate
     from slr_accel.live.streaming import StreamSettings
+    from slr_accel.runs.recordings import RecordingReader
     from slr_accel.runs.trained import TrainedRecogniser
 
 ABOUT = """\
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.record:
         session.recorded = lambda values, presence: kept.append((values, presence))
-    dropped = _follow(session, args.camera if args.video is None else args.video, args.json)
+    source = args.camera if args.video is None else args.video
+    dropped = _follow(session, recogniser.reader, source, args.json)
     if args.record and kept:
         _record(args.record, recogniser, session.frames_per_second, kept)
     if dropped:
@@ -80,10 +82,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(session: LiveSession, source: Path | int, as_json: bool) -> int:
+def _follow(
+    session: LiveSession, reader: RecordingReader, source: Path | int, as_json: bool
+) -> int:
     """Prints until the source ends or Ctrl-C; returns the number of dropped frames."""
     from slr_accel.errors import RunError
     from slr_accel.live.landmark_process import live_frames
+    from slr_accel.video.landmarks import STORED_LAYOUT
 
     dropped, reading, start, first = 0, 0.0, time.monotonic(), None
     try:
@@ -91,6 +96,7 @@ def _follow(session: LiveSession, source: Path | int, as_json: bool) -> int:
             first = time.monotonic() if first is None else first
             dropped += frame.dropped
             began = time.monotonic()
+            reader.to_own_units(frame.features[None], STORED_LAYOUT, frame.size)
             for update in session.add(frame.time, frame.features, frame.presence):
                 _print(update, as_json)
             reading += time.monotonic() - began

@@ -231,11 +231,11 @@ def _test(
 def _trial(name: str, settings: Settings) -> tuple[Trial, list[dict[str, Any]], int]:
     """Trains anew in the run folder; returns the trial, its metrics and the exit code."""
     from slr_accel.diagnosis.overfit_verdict import read_trial
+    from slr_accel.diagnosis.training_log import read_records
     from slr_accel.errors import FetchError, OutOfMemory, RunError
     from slr_accel.runs.run_folder import RunFolder, locked
     from slr_accel.train import train
     from slr_accel.training.sweep import TrialStart
-    from slr_accel.training.tracking import read_metrics
 
     run = RunFolder(Path(settings.training.output_dir))
     if run.exists:
@@ -250,7 +250,7 @@ def _trial(name: str, settings: Settings) -> tuple[Trial, list[dict[str, Any]], 
     except RunError as failure:  # twenty steps in a row that were not finite
         error = str(failure)
     seconds = time.monotonic() - start
-    metrics = read_metrics(run.metrics) if run.metrics.exists() else []
+    metrics = read_records(run.metrics) if run.metrics.exists() else []
     rate = settings.training.learning_rate
     return read_trial(name, rate, metrics, seconds, error), metrics, code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from slr_accel.commands import transcripts
 from slr_accel.commands.run_arguments import Stops, add_run_arguments, with_run
@@ -28,7 +29,7 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
     from slr_accel.ctc.health import warning_without_references
     from slr_accel.files import replaced
     from slr_accel.scoring.ctm import write_ctm
-    from slr_accel.scoring.words import recognised_words
+    from slr_accel.scoring.words import n_best_words, recognised_words
 
     corpus, split = opened.corpus, opened.split
     rows = corpus.rows.of_split(split)
@@ -36,7 +37,7 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
     if not opened.is_main:
         return
     transcripts.write_result(folder / f"{split}.json", transcripts.source_of(opened))
-    found = []
+    found: list[dict[str, Any]] = []
     for row, hypothesis in zip(rows, transcript.hypotheses, strict=True):
         words = recognised_words(opened.vocabulary, hypothesis)
         found.append(
@@ -46,6 +47,8 @@ def _predict(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: S
                 "confidence": [round(word.confidence, 4) for word in words],
             }
         )
+        if hypothesis.n_best:
+            found[-1]["n_best"] = n_best_words(opened.vocabulary, hypothesis)
     path, ctm = folder / f"{split}.jsonl", folder / f"{split}.ctm"
     with replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in found)

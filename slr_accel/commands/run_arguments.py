@@ -27,6 +27,12 @@ def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         metavar="RUN",
         help="run folder; or a model folder or hf://OWNER/NAME, with --data_dir and --output_dir",
     )
+    parser.add_argument(
+        "others",
+        nargs="*",
+        metavar="RUN",
+        help="further ones, whose log-probabilities are averaged with those of the first",
+    )
     parser.add_argument("--data_dir", help="corpus, a folder or an address [the one trained on]")
     parser.add_argument("--split", help="[dev, or the only split of the corpus]")
     parser.add_argument(
@@ -75,6 +81,8 @@ def with_run(
         if missing:
             find_model(args.run)
             raise ValueError(f"{args.run}: a model without its run; give {' and '.join(missing)}")
+    if args.others and not args.output_dir:
+        raise ValueError("several runs decode together: give --output_dir for their results")
     opened_run = open_run(
         args.run,
         split=args.split,
@@ -85,6 +93,7 @@ def with_run(
         cache_dir=args.cache_dir,
         cache_gb=args.cache_gb,
         decoding={name: getattr(args, name) for name in DecodingSettings.model_fields},
+        others=args.others,
     )
     with StopRequest() as stop, opened_run as opened:
         folder = args.output_dir or Path(args.run, args.output)

@@ -26,6 +26,7 @@ happens to the words before they are compared:
                 official, clean ones
   phoenix2014t  the one of PHOENIX-2014T: both sides are cleaned, sentence by sentence, and equal
                 neighbours become one
+  sclite        words as sclite reads them: a and A are the same letter, markup is dropped
   plain         words are compared as they are written
   characters    characters are joined to words where sentences are spelled (A B | C is AB C); adds
                 the character error rate
@@ -155,7 +156,7 @@ def _difference(comparison: Comparison, other: Comparison, path: Path) -> dict[s
 def _write_alignments(path: Path, result: dict[str, Any], comparison: Comparison) -> None:
     from slr_accel.files import replaced
     from slr_accel.scoring.aligned_text import write_aligned_text
-    from slr_accel.scoring.report import write_html
+    from slr_accel.scoring.page import write_html
 
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it or choose another")

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, help="frames per second of the arrays [as the corpus trained on]"
     )
     parser.add_argument(
+        "--frame_size", metavar="WxH", help="of the arrays' video in pixels [as in training]"
+    )
+    parser.add_argument(
         "--missing",
         help="how arrays mark what was not detected, as in `prepare manifest` [as in training]",
     )
@@ -39,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from slr_accel.api import load
     from slr_accel.commands.transcripts import make_writable
+    from slr_accel.importers.units import parse_frame_size
 
     subtitles = _subtitle_paths(args.files, args.vtt) if args.vtt else {}
+    size = parse_frame_size(args.frame_size) if args.frame_size else None
     recogniser = load(args.run, device=args.device, missing=args.missing)
     if args.vtt:
         make_writable(args.vtt, option="--vtt")
     found = []
     for file in args.files:
-        result = recogniser.transcribe(file, fps=args.fps)
+        result = recogniser.transcribe(file, fps=args.fps, frame_size=size)
         if args.json:
             found.append({"file": file, **result.to_json()})
         else:

@@ -53,11 +53,18 @@ def make_writable(folder: Path, option: str = "--output_dir") -> None:
         ) from None
 
 
-def source_of(opened: OpenedRun) -> dict[str, str]:
-    """The checkpoint and the corpus that results belong to; an address without its password."""
+def source_of(opened: OpenedRun) -> dict[str, Any]:
+    """The checkpoint, the decoder and the corpus that results belong to; an address without its
+    password."""
     corpus = opened.corpus
     data_dir = corpus.address if corpus.is_remote else corpus.absolute_address
-    return {"checkpoint": str(opened.checkpoint), "data_dir": data_dir}
+    others = [str(path) for path in opened.averaged_with]
+    return {
+        "decoder": opened.decoding.description,
+        "checkpoint": str(opened.checkpoint),
+        **({"averaged_with": others} if others else {}),
+        "data_dir": data_dir,
+    }
 
 
 def write_result(path: Path, figures: dict[str, Any]) -> str:
@@ -81,17 +88,13 @@ def write_result(path: Path, figures: dict[str, Any]) -> str:
 
 def word_times(opened: OpenedRun, rows: np.ndarray, hypotheses: list[Hypothesis]) -> list[CtmRow]:
     """Returns the recognised words with their times in seconds."""
+    from slr_accel.runs.outputs import frame_rate, step_frames
     from slr_accel.scoring.ctm import CtmRow
     from slr_accel.scoring.words import recognised_words
 
-    corpus, model = opened.corpus, opened.model
-    rate = corpus.info.frames_per_second or model.features.frames_per_second
-    words = []
+    corpus, words = opened.corpus, []
     for row, hypothesis in zip(rows, hypotheses, strict=True):
-        frames = int(corpus.rows.frames[row])
-        # A frame of a subsampled sequence stands for more than one.
-        skipped = frames / min(frames, model.max_frames or frames)
-        seconds = model.output_stride * skipped / rate  # of an output step
+        seconds = step_frames(opened, row) / frame_rate(opened)  # of an output step
         words += [
             CtmRow(corpus.rows.id(row), w.start * seconds, (w.end - w.start) * seconds, w.text)
             for w in recognised_words(opened.vocabulary, hypothesis)

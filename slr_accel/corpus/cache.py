@@ -11,7 +11,6 @@ while the others wait, and no shard in use is removed. The locks of a killed pro
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -121,6 +120,8 @@ class ShardCache:
         Raises:
             FetchError: it cannot be fetched, or `is_wanted` returns False meanwhile.
         """
+        import fcntl
+
         path = self.folder / shard.file
         while is_wanted():
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -244,6 +245,8 @@ def _told(error: Exception, folder: Path) -> Exception:
 
 def _try_exclusive(lock: IO[str]) -> bool:
     """Tries for the exclusive lock; a failure releases the shared lock, too."""
+    import fcntl  # Windows has none, and needs none for help
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -270,6 +273,8 @@ def _stamp(path: Path) -> str:
 
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
+    import fcntl
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -41,5 +41,7 @@ class Sequence:
     segments: list[Segment] = field(default_factory=list)
     text: str | None = None
     seen: np.ndarray | None = None
-    """[points of all blocks] frames in which each point was detected, where the source says it of
-    points; the writer leaves it out."""
+    """[points of all blocks] frames in which each point was detected, where it is known. Of a block
+    without coordinates each column counts as a point. It is not written."""
+    frame_size: tuple[float, float] | None = None
+    """Width and height of the picture in pixels, where they are known. They are not written."""

@@ -10,6 +10,16 @@ SPLIT_NAME = re.compile(r"[\w-]*[^\W_][\w-]*")
 
 FOR_VALIDATION = ("dev", "val", "valid", "validation")
 """Usual names, in lower case, of the split to validate on."""
+USUAL = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
+    FOR_VALIDATION, "dev"
+)
+"""{usual word for a split, in lower case: ours}"""
+
+
+def split_in_name(name: str) -> str | None:
+    """train, dev or test, where the name of a file or folder has such a word; else None."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((USUAL[word] for word in words if word in USUAL), None)
 
 
 def hint_at_case(wanted: str, names: Collection[str]) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from slr_accel.labels.vocabulary import BLANK
+from slr_accel.ctc.alignment import forced_alignments
+from slr_accel.ctc.beam import Scored, prefix_beam_search
+from slr_accel.ctc.grammars import make_grammar
+from slr_accel.labels.vocabulary import BLANK, Vocabulary
 from slr_accel.settings.decoding import DecodingSettings
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """The tokens of one sequence; all lists have one entry a token."""
+    """The tokens of one sequence; the first four lists have one entry a token."""
 
     tokens: list[int]
     start: list[int]
@@ -24,15 +27,21 @@ class Hypothesis:
     """Output step after its last."""
     confidence: list[float]
     """Mean probability of the token over its run, 0 to 1; CTC outputs are seldom calibrated."""
+    n_best: list[Scored] = field(default_factory=list)
+    """The best token sequences of a beam, the first of which this is; empty of greedy decoding."""
 
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 """(log_probs [B, T', V], output_lengths [B]) -> the best hypothesis of each sequence."""
 
 
-def make_decoder(settings: DecodingSettings) -> Decoder:
-    """The decoder that `--decoder` names, with its settings."""
-    return DECODERS[settings.decoder](settings)
+def make_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
+    """The decoder that `--decoder` names, with its settings.
+
+    Raises:
+        ValueError: the language model cannot be read, or does not belong to the vocabulary.
+    """
+    return DECODERS[settings.decoder](settings, vocabulary)
 
 
 @torch.no_grad()
@@ -68,7 +77,24 @@ def _merge(best: np.ndarray, probability: np.ndarray) -> Hypothesis:
     )
 
 
-DECODERS: dict[str, Callable[[DecodingSettings], Decoder]] = {
-    "greedy": lambda settings: greedy_decode,
+def beam_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
+    """Prefix beam search with the language model of the settings; times by forced alignment."""
+    grammar = make_grammar(settings, vocabulary)
+
+    def decode(log_probs: Tensor, output_lengths: Tensor) -> list[Hypothesis]:
+        n_best = prefix_beam_search(log_probs, output_lengths, beam=settings.beam, grammar=grammar)
+        tokens = [sequences[0].tokens for sequences in n_best]
+        times = forced_alignments(log_probs.float().cpu().numpy(), output_lengths.tolist(), tokens)
+        return [
+            Hypothesis(best, found.start, found.end, found.confidence, own)
+            for best, found, own in zip(tokens, times, n_best, strict=True)
+        ]
+
+    return decode
+
+
+DECODERS: dict[str, Callable[[DecodingSettings, Vocabulary], Decoder]] = {
+    "greedy": lambda settings, vocabulary: greedy_decode,
+    "beam": beam_decoder,
 }
 """Makes each decoder from its settings. A new decoder is a function and its line here."""

@@ -1,4 +1,7 @@
-"""Says a finding once, not at every validation; again if it ended and came back, or got worse."""
+"""Says a finding once, not at every validation.
+
+An alarm is said again where it ended and came back, or got worse; a note only where it got worse.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Alarms:
         absent = {
             code: (severity, looks + 1)
             for code, (severity, looks) in self.raised.items()
-            if code not in present and looks + 1 < self.patience
+            if code not in present and (severity == "note" or looks + 1 < self.patience)
         }
         news = [finding for finding in found if self._is_news(finding)]
         seen = {

@@ -25,6 +25,11 @@ CURES = {
         "lower --learning_rate by a factor of 10",
         "raise --max_grad_norm where most steps are clipped",
     ),
+    "behind": (
+        "compare the settings that differ from the recipe's",
+        "look with `slr-accel inspect` at whether the corpus is the one that the recipe is for",
+        "run with another --seed",
+    ),
     "vanishing_gradient": (
         "raise --learning_rate",
         "give the convolutions a head of their own (--auxiliary_weight 0.5)",
@@ -62,6 +67,11 @@ CURES = {
         "lower --learning_rate by a factor of 3",
         "let it fall to the end (--schedule cosine)",
         "lower --max_grad_norm to 1",
+    ),
+    "spikes_apart": (
+        "let soft labels move to the student's glosses (--teacher_shift, of that many steps)",
+        "learn what the teacher recognises and not when (--distillation_weight 0 "
+        "--sequence_weight 0.5)",
     ),
 }
 STATES = ("healthy", *CURES)

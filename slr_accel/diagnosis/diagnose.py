@@ -111,7 +111,7 @@ def _log(path: Path, config: dict[str, Any], findings: list[Finding]) -> dict[st
         "best_wer": min(wers, default=None),
         "last_wer": wers[-1] if wers else None,
         "forecast": training_log.expected_wer(records, total),
-        "curves": training_log.curves(records),
+        "curves": training_log.curves(records, config),
     }
 
 

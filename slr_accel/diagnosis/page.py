@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from slr_accel.diagnosis import svg
+from slr_accel import svg
 from slr_accel.diagnosis.verdict import SURE, heading, sentence
 from slr_accel.scoring.report import ABSENT, MARKS
 

@@ -23,19 +23,34 @@ MOST_TOKENS = 10
 def output_over_time(
     model: Recogniser, vocabulary: Vocabulary, corpus: Corpus, row: int
 ) -> dict[str, Any]:
+    """`shown_output` of a row that the model reads."""
+    model.eval()
+    batch = load_batch(corpus, np.array([row]), {}, model.max_frames).to(model.features.mean.device)
+    output = model(batch.features, batch.presence, batch.lengths)
+    log_probs = output.log_probs[0, : int(output.lengths[0])].float().cpu().numpy()
+    return shown_output(vocabulary, corpus, row, log_probs)
+
+
+def shown_output(
+    vocabulary: Vocabulary,
+    corpus: Corpus,
+    row: int,
+    log_probs: np.ndarray,
+    most_steps: int = MOST_STEPS,
+) -> dict[str, Any]:
     """The probabilities of the likeliest tokens of a row, step by step, as JSON has them.
+
+    Args:
+        log_probs: [T', V] of the row.
 
     Returns:
         `tokens` (names of the rows shown, blank first), `probabilities` [tokens, steps], `greedy`
         and `aligned` (for each step the place in `tokens`; `aligned` is None where the reference
-        cannot be said), `steps` in all, of which the first 120 are shown, and `blank_share`.
+        cannot be said), `steps` in all, of which the first `most_steps` are shown, and
+        `blank_share`.
     """
-    model.eval()
-    batch = load_batch(corpus, np.array([row]), {}, model.max_frames).to(model.features.mean.device)
-    output = model(batch.features, batch.presence, batch.lengths)
-    steps = int(output.lengths[0])
-    log_probs = output.log_probs[0, :steps].float().cpu().numpy()  # (T', V)
-    said = greedy_decode(output.log_probs, output.lengths)[0].tokens
+    steps = len(log_probs)
+    said = greedy_decode(torch.from_numpy(log_probs)[None], torch.tensor([steps]))[0].tokens
     wanted = train_labels(vocabulary.label_policy, corpus.labels(row))
     ids = vocabulary.encode(wanted) if all(token in vocabulary for token in wanted) else None
     aligned, aligned_score = None, None
@@ -47,7 +62,7 @@ def output_over_time(
     greedy = log_probs.argmax(axis=1)
     shown = _shown_tokens(log_probs, ids or [], said)
     place = {token: index for index, token in enumerate(shown)}
-    probabilities = np.exp(log_probs[:MOST_STEPS][:, shown]).T
+    probabilities = np.exp(log_probs[:most_steps][:, shown]).T
     return {
         "id": corpus.rows.id(row),
         "split": corpus.rows.split(row),
@@ -56,8 +71,8 @@ def output_over_time(
         "hypothesis": vocabulary.decode(said),
         "tokens": ["(blank)" if t == BLANK else vocabulary.decode([t])[0] for t in shown],
         "probabilities": probabilities.round(3).tolist(),
-        "greedy": [place.get(int(token)) for token in greedy[:MOST_STEPS]],
-        "aligned": None if aligned is None else [place.get(t) for t in aligned[:MOST_STEPS]],
+        "greedy": [place.get(int(token)) for token in greedy[:most_steps]],
+        "aligned": None if aligned is None else [place.get(t) for t in aligned[:most_steps]],
         "aligned_probability": None
         if aligned_score is None
         else float(np.exp(aligned_score / steps)),

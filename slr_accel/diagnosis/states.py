@@ -17,6 +17,7 @@ from slr_accel.diagnosis.gradient_rules import (
     vanishing_gradient,
 )
 from slr_accel.diagnosis.history import History
+from slr_accel.diagnosis.milestones import behind
 from slr_accel.diagnosis.output_rules import (
     blank_collapse,
     constant_output,
@@ -31,6 +32,7 @@ from slr_accel.diagnosis.progress_rules import (
     train_eval_mismatch,
 )
 from slr_accel.diagnosis.rule import Rule
+from slr_accel.diagnosis.teaching_rules import spikes_apart
 from slr_accel.findings import Finding, worst_first
 from slr_accel.settings.health import HealthSettings
 
@@ -46,6 +48,8 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         diverged,
     ),
     (overfitting, plateau),
+    (behind,),
+    (spikes_apart,),
 )
 """In each group the cause before its consequences: only the first that applies is reported."""
 

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from slr_accel.diagnosis.forecast import forecast
+from slr_accel.diagnosis.milestones import expected
 from slr_accel.diagnosis.states import findings
 from slr_accel.findings import Finding
 from slr_accel.settings.health import HealthSettings
@@ -43,6 +44,8 @@ SMALL_UPDATE = 1e-5
 """Update over weights in a step below which weights hardly move; 1e-3 is usual."""
 LARGE_UPDATE = 0.02
 """Median update over weights above which weights jump about; healthy runs stay below 0.01."""
+LARGE_MARGIN = 2.0
+"""Nats that blank may be ahead by in the loss alone; 1 has helped, 8 made a model insert words."""
 LINES = 3
 
 
@@ -71,18 +74,21 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def planned_steps(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> int | None:
-    """Steps of the whole run, from those of the finished epochs; None where not known yet."""
+    """Steps of all epochs, from those of the finished ones; --max_steps where not known yet.
+
+    A trial with --max_steps is judged as the beginning of the whole run, as while it trained.
+    """
     last = records[-1] if records else {}
-    most = config.get("max_steps")
     epoch, epochs = last.get("epoch"), config.get("epochs")
-    total = round(last["step"] / epoch * epochs) if epoch and epochs and "step" in last else None
-    known = [steps for steps in (total, most) if steps]
-    return min(known) if known else None
+    if epoch and epochs and "step" in last:
+        return round(last["step"] / epoch * epochs)
+    return config.get("max_steps")
 
 
-def curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def curves(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The points of each curve that the records have: {name, title, series: [{label, points}]}."""
     found = []
+    due = expected(_health(config).milestones, planned_steps(records, config) or 0)
     for name, title, figures in CURVES:
         series = []
         for figure, label in figures.items():
@@ -95,6 +101,8 @@ def curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 step = -(-len(points) // MOST_POINTS)
                 series.append({"label": label, "points": points[::-step][::-1]})
         if series:
+            if name in due:
+                series.append({"label": "expected", "points": [list(p) for p in due[name]]})
             found.append({"name": name, "title": title, "series": series})
     return found
 
@@ -125,8 +133,9 @@ def progress_findings(
             "most.",
             "Lower --learning_rate (1e-3 is a usual peak) and train anew.",
         )
-    total = planned_steps(records, config)
-    if total is not None and total < FEW_STEPS:
+    known = (planned_steps(records, config), config.get("max_steps"))
+    total = min((steps for steps in known if steps), default=FEW_STEPS)
+    if total < FEW_STEPS:
         per_step = config.get("accumulation_steps") or config.get("micro_batches_per_step")
         joined = f", with {per_step} micro-batches in each" if (per_step or 1) > 1 else ""
         yield Finding(
@@ -144,6 +153,16 @@ def progress_findings(
             "high_dropout",
             f"The dropout is {dropout:g}: most of what a layer says is thrown away.",
             "Lower --dropout to 0.3 or less.",
+            "likely",
+        )
+    margin = config.get("blank_margin")
+    if isinstance(margin, int | float) and margin > LARGE_MARGIN:
+        yield Finding(
+            "warning",
+            "large_blank_margin",
+            f"The loss puts blank ahead by {margin:g} nats, and recognition does not: the model "
+            "says words where it should say none.",
+            "Set --blank_margin to 1 or less.",
             "likely",
         )
 
@@ -168,8 +187,12 @@ def state_findings(
     records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
 ) -> list[Finding]:
     """The states that a run is in at the end of its records, by the thresholds of its settings."""
+    return findings(records, _health(config), planned_steps(records, config))
+
+
+def _health(config: Mapping[str, Any]) -> HealthSettings:
     own = {name: config[name] for name in HealthSettings.model_fields if name in config}
-    return findings(records, HealthSettings(**own), planned_steps(records, config))
+    return HealthSettings(**own)
 
 
 def expected_wer(

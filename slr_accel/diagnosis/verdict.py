@@ -13,16 +13,24 @@ CAUSES = (
     *("labels_shuffled", "too_short", "unsayable_words", "split_overlap", "labels_unrelated"),
     *("far_values", "tiny_updates", "large_updates", "time_lost"),
     *("exploding_gradient", "vanishing_gradient", "saturated_clamp", "dead_layer"),
-    *("high_dropout", "few_steps", "uniform_output", "blank_collapse", "constant_output"),
-    *("insertion_explosion", "diverged", "overfitting", "plateau", "blank_phase", "no_transfer"),
-    "train_eval_mismatch",
+    *("high_dropout", "large_blank_margin", "few_steps"),
+    *("uniform_output", "blank_collapse", "constant_output"),
+    *("insertion_explosion", "diverged", "overfitting", "plateau", "behind"),
+    *("blank_phase", "no_transfer", "train_eval_mismatch"),
 )
 """Codes in the order in which they are to be mended; others come after them."""
 CONSEQUENCES = CAUSES[CAUSES.index("uniform_output") :]
 """States of the output and of progress, which an error further up may explain."""
 OF_SCORES = ("split_overlap", "unsayable_words")
 """Errors that make scores wrong and explain no state of a run."""
-PROMOTED = ("vanishing_gradient", "saturated_clamp", "dead_layer", "high_dropout", "few_steps")
+PROMOTED = (
+    "vanishing_gradient",
+    "saturated_clamp",
+    "dead_layer",
+    "high_dropout",
+    "large_blank_margin",
+    "few_steps",
+)
 """Causes that are only a warning as long as no state of a run is an error."""
 HEADLINES = {
     "damaged_shard": "The corpus is damaged",
@@ -60,6 +68,7 @@ HEADLINES = {
     "saturated_clamp": "The attention is clamped",
     "few_steps": "The run takes too few steps",
     "high_dropout": "The dropout is too high",
+    "large_blank_margin": "Blank has too much of a start in the loss",
     "uniform_output": "The output is uniform: nothing is learned yet",
     "blank_collapse": "The output has collapsed to blank",
     "constant_output": "Every sentence gets the same answer",
@@ -67,8 +76,10 @@ HEADLINES = {
     "no_transfer": "The model knows its training data and nothing else",
     "train_eval_mismatch": "The model knows its training data and nothing else",
     "overfitting": "The model overfits",
+    "behind": "The run is behind what its recipe expects",
     "plateau": "Training has stopped making progress",
     "diverged": "Training has diverged",
+    "spikes_apart": "Student and teacher say glosses at different times",
     "blank_phase": "The model says nothing yet",
 }
 """What a finding means in a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,23 @@ import numpy as np
 
 from slr_accel.importers.filling import fill_points
 from slr_accel.layouts.layout import Block, Layout
-from slr_accel.layouts.missing import Marker, parse_marker
+from slr_accel.layouts.missing import MARKERS, Marker, parse_marker
+
+
+def add_missing(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--missing",
+        metavar="MARKER",
+        help=f"how a frame marks a point that was not detected: {', '.join(MARKERS)} [{default}]",
+    )
+
+
+def check_missing(marker: str) -> None:
+    """Raises ValueError where --missing is no marker."""
+    try:
+        parse_marker(marker)
+    except ValueError as error:
+        raise ValueError(f"--missing: {error}") from None
 
 
 class Detected(NamedTuple):

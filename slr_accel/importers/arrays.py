@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -18,14 +20,44 @@ T = TypeVar("T")
 
 def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
     """(file, key) of `FILE` or `FILE#KEY`; a file whose own name holds a `#` takes precedence."""
-    if "#" not in reference or (folder / reference).is_file():
-        return folder / reference, ""
+    whole = find_file(folder, reference)
+    if "#" not in reference or whole.is_file():
+        return whole, ""
     name, _, key = reference.partition("#")
-    return folder / name, key
+    return find_file(folder, name), key
 
 
-def read_array(folder: Path, reference: str) -> np.ndarray:
+def find_file(folder: Path, name: str) -> Path:
+    """The file of that name, however Windows or a Mac has written it; else `folder / name`.
+
+    A Mac writes letters and their accents apart (NFD), and Windows a backslash between folders.
+    """
+    written = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    slashes = [text.replace("\\", "/") for text in (name, *written)]
+    # OSError: a name that is too long for any file.
+    with suppress(OSError):
+        for other in dict.fromkeys([name, *written, *slashes]):
+            if (folder / other).exists():
+                return folder / other
+    return folder / name
+
+
+def hint_at_windows(folder: Path, name: str) -> str:
+    """Words for a message where a file is not found: a path of Windows."""
+    if "\\" not in name and not re.match("[A-Za-z]:", name):
+        return ""
+    parts = name.replace("\\", "/").split("/")
+    ends = ["/".join(parts[i:]) for i in range(1, len(parts))]
+    here = next((end for end in ends if (folder / end).exists()), None)
+    cure = f"write {here}" if here else "write where the file lies from the index"
+    return f"; this is a path of a Windows computer: {cure}"
+
+
+def read_array(folder: Path, reference: str, columns: int | None = None) -> np.ndarray:
     """Reads `file.npy`, `file.npz#key` or `file.safetensors#key` in `folder`.
+
+    Args:
+        columns: values a frame, where they are known: [T, points, axes] of as many becomes [T, D].
 
     Returns:
         [T, D], T and D >= 1, of a numeric or boolean dtype.
@@ -37,10 +69,12 @@ def read_array(folder: Path, reference: str) -> np.ndarray:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: features are read from {', '.join(SUFFIXES)}")
     if not path.exists():
-        raise ValueError(f"{path}: no such file")
+        raise ValueError(f"{path}: no such file{hint_at_windows(folder, reference)}")
     if not path.is_file():
         raise ValueError(f"{path}: is not a file; name each array in the index")
     array = load_numbers(path, key)
+    if array.ndim == 3 and columns == array.shape[1] * array.shape[2]:
+        array = array.reshape(len(array), array.shape[1] * array.shape[2])
     if array.ndim != 2:
         raise ValueError(
             f"{reference}: has shape {array.shape}; needed is [frames, values]: "
@@ -72,7 +106,7 @@ def only_array(path: Path) -> str:
     Raises:
         ValueError: says what is wrong with the file.
     """
-    if path.suffix.lower() != ".npz":
+    if path.suffix.lower() not in (".npz", ".safetensors"):
         return path.name
     keys = sorted(_open_archive(path, path.stat().st_mtime_ns).keys())
     if "features" in keys:

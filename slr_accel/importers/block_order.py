@@ -93,19 +93,33 @@ def farthest(values: np.ndarray, stored: Layout) -> float:
 
 
 def best_order(values: np.ndarray, declared: Layout) -> Layout:
-    """The order with the smallest distances; the declared one unless another is better."""
+    """The order that fits best; the declared one unless another is better."""
     if not np.isfinite(farthest(values, declared)):
         return declared
     orders = [in_order(declared, names) for names in permutations(declared.slices)]
-    return min([declared, *orders], key=lambda order: farthest(values, order))
+    return min([declared, *orders], key=lambda order: _misfit(values, order))
 
 
-def true_order(values: np.ndarray, declared: Layout) -> Layout | None:
-    """Another order that fits where the declared one does not; else None."""
-    if farthest(values, declared) <= FAR or len(declared.blocks) > MOST_BLOCKS:
-        return None
-    best = best_order(values, declared)
-    return best if farthest(values, best) <= NEAR else None
+def _misfit(values: np.ndarray, stored: Layout) -> tuple[int, float]:
+    """Sorts orders: of those that are near, first the ones with most distances to tell it by.
+
+    An order that gives a hand to a wrist which is never seen has no distance for it: by the others
+    alone it would seem to fit, with the hands swapped.
+    """
+    found = distances(values, stored)
+    misfit = max(found.values(), default=np.inf)
+    return (-len(found) if misfit <= NEAR else 0), misfit
+
+
+def fitting_orders(values: np.ndarray, declared: Layout) -> list[Layout]:
+    """The orders that fit best: several where the data cannot tell which hand is which."""
+    if len(declared.blocks) > MOST_BLOCKS:
+        return []
+    orders = [in_order(declared, names) for names in permutations(declared.slices)]
+    misfits = [_misfit(values, order) for order in orders]
+    best = min(misfits)
+    # Orders with the very same distances differ in columns that nothing can be compared with.
+    return [o for o, misfit in zip(orders, misfits, strict=True) if misfit == best and best[0] < 0]
 
 
 def explain_order(values: np.ndarray, declared: Layout, fitting: Layout) -> str:

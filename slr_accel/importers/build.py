@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +23,10 @@ from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.corpus.writer import write_corpus
 from slr_accel.files import is_unicode
+from slr_accel.importers.body_check import check_body
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.importers.machine_parts import Part
+from slr_accel.importers.tally import Tally
 from slr_accel.layouts.layout import Layout
 from slr_accel.new_folder import check_new_folder
 from slr_accel.progress import Progress
@@ -41,6 +43,8 @@ class Built:
     folder: Path
     skipped: list[str]
     """Sequences that could not be read, where --allow_skips was given."""
+    notes: list[str]
+    """What was found in the sequences, and need not be repaired."""
     preview: Path | None = None
     """The picture of the corpus, where the importer draws one."""
 
@@ -51,12 +55,14 @@ def build_corpus(
     *,
     part: Part | None = None,
     allow_skips: bool = False,
+    allow_absent: Collection[str] = (),
     track: Progress,
 ) -> Built:
     """Reads a listing and writes the corpus `out`; with `part` this part of it, beside `out`.
 
     Args:
         allow_skips: leave out sequences that cannot be read, and list them.
+        allow_absent: blocks that may be absent from every frame of every sequence.
 
     Raises:
         ValueError: lists all problems and their places; nothing is written.
@@ -72,9 +78,11 @@ def build_corpus(
     if listing.fetch:
         listing.problems.raise_if_any()
         listing.fetch(items, track)
-    chooser, unread = DtypeChooser(listing.layout), Problems()
+    chooser, tally, unread = DtypeChooser(listing.layout), listing.tally, Problems()
     if listing.dtype is None:
-        items = list(_readable(items, chooser, unread, listing.layout, track))
+        counted = Tally(listing.layout, by_marker=listing.absence_by_marker)
+        items = list(_readable(items, chooser, counted, unread, listing, track))
+        tally = tally or counted
     # A part may be empty where other parts have readable sequences.
     if unread.messages and not (allow_skips and (items or part)):
         listing.problems.messages += unread.messages
@@ -83,6 +91,8 @@ def build_corpus(
             if allow_skips
             else "--allow_skips leaves out what cannot be read"
         )
+    if tally and items and not part:
+        _check_tally(listing, tally, allow_absent)
     listing.problems.raise_if_any()
     info = write_corpus(
         folder,
@@ -90,10 +100,16 @@ def build_corpus(
         layout=listing.layout,
         dtype=listing.dtype or (LARGEST_DTYPE if part else chooser.dtype()),
         frames_per_second=listing.frames_per_second,
-        source=_provenance(listing, part, unread),
+        source=_provenance(listing, part, unread, tally),
         checksums=listing.checksums or _checksums(listing, items, track),
     )
-    return Built(info, folder, unread.messages, _draw(listing, folder, is_part=part is not None))
+    return Built(
+        info,
+        folder,
+        unread.messages,
+        tally.notes() if tally and not part else [],
+        _draw(listing, folder, is_part=part is not None),
+    )
 
 
 def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
@@ -110,7 +126,21 @@ def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
     return preview
 
 
-def _provenance(listing: Listing, part: Part | None, unread: Problems) -> dict[str, Any]:
+def _check_tally(listing: Listing, tally: Tally, allow_absent: Collection[str]) -> None:
+    unknown = [name for name in allow_absent if name not in listing.layout.slices]
+    if unknown:
+        raise ValueError(
+            f"--allow_absent names {unknown[0]!r}; the blocks are "
+            f"{', '.join(listing.layout.slices)}"
+        )
+    problem = tally.problem(allow_absent)
+    if problem:
+        listing.problems.add(str(listing.root), problem)
+
+
+def _provenance(
+    listing: Listing, part: Part | None, unread: Problems, tally: Tally | None
+) -> dict[str, Any]:
     source = {
         "importer": listing.importer,
         "slr_accel": version("slr-accel"),
@@ -119,9 +149,17 @@ def _provenance(listing: Listing, part: Part | None, unread: Problems) -> dict[s
         **listing.source,
     }
     if part:
-        digest = _listing_digest(listing)
-        numbers = {"index": part.index, "count": part.count}
-        source["part"] = {**numbers, "dtype": listing.dtype, "listing": digest}
+        source["part"] = {
+            "index": part.index,
+            "count": part.count,
+            "dtype": listing.dtype,
+            "listing": _listing_digest(listing),
+            "absence_by_marker": listing.absence_by_marker,
+            "tally": tally.to_json() if tally else None,
+        }
+    elif tally:
+        source["never_seen"] = tally.points_never_seen()
+        source["frame_sizes"] = tally.to_json()["frame_sizes"]
     return source
 
 
@@ -140,17 +178,24 @@ def _check_ids(listing: Listing) -> None:
 
 
 def _readable(
-    items: list[Item], chooser: DtypeChooser, unread: Problems, layout: Layout, track: Progress
+    items: list[Item],
+    chooser: DtypeChooser,
+    tally: Tally,
+    unread: Problems,
+    listing: Listing,
+    track: Progress,
 ) -> Iterator[Item]:
-    """Yields sound items and adds them to `chooser`; what is wrong with others goes to `unread`."""
+    """Yields sound items, adds them to `chooser` and `tally`, and what is wrong to `unread`."""
     for item in track(items, "checking", len(items)):
         try:
             sequence = item.read()
-            check_values(sequence, layout)
+            check_values(sequence, listing.layout)
+            check_body(sequence, listing.layout, by_marker=listing.absence_by_marker)
         except (ValueError, OSError) as error:
             unread.add(item.where, f"{item.id}: {error}")
             continue
         chooser.add(sequence.features, sequence.presence)
+        tally.add(sequence)
         yield item
 
 

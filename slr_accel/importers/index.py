@@ -14,12 +14,28 @@ import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Segment, Sequence
 from slr_accel.corpus.split_names import SPLIT_NAME
+from slr_accel.importers.dev_split import DevShare
 from slr_accel.importers.index_file import read_fields
+from slr_accel.importers.label_checks import odd_names
 from slr_accel.importers.listing import MAX_FPS, Problems
+from slr_accel.importers.made_columns import with_ids, with_splits
+from slr_accel.importers.spans import WHOLE, Span, parse_span
+from slr_accel.importers.units import frame_size_of_row
 
 MEDIA = {"features": "manifest", "audio": "speech", "video": "video"}
 """{column that names files: the importer that reads them}"""
-COLUMNS = ("id", "split", "signer", "labels", "segments", "text", "fps")
+COLUMNS = (
+    "id",
+    "split",
+    "signer",
+    "labels",
+    "segments",
+    "text",
+    "fps",
+    "start",
+    "end",
+    "frame_size",
+)
 MEANT_AS_LIST = re.compile(r"""\[\s*(["'].*|[^][]*,[^][]*\]|\])""", re.DOTALL)
 """Brackets with quotes, commas or nothing in them; `[UNKNOWN]` and `[red]NEW` are labels."""
 MOST_SHOWN = 9
@@ -42,6 +58,10 @@ class IndexRow:
     segments: list[Segment] = field(default_factory=list)
     text: str | None = None
     fps: float | None = None
+    span: Span = WHOLE
+    """The part of the recording that it names."""
+    frame_size: tuple[float, float] | None = None
+    """Width and height of the picture in pixels."""
 
     def sequence(
         self,
@@ -49,11 +69,21 @@ class IndexRow:
         presence: np.ndarray,
         segments: list[Segment] | None = None,
         seen: np.ndarray | None = None,
+        frame_size: tuple[float, float] | None = None,
     ) -> Sequence:
         """The row's sequence with these values; `segments` take the place of the row's own."""
-        segments = self.segments if segments is None else segments
-        own = (self.id, self.split, self.signer)
-        return Sequence(*own, features, presence, self.labels, segments, self.text, seen)
+        return Sequence(
+            self.id,
+            self.split,
+            self.signer,
+            features,
+            presence,
+            self.labels,
+            self.segments if segments is None else segments,
+            self.text,
+            seen,
+            frame_size,
+        )
 
 
 def unlabelled_row(path: Path, id: str, part: str, medium: str) -> IndexRow:
@@ -63,20 +93,31 @@ def unlabelled_row(path: Path, id: str, part: str, medium: str) -> IndexRow:
 
 
 def read_index(
-    path: Path, problems: Problems, media: tuple[str, ...] = ("features",)
+    path: Path,
+    problems: Problems,
+    media: tuple[str, ...] = ("features",),
+    times: str = "s",
+    share: DevShare | None = None,
 ) -> list[IndexRow]:
     """Reads all rows; what is wrong goes to `problems`, and such rows are left out.
 
     Args:
         media: those of MEDIA that the importer reads; a row has one of them.
+        times: the unit of `start` and `end` where they are mere numbers.
+        share: how rows are divided where none has a split; with it ids may be left out, too.
     """
     # Of several media a csv file may have either; its rows report where both are missing.
-    needed = ("id", "split", *(media if len(media) == 1 else ()))
+    own = () if share else ("id", "split")
+    needed = (*own, *(media if len(media) == 1 else ()))
     read = (*COLUMNS, *media)
     fields = read_fields(path, needed, read, problems)
     note_unread(path, fields, read, problems)
-    parsed = [parse_row(*row, problems, media) for row in fields]
-    return [row for row in parsed if row is not None]
+    if share:
+        fields = with_splits(with_ids(fields, media[0]), share, problems)
+    parsed = [parse_row(*row, problems, media, times) for row in fields]
+    rows = [row for row in parsed if row is not None]
+    problems.notes += odd_names((n for row in rows for n in row.labels), (r.split for r in rows))
+    return rows
 
 
 def note_unread(
@@ -93,46 +134,12 @@ def note_unread(
         )
 
 
-def one_rate(
-    rows: list[IndexRow], fps: float | None, problems: Problems, choice: str = ""
-) -> float | None:
-    """The frame rate of all rows: a corpus has one, since velocity is measured per second.
-
-    Args:
-        fps: frames per second of rows that do not say.
-        choice: the option that selects rows, where the importer has one.
-    """
-    first_with: dict[float | None, IndexRow] = {}
-    for row in rows:
-        rate = row.fps or fps
-        if not any(_is_same_rate(rate, known) for known in first_with):
-            first_with[rate] = row
-    if len(first_with) < 2:
-        return next(iter(first_with), fps)
-    if None in first_with:
-        problems.add(
-            first_with[None].where,
-            "has no `fps`, but others have; add it, or give --fps for all that have none",
-        )
-        return None
-    rates = ", ".join(f"{rate:g}" for rate in first_with)
-    problems.add(
-        list(first_with.values())[1].where,
-        f"frame rates differ ({rates} fps); a corpus has one: resample these sequences, "
-        "or make a corpus of each" + (f" ({choice} selects rows)" if choice else ""),
-    )
-    return None
-
-
-def _is_same_rate(one: float | None, other: float | None) -> bool:
-    """29.97 is how many write 30000 / 1001."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-4)
-
-
 def parse_row(
-    where: str, fields: dict[str, Any], problems: Problems, media: tuple[str, ...] = ("features",)
+    where: str,
+    fields: dict[str, Any],
+    problems: Problems,
+    media: tuple[str, ...] = ("features",),
+    times: str = "s",
 ) -> IndexRow | None:
     """Parses a row's fields; None where something is wrong, which goes to `problems`."""
     before = len(problems.messages)
@@ -149,7 +156,11 @@ def parse_row(
         segments=_parse_segments(where, fields.get("segments"), problems),
         text=None if _is_nothing(fields.get("text")) else str(fields["text"]),
         fps=_parse_fps(where, fields.get("fps"), problems),
+        span=parse_span(where, fields, times, problems),
+        frame_size=frame_size_of_row(where, fields.get("frame_size"), problems),
     )
+    if row.segments and not row.span.is_whole:
+        problems.add(where, "has `segments` and `start` or `end`; give one of both")
     return row if len(problems.messages) == before else None
 
 

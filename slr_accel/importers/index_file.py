@@ -1,17 +1,32 @@
-"""Reads the rows of an index file, jsonl or csv, without checking their fields."""
+"""Reads the rows of an index file, jsonl or a table, without checking their fields."""
 
 from __future__ import annotations
 
 import csv
 import difflib
+import io
 import json
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any, TextIO
 
+from slr_accel.corpus.split_names import split_in_name
 from slr_accel.importers.listing import Problems
+from slr_accel.importers.text_tables import TABLES, delimiter_of, read_text
+
+SUFFIXES = (".jsonl", *TABLES)
+HOW2SIGN = {
+    "SENTENCE_NAME": "id",
+    "VIDEO_NAME": "video",
+    "START_REALIGNED": "start",
+    "END_REALIGNED": "end",
+    "SENTENCE": "labels",
+}
+"""{column of How2Sign's tables: the index's}"""
+NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a |"}
 
 
 def read_fields(
@@ -29,12 +44,9 @@ def read_fields(
         raise ValueError(f"{path}: no such index file")
     if not path.is_file():
         raise ValueError(f"{path}: is a folder; name the .jsonl or .csv file in it")
-    if path.suffix.lower() not in (".jsonl", ".csv"):
-        raise ValueError(f"{path}: an index is a .jsonl or a .csv file")
-    try:
-        rows = list(_lines(path, needed, known, problems))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: an index is a .jsonl or a .csv file (or .tsv, .txt)")
+    rows = list(_lines(path, needed, known, problems))
     if not rows and not problems.messages:
         raise ValueError(f"{path}: has no rows")
     return rows
@@ -43,19 +55,24 @@ def read_fields(
 def _lines(
     path: Path, needed: Collection[str], known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    # utf-8-sig: editors on Windows begin a file with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() == ".csv":
-            yield from _csv_lines(path, file, needed, known, problems)
-        else:
-            yield from _json_lines(path, file, known, problems)
+    # newline: cells may hold line breaks, which are reported.
+    file = io.StringIO(read_text(path), newline="")
+    if path.suffix.lower() in TABLES:
+        yield from _csv_lines(path, file, needed, known, problems)
+    else:
+        yield from _json_lines(path, file, known, problems)
 
 
 def _csv_lines(
     path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    rows = _csv_rows(path, file)
+    delimiter = delimiter_of(file.readline(), {*known, *HOW2SIGN})
+    file.seek(0)
+    rows = _csv_rows(path, file, delimiter)
     header = [name.strip() for name in next(rows, ("", []))[1]]
+    if set(HOW2SIGN) <= set(header):
+        yield from _how2sign_lines(path, header, rows)
+        return
     _check_header(path, header, needed, known)
     for where, cells in rows:
         if any("\n" in cell or "\r" in cell for cell in cells):
@@ -68,12 +85,26 @@ def _csv_lines(
         elif len(cells) > len(header):
             problems.add(
                 where,
-                f"more cells than the {len(header)} of the header; put cells that hold a comma "
-                "between double quotes",
+                f"more cells than the {len(header)} of the header; put cells that hold "
+                f"{NAMES[delimiter]} between double quotes",
             )
         else:
             named = zip(header, (cell.strip() for cell in cells), strict=False)
             yield where, {key: cell for key, cell in named if cell}
+
+
+def _how2sign_lines(
+    path: Path, header: list[str], rows: Iterator[tuple[str, list[str]]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of How2Sign's tables, whose videos are named without their suffix."""
+    split = split_in_name(path.name) or "train"
+    for where, cells in rows:
+        named = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        fields = {own: named[name] for name, own in HOW2SIGN.items() if named.get(name)}
+        video = fields.get("video", "")
+        found = sorted(path.parent.glob(f"{escape(video)}.*")) if video else []
+        file = found[0].name if found else f"{video}.mp4"
+        yield where, {**fields, "video": file, "split": split, "text": fields.get("labels")}
 
 
 def _check_header(
@@ -82,8 +113,8 @@ def _check_header(
     missing = sorted(set(needed) - set(header))
     if missing:
         raise ValueError(
-            f"{path}:1: the header has {header}, without {', '.join(missing)}; a csv index needs "
-            f"a comma-separated header with some of {', '.join(known)}"
+            f"{path}:1: the header has {header}, without {', '.join(missing)}; an index needs "
+            f"a header, with commas, semicolons or tabs between, of some of {', '.join(known)}"
         )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
@@ -94,11 +125,12 @@ def _check_header(
             raise ValueError(f"{path}:1: unknown column {name!r}; did you mean {meant}?")
 
 
-def _csv_rows(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]]]:
+def _csv_rows(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     """(FILE:LINE of its beginning, cells) of every row, the header first."""
     # `strict` refuses spaces after a closing quote; `skipinitialspace` leaves them.
-    lines = (re.sub(r'(?<!")"[ \t]+(?=,|\r?\n?$)', '"', line) for line in file)
-    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    end = re.compile(rf'(?<!")"[ \t]+(?={re.escape(delimiter)}|\r?\n?$)')
+    lines = (end.sub('"', line) for line in file) if delimiter != "\t" else file
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     last = 0
     try:
         for cells in reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,15 @@ from typing import Any
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Sequence
+from slr_accel.importers.tally import Tally
 from slr_accel.layouts.layout import Layout
 from slr_accel.progress import Progress
 
 MAX_SHOWN = 20
+MANY = 4
+"""Messages that differ in names and numbers alone are told as one from this many on."""
+VARYING = re.compile(r"""(?P<quote>['"]).*?(?P=quote)|[^\s:,;()]*[\d/\\][^\s:,;()]*""")
+"""What may differ between two messages of one kind: quoted texts, paths, names with digits."""
 MAX_FPS = 10_000
 
 
@@ -38,14 +44,39 @@ class Problems:
         """Raises ValueError with the first problems, and how many more there are."""
         if not self.messages:
             return
-        shown = self.messages[:MAX_SHOWN]
-        if len(self.messages) > MAX_SHOWN:
-            shown.append(f"... and {len(self.messages) - MAX_SHOWN} more")
+        shown, told = _grouped(self.messages)
         count = len(self.messages)
+        if told < count:
+            shown.append(f"... and {count - told} more")
         raise ValueError(
             f"{count} problem{'s' if count > 1 else ''}, nothing was written:\n  "
             + "\n  ".join([*shown, *([advice] if advice else [])])
         )
+
+
+def _grouped(messages: list[str]) -> tuple[list[str], int]:
+    """(lines to show, how many messages they tell of): equal problems share a line."""
+    kinds: dict[str, list[str]] = {}
+    for message in messages:
+        kinds.setdefault(VARYING.sub("#", message), []).append(message)
+    shown: list[str] = []
+    told = 0
+    for alike in kinds.values():
+        if len(shown) == MAX_SHOWN:
+            break
+        if len(alike) < MANY:
+            own = alike[: MAX_SHOWN - len(shown)]
+            shown += own
+            told += len(own)
+            continue
+        shown.append(f"{alike[0]} (and {len(alike) - 1} like it, up to {_place(alike[-1])})")
+        told += len(alike)
+    return shown, told
+
+
+def _place(message: str) -> str:
+    """The file, line or sequence that a message begins with."""
+    return message.partition(": ")[0]
 
 
 @dataclass(frozen=True)
@@ -86,5 +117,9 @@ class Listing:
     """What is wrong with the list itself; --allow_skips does not skip it."""
     fetch: Callable[[list[Item], Progress], None] | None = None
     """Does slow work for some items once before they are read, and keeps the results."""
+    absence_by_marker: bool = False
+    """Whether the user said how absence is marked: then a block that is never there is an error."""
+    tally: Tally | None = None
+    """What is never detected, where it is known already; None counts it."""
     preview: Callable[[Corpus, Path], None] | None = None
     """Draws a picture (png) of the finished corpus."""

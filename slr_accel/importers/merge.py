@@ -11,6 +11,7 @@ from slr_accel.corpus.format import CHECKSUMS_FILE, CORPUS_FILE
 from slr_accel.corpus.reader import Corpus, open_part
 from slr_accel.importers.listing import Item, Listing
 from slr_accel.importers.machine_parts import parts_folder
+from slr_accel.importers.tally import Tally
 
 DESCRIPTION = """\
 Joins the parts that `slr-accel prepare NAME --out OUT --shard i/n` has made in OUT.parts. The
@@ -52,7 +53,22 @@ def list_parts(out: Path) -> Listing:
         checksums={name: digest for part in parts for name, digest in _checksums(part).items()},
         root=folder,
         dtype=first.source["part"]["dtype"],
+        absence_by_marker=first.source["part"]["absence_by_marker"],
+        tally=_tally(parts),
     )
+
+
+def _tally(parts: list[Corpus]) -> Tally | None:
+    """What is never detected in any part; None where the parts have not counted it."""
+    of_parts = parts[0].info.source["part"]
+    tally = Tally(parts[0].layout, by_marker=of_parts["absence_by_marker"])
+    for part in parts:
+        recorded = part.info.source["part"]["tally"]
+        if recorded is None:
+            return None
+        if len(part.rows):
+            tally.add_part(recorded)
+    return tally
 
 
 def _check(parts: list[Corpus], folder: Path) -> None:

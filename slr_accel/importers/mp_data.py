@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -11,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
-from slr_accel.importers.absence import nonzero_presence
+from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.arrays import as_float32, load_numbers
 from slr_accel.importers.block_order import in_order, reordered
 from slr_accel.importers.dev_split import add_dev_share, assign_splits
 from slr_accel.importers.holistic_arrays import BLOCK_ORDER
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.layouts.named_layouts import NAMED_LAYOUTS, mediapipe_holistic
 
 DESCRIPTION = """\
 Makes a corpus of single signs from FOLDER/WORD/SEQUENCE/FRAME.npy: one array a frame, with the
@@ -26,12 +27,22 @@ values of MediaPipe Holistic:
 
   1,662  pose 33 x (x, y, z, visibility), face 468 x 3, left hand 21 x 3, right hand 21 x 3
   1,629  the same in the same order without visibility
+  258, 225, 132, 99, 126  of these the pose (with visibility) and the hands, or the pose, or hands
 
-WORD is the label, WORD/SEQUENCE the id; white space in them becomes -. Frames are sorted by number;
-a missing number becomes a frame in which nothing is present. A block of zeros is absent. Signers
-are unknown.
+Names of files end in the frame's number: 17.npy, frame_017.npy. WORD is the label, WORD/SEQUENCE
+the id; white space in them becomes -. Frames are sorted by number; a missing number becomes a frame
+in which nothing is present. A block or a point of zeros is absent. Signers are unknown.
 """
-LAYOUTS = {layout.columns: layout for layout in (mediapipe_holistic(True), mediapipe_holistic())}
+PARTS = ("pose_hands_confidence", "pose_hands", "pose_confidence", "pose", "hands")
+LAYOUTS = {
+    layout.columns: layout
+    for layout in (
+        mediapipe_holistic(True),
+        mediapipe_holistic(),
+        *(NAMED_LAYOUTS[f"mediapipe_{part}"]() for part in PARTS),
+    )
+}
+NUMBERED = re.compile(r"(?:.*[^\d-]|.*\w-)?(\d+)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,12 +108,15 @@ def _frames(sequence: Path, problems: Problems) -> dict[int, Path]:
     """{frame number: array file}, in the order of the numbers."""
     frames: dict[int, Path] = {}
     for path in sorted(sequence.glob("[!.]*.npy")):
-        if not path.stem.isdecimal():
-            problems.add(str(path), "is not named by the number of its frame, as 0.npy or 17.npy")
-        elif int(path.stem) in frames:
-            problems.add(str(path), f"has the number of {frames[int(path.stem)].name}; remove one")
+        named = NUMBERED.fullmatch(path.stem)
+        if named is None:
+            problems.add(
+                str(path), "is not named by the number of its frame, as 17.npy or frame_017.npy"
+            )
+        elif int(named[1]) in frames:
+            problems.add(str(path), f"has the number of {frames[int(named[1])].name}; remove one")
         else:
-            frames[int(path.stem)] = path
+            frames[int(named[1])] = path
     return dict(sorted(frames.items()))
 
 
@@ -121,10 +135,10 @@ def _find_layout(paths: list[Path]) -> Layout:
             odd = odd or f"{path}: holds {size:,} values"
     if not odd:
         return LAYOUTS[max(LAYOUTS)]
-    known = " or ".join(f"{columns:,}" for columns in LAYOUTS)
+    known = ", ".join(f"{columns:,}" for columns in LAYOUTS)
     raise ValueError(
-        f"{odd}; needed are the {known} of MediaPipe Holistic (478 instead of 468 face points come "
-        "from refine_face_landmarks: extract without it)"
+        f"{odd}; needed are {known}, as MediaPipe Holistic gives (478 instead of 468 face points "
+        "come from refine_face_landmarks: extract without it)"
     )
 
 
@@ -160,9 +174,14 @@ def _read(id: str, split: str, label: str, frames: dict[int, Path], layout: Layo
     values = np.zeros((span, layout.columns), np.float32)
     for number, path in frames.items():
         array = load_numbers(path)
-        if array.shape != (layout.columns,):
+        if array.size != layout.columns:
             raise ValueError(f"{path.name} has shape {array.shape}, not ({layout.columns},)")
-        values[number - min(frames)] = as_float32(array, path.name)
-    features = reordered(values, in_order(layout, BLOCK_ORDER), layout)
-    presence = nonzero_presence(features, layout)
-    return Sequence(id, split, UNKNOWN_SIGNER, features, presence, [label])
+        values[number - min(frames)] = as_float32(array.reshape(-1), path.name)
+    stored = in_order(layout, [name for name in BLOCK_ORDER if name in layout.slices])
+    features = reordered(values, stored, layout)
+    if np.isnan(features).any():
+        # The check of all values says where.
+        everywhere = np.ones((span, len(layout.blocks)), bool)
+        return Sequence(id, split, UNKNOWN_SIGNER, features, everywhere, [label])
+    presence, seen = fill_absent(features, layout, dict.fromkeys(layout.slices, "zeros"))
+    return Sequence(id, split, UNKNOWN_SIGNER, features, presence, [label], seen=seen)

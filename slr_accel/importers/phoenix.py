@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.absence import fill_absent
+from slr_accel.importers.absence import add_missing, check_missing, fill_absent
 from slr_accel.importers.annotations import read_annotations
 from slr_accel.importers.arrays import only_array, read_array, read_samples
 from slr_accel.importers.block_order import in_order
 from slr_accel.importers.feature_files import FeatureFiles
 from slr_accel.importers.holistic_arrays import LAYOUT, USUAL_ORDER, Arrangement, find_arrangement
 from slr_accel.importers.index import IndexRow
-from slr_accel.importers.listing import Item, Listing, Problems
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
+from slr_accel.importers.rates import add_fps, at_rate
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.missing import MARKERS, parse_marker
 
 SPLITS = ("train", "dev", "test")
 ANNOTATIONS = Path("annotations", "manual")
@@ -70,15 +70,18 @@ def add_feature_arguments(parser: argparse.ArgumentParser) -> None:
         default=USUAL_ORDER,
         help=f"order of the blocks in the arrays' columns [{USUAL_ORDER}]",
     )
-    parser.add_argument(
-        "--missing",
-        default="zeros",
-        help=f"how a frame marks what was not detected: {', '.join(MARKERS)} [zeros]",
-    )
+    add_missing(parser, default="zeros")
+    parser.set_defaults(missing="zeros")
+    add_fps(parser)
 
 
 def list_release(
-    releases: list[Release], root: Path, features: Path, block_order: str, missing: str
+    releases: list[Release],
+    root: Path,
+    features: Path,
+    block_order: str,
+    missing: str,
+    fps: float | None = None,
 ) -> Listing:
     """Lists the annotated sequences of the first of some releases that `root` holds.
 
@@ -86,15 +89,17 @@ def list_release(
         features: folder of the landmarks.
         block_order: the four blocks in the order of the arrays' columns, with commas between.
         missing: how every block marks absent points, one of MARKERS.
+        fps: frames per second of the corpus, to which all is resampled; None leaves it.
 
     Raises:
         ValueError: the annotations or arrays cannot be read at all, or not as declared.
     """
-    parse_marker(missing)
+    check_missing(missing)
+    check_fps(fps)
     for release in releases:
         files = release.files(root)
         if files:
-            return _list(release, files, features, block_order, missing)
+            return _list(release, files, features, block_order, missing, fps)
     names = [Path(r.folder, ANNOTATIONS, r.file_name.format(split="train")) for r in releases]
     raise ValueError(
         f"{root}: holds no annotations; give the folder with {' or '.join(map(str, names))} in it, "
@@ -103,7 +108,12 @@ def list_release(
 
 
 def _list(
-    release: Release, files: dict[str, Path], features: Path, block_order: str, missing: str
+    release: Release,
+    files: dict[str, Path],
+    features: Path,
+    block_order: str,
+    missing: str,
+    fps: float | None,
 ) -> Listing:
     declared = in_order(LAYOUT, block_order.split(","))
     problems, notes = Problems(), []
@@ -130,12 +140,12 @@ def _list(
     return Listing(
         importer=release.importer,
         layout=LAYOUT,
-        frames_per_second=FRAMES_PER_SECOND,
+        frames_per_second=fps or FRAMES_PER_SECOND,
         items=[
             Item(
                 row.id,
                 row.where,
-                partial(_read, row, arrays, arrangement, markers),
+                partial(_read, row, arrays, arrangement, markers, fps),
                 tuple(filter(None, [arrays.find(row)])),
             )
             for row in sound
@@ -145,6 +155,7 @@ def _list(
             "missing": markers,
             "arrays": arrangement.to_json() if arrangement else None,
         },
+        absence_by_marker=True,
         notes=notes,
         problems=problems,
         files=tuple(files.values()),
@@ -173,7 +184,11 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def _read(
-    row: IndexRow, arrays: FeatureFiles, arrangement: Arrangement | None, missing: Mapping[str, str]
+    row: IndexRow,
+    arrays: FeatureFiles,
+    arrangement: Arrangement | None,
+    missing: Mapping[str, str],
+    fps: float | None,
 ) -> Sequence:
     """One sequence, with absent blocks found and set to 0. ValueError says what is wrong."""
     path = arrays.find(row)
@@ -183,4 +198,5 @@ def _read(
     assert arrangement is not None, "it is None where no array can be read"
     features = arrangement.base_values(array, str(path))
     presence, seen = fill_absent(features, LAYOUT, missing)
-    return row.sequence(features, presence, seen=seen)
+    sequence = row.sequence(features, presence, seen=seen)
+    return at_rate(sequence, LAYOUT, FRAMES_PER_SECOND, fps)

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def list_sequences(args: argparse.Namespace) -> Listing:
     return list_phoenix2014(
-        args.release, args.features, args.partition, args.block_order, args.missing
+        args.release, args.features, args.partition, args.block_order, args.missing, args.fps
     )
 
 
@@ -74,6 +74,7 @@ def list_phoenix2014(
     partition: str | None = None,
     block_order: str = USUAL_ORDER,
     missing: str = "zeros",
+    fps: float | None = None,
 ) -> Listing:
     """Lists the sequences of a partition; for the other arguments see `phoenix.list_release`.
 
@@ -82,4 +83,4 @@ def list_phoenix2014(
         partition: `multisigner` or `si5`; None takes the first of them that exists.
     """
     found = [PARTITIONS[partition]] if partition else list(PARTITIONS.values())
-    return list_release(found, release, features, block_order, missing)
+    return list_release(found, release, features, block_order, missing, fps)

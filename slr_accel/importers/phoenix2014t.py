@@ -35,11 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
-    return list_phoenix2014t(args.release, args.features, args.block_order, args.missing)
+    return list_phoenix2014t(args.release, args.features, args.block_order, args.missing, args.fps)
 
 
 def list_phoenix2014t(
-    release: Path, features: Path, block_order: str = USUAL_ORDER, missing: str = "zeros"
+    release: Path,
+    features: Path,
+    block_order: str = USUAL_ORDER,
+    missing: str = "zeros",
+    fps: float | None = None,
 ) -> Listing:
     """Lists the sequences of the release; for the other arguments see `phoenix.list_release`."""
-    return list_release([RELEASE], release, features, block_order, missing)
+    return list_release([RELEASE], release, features, block_order, missing, fps)

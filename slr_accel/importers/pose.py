@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,15 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.dev_split import add_dev_share, assign_splits
-from slr_accel.importers.index import IndexRow, note_unread, one_rate, parse_row, unlabelled_row
-from slr_accel.importers.index_file import read_fields
-from slr_accel.importers.listing import Item, Listing, Problems
-from slr_accel.importers.pose_files import LAYOUT, Header, pose_format, read_header, read_pose
+import numpy as np
 
-ROUNDING = 1e-6
-"""In frames; with it 1160 ms at 25 fps are frame 29."""
+from slr_accel.corpus.sequence import Sequence
+from slr_accel.importers.absence import fill_absent
+from slr_accel.importers.dev_split import add_dev_share, assign_splits
+from slr_accel.importers.index import IndexRow, note_unread, parse_row, unlabelled_row
+from slr_accel.importers.index_file import read_fields
+from slr_accel.importers.label_checks import odd_names
+from slr_accel.importers.listing import Item, Listing, Problems, check_fps
+from slr_accel.importers.pose_files import LAYOUT, Header, pose_format, read_header, read_pose
+from slr_accel.importers.rates import Rated, add_fps, at_rate, one_rate
+from slr_accel.importers.spans import add_times
+from slr_accel.layouts.layout import Layout
+
 COLUMNS = ("path", "glosses", "id", "split", "start", "end", "signer", "text")
 READ = (*COLUMNS, "labels", "words")
 """Includes the other names of `glosses` and `text`."""
@@ -31,16 +35,17 @@ named by a csv with these columns:
   glosses     labels, with spaces between (or `labels`)
   id          [the path without .pose]
   split       [train or dev, as --dev_share says]
-  start, end  milliseconds to cut the file at; end 0, or beyond it, is its end
+  start, end  the part of the file that is the sentence: milliseconds, 1.9s, 47f (frames) or
+              00:00:01.900; end 0 is its end, and so is one beyond a file that is used from 0 on
   also        signer, text (or `words`)
 
 or all .pose files below a folder, without labels, as the split `test`: `slr-accel predict RUN
 --split test` transcribes them.
 
-x and y are divided by the width and height in the file; z is in widths already. The pose keeps its
-confidence, and is present where any of its points has a confidence above 0; hands and face are
-present where all points have. Of the 478 points of a refined face the last 10, the irises, are left
-out. POSE_WORLD_LANDMARKS is not used. All files must have one frame rate: --only selects rows.
+x, y and z become units of the frame's height, by the size in the file. A point is absent where its
+confidence is 0; a block where all its points are. Of the 478 points of a refined face the last 10,
+the irises, are left out. POSE_WORLD_LANDMARKS is not used. All files must have one frame rate:
+--fps interpolates to it, --only selects rows.
 """
 
 
@@ -51,31 +56,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", metavar="COLUMN=VALUE", help="use only rows of the index with this value [all]"
     )
+    add_fps(parser)
+    add_times(parser, default="ms")
     add_dev_share(parser)
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
     if args.index:
-        return list_pose(args.index, only=args.only, dev_share=args.dev_share)
+        return list_pose(
+            args.index,
+            only=args.only,
+            dev_share=args.dev_share,
+            fps=args.fps,
+            times=args.times,
+        )
     if args.only:
         raise ValueError("--only chooses rows of an --index; a --folder is read as a whole")
-    return list_pose_folder(args.folder)
+    return list_pose_folder(args.folder, fps=args.fps)
 
 
-def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -> Listing:
+def list_pose(
+    index: Path,
+    *,
+    only: str | None = None,
+    dev_share: float = 0.2,
+    fps: float | None = None,
+    times: str = "ms",
+) -> Listing:
     """Lists the sequences of an index.
 
     Args:
         only: COLUMN=VALUE, which selects rows.
         dev_share: share of the rows without a split that are for validation.
+        fps: frames per second of the corpus: files of another rate are resampled.
+        times: the unit of `start` and `end` where they are mere numbers.
 
     Raises:
         ValueError: the index cannot be read at all, or pose-format is not installed.
     """
     pose_format()
+    check_fps(fps)
     problems = Problems()
     rows: list[IndexRow] = []
-    cuts: list[tuple[float, float]] = []
     unsplit: dict[str, list[str]] = {}
     chosen = _chosen(index, only, problems)
     note_unread(index, chosen, READ, problems)
@@ -83,32 +105,32 @@ def list_pose(index: Path, *, only: str | None = None, dev_share: float = 0.2) -
         if not isinstance(fields.get("path"), str) or not fields["path"].strip():
             problems.add(where, "`path` is missing; name a .pose file")
             continue
-        cut = _cut(where, fields, problems)
-        row = parse_row(where, _as_row(fields), problems)
-        if row is None or cut is None:
+        row = parse_row(where, _as_row(fields), problems, times=times)
+        if row is None:
             continue
         if "split" not in fields:
             unsplit[row.id] = row.labels
         rows.append(row)
-        cuts.append(cut)
     split_of = assign_splits(unsplit, dev_share)
     rows = [replace(row, split=split_of.get(row.id, row.split)) for row in rows]
     if not rows:
         problems.raise_if_any()
         raise ValueError(f"{index}: has no rows" + (f" with {only}" if only else ""))
-    listing = _listing(index.parent, rows, cuts, problems, choice="--only COLUMN=VALUE")
+    problems.notes += odd_names((n for row in rows for n in row.labels), (r.split for r in rows))
+    listing = _listing(index.parent, rows, fps, problems, choice="--only COLUMN=VALUE")
     return replace(
         listing, files=(index,), source={**listing.source, "only": only, "dev_share": dev_share}
     )
 
 
-def list_pose_folder(folder: Path) -> Listing:
+def list_pose_folder(folder: Path, fps: float | None = None) -> Listing:
     """Lists every .pose file below a folder, as the unlabelled split `test`.
 
     Raises:
         ValueError: there is none, or pose-format is not installed.
     """
     pose_format()
+    check_fps(fps)
     paths = sorted(path.relative_to(folder) for path in folder.rglob("[!.]*.pose"))
     if not paths:
         raise ValueError(f"{folder}: no such folder, or no .pose files in it")
@@ -116,7 +138,7 @@ def list_pose_folder(folder: Path) -> Listing:
         unlabelled_row(folder / path, path.with_suffix("").as_posix(), str(path), "features")
         for path in paths
     ]
-    return _listing(folder, rows, [(0, 0)] * len(rows), Problems())
+    return _listing(folder, rows, fps, Problems())
 
 
 def _chosen(index: Path, only: str | None, problems: Problems) -> list[tuple[str, dict[str, Any]]]:
@@ -139,26 +161,17 @@ def _as_row(fields: dict[str, Any]) -> dict[str, Any]:
         "labels": fields.get("glosses"),
         "text": fields.get("words"),
         **fields,
+        "end": None if str(fields.get("end")).strip() in ("0", "0.0") else fields.get("end"),
         "features": [fields["path"]],
         "fps": None,
         "segments": None,
     }
 
 
-def _cut(where: str, fields: dict[str, Any], problems: Problems) -> tuple[float, float] | None:
-    """(start, end) of a row, in milliseconds."""
-    with suppress(TypeError, ValueError, OverflowError):
-        start, end = float(fields.get("start") or 0), float(fields.get("end") or 0)
-        if 0 <= start < math.inf and (end == 0 or start < end < math.inf):
-            return start, end
-    problems.add(where, "`start` and `end` are milliseconds, 0 <= start < end; end 0 is the end")
-    return None
-
-
 def _listing(
     folder: Path,
     rows: list[IndexRow],
-    cuts: list[tuple[float, float]],
+    fps: float | None,
     problems: Problems,
     choice: str = "",
 ) -> Listing:
@@ -167,34 +180,42 @@ def _listing(
         # Reading the file reports what is wrong with it: it may be skipped.
         with suppress(ValueError):
             headers[row.where] = read_header(folder / row.parts[0])
-    known = [replace(row, fps=headers[row.where].fps) for row in rows if row.where in headers]
+    layouts = [h.layout for h in headers.values() if h.layout is not None]
+    layout = layouts[0] if layouts else LAYOUT
+    known = [Rated(row.where, headers[row.where].fps) for row in rows if row.where in headers]
     refined = sum(header.is_refined for header in headers.values())
     note = f"{refined} of {len(rows)} files have 478 face points: the 10 of the irises are left out"
     return Listing(
         importer="pose",
-        layout=LAYOUT,
-        frames_per_second=one_rate(known, None, problems, choice),
-        items=[_item(folder, row, cut) for row, cut in zip(rows, cuts, strict=True)],
-        source={"pose_format": version("pose-format")},
+        layout=layout,
+        frames_per_second=one_rate(known, fps, problems, choice),
+        items=[_item(folder, row, layout, fps) for row in rows],
+        source={"pose_format": version("pose-format"), "resampled_to_fps": fps},
         notes=[*problems.notes, *([note] if refined else [])],
         root=folder,
         problems=problems,
     )
 
 
-def _item(folder: Path, row: IndexRow, cut: tuple[float, float]) -> Item:
+def _item(folder: Path, row: IndexRow, layout: Layout, fps: float | None) -> Item:
     path = folder / row.parts[0]
-    return Item(row.id, row.where, partial(_read, path, row, cut), (path,))
+    return Item(row.id, row.where, partial(_read, path, row, layout, fps), (path,))
 
 
-def _read(path: Path, row: IndexRow, cut: tuple[float, float]) -> Sequence:
+def _read(path: Path, row: IndexRow, layout: Layout, fps: float | None) -> Sequence:
     """One sequence. ValueError says what is wrong with its file."""
-    features, presence, fps = read_pose(path)
-    start, end = (math.floor(milliseconds * fps / 1000 + ROUNDING) for milliseconds in cut)
-    frames = slice(start, end if cut[1] else None)
-    if not len(features[frames]) and len(features):
+    person = read_pose(path)
+    if person.layout != layout:
         raise ValueError(
-            f"no frame of {path.name} lies from `start` to `end`: it has {len(features)} frames, "
-            f"{1000 / fps:.0f} ms each"
+            f"its points are {person.layout.signature}, but others have {layout.signature}; make a "
+            "corpus of each"
         )
-    return row.sequence(features[frames], presence[frames])
+    count, (start, end) = len(person.features), row.span
+    from_0 = start is None or start.value == 0
+    # The indexes of some dictionaries have the length of the video that the file is a part of.
+    is_whole = from_0 and (end is None or end.at(person.fps) >= count)
+    frames = slice(None) if is_whole else row.span.frames(count, person.fps)
+    features = np.ascontiguousarray(person.features[frames])
+    presence, seen = fill_absent(features, layout)
+    sequence = row.sequence(features, presence, seen=seen, frame_size=person.frame_size)
+    return at_rate(sequence, layout, person.fps, fps)

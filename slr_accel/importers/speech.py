@@ -17,6 +17,7 @@ from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems
 from slr_accel.importers.log_mel import log_mel, log_mel_frame_rate, log_mel_layout
 from slr_accel.importers.manifest import list_manifest
+from slr_accel.importers.spans import add_times
 from slr_accel.optional_packages import how_to_install
 
 DESCRIPTION = """\
@@ -31,6 +32,7 @@ audio     FILE.wav or FILE.flac (ogg and mp3 work, too), or a list of them, join
 features  instead of audio: arrays, as `prepare manifest` reads them (MFCC, ...)
 labels    the words of the transcript, unchanged: upper and lower case differ
 split     train and dev are what training uses; others (test) are for evaluate and predict
+start,end the part of the sound that is the utterance: seconds, 1900ms or 00:00:01.900
 also      signer (speaker), text, segments ([[start_frame, end_frame, word], ...])
 
 A .csv with these column names works too (a list of files with `;` between). The bins reach up to
@@ -45,12 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sample_rate", type=int, help="samples a second to resample all files to [no resampling]"
     )
     parser.add_argument(
-        "--fps", type=float, help="frames per second of `features`, for rows that do not say"
+        "--fps", type=float, help="frames per second of `features`: see `prepare manifest`"
     )
+    add_times(parser, default="s")
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
-    return list_speech(args.index, sample_rate=args.sample_rate, fps=args.fps)
+    return list_speech(args.index, sample_rate=args.sample_rate, fps=args.fps, times=args.times)
 
 
 @dataclass(frozen=True)
@@ -62,25 +65,30 @@ class _Source:
 
 
 def list_speech(
-    index: Path, *, sample_rate: int | None = None, fps: float | None = None
+    index: Path,
+    *,
+    sample_rate: int | None = None,
+    fps: float | None = None,
+    times: str = "s",
 ) -> Listing:
     """Lists the sequences of an index of sound files, or of ready-made features.
 
     Args:
         sample_rate: resample all files to it; None takes that of the first file, which all others
             must then have.
-        fps: frames per second of ready-made features, for rows that do not say.
+        fps: frames per second of ready-made features; see `list_manifest`.
+        times: the unit of `start` and `end` where they are mere numbers.
 
     Raises:
         ValueError: the index cannot be read at all, or an option does not go with what it names.
     """
     problems = Problems()
-    rows = read_index(index, problems, media=("audio", "features"))
+    rows = read_index(index, problems, media=("audio", "features"), times=times)
     if all(row.medium == "features" for row in rows):
         problems.raise_if_any()  # `list_manifest` would accept a row with both
         if sample_rate is not None:
             raise ValueError("--sample_rate is for `audio`, and this index names `features`")
-        return replace(list_manifest(index, fps=fps), importer="speech")
+        return replace(list_manifest(index, fps=fps, times=times), importer="speech")
     if fps is not None:
         raise ValueError("--fps is for `features`; `audio` becomes 100 frames a second")
     _check_rows(rows, problems)
@@ -105,6 +113,8 @@ def _check_rows(rows: list[IndexRow], problems: Problems) -> None:
             problems.add(row.where, "names `features`, but others `audio`; make a corpus of each")
         elif row.fps is not None:
             problems.add(row.where, "`fps` is for `features`; `audio` becomes 100 frames a second")
+        elif any(time is not None and time.is_frames for time in row.span):
+            problems.add(row.where, "`start` and `end` of `audio` are times, not frames")
 
 
 def _libraries() -> dict[str, str]:
@@ -133,6 +143,8 @@ def _item(row: IndexRow, source: _Source) -> Item:
 def _read(row: IndexRow, source: _Source) -> Sequence:
     """One sequence: its files are joined as sound, so that frames span their limits."""
     samples = np.concatenate([_read_part(part, source) for part in row.parts])
+    if not row.span.is_whole:
+        samples = samples[row.span.frames(len(samples), source.sample_rate)]
     features = log_mel(samples, source.sample_rate)
     return row.sequence(features, np.ones((len(features), 1), bool))
 

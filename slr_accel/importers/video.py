@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,15 +15,19 @@ from urllib.parse import quote
 import numpy as np
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.corpus.sequence import Segment, Sequence
+from slr_accel.corpus.sequence import Sequence
 from slr_accel.importers.index import IndexRow, read_index, unlabelled_row
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
+from slr_accel.importers.rates import segments_at
+from slr_accel.importers.spans import Span, Time, add_times
+from slr_accel.importers.tally import shown
+from slr_accel.importers.units import to_heights
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.layouts.units import HEIGHT
 from slr_accel.progress import Progress
 from slr_accel.video.frames import VIDEO_SUFFIXES, Frame, source_files
 from slr_accel.video.landmarks import (
-    ROUNDING,
     Extraction,
     Extractor,
     columns_of,
@@ -44,11 +49,15 @@ Finds the landmarks of MediaPipe Holistic in videos. INDEX is a .jsonl or .csv f
 video     a video file, or a folder of numbered pictures (png, jpg); paths are relative to the index
 labels    glosses with spaces between; needed in the split `train`
 split     train and dev are what training uses; others (test) are for evaluate and predict
+start,end the part of the video that is the sentence: seconds, 1900ms, 47f (frames of the video) or
+          00:00:01.900; several rows may name one video, which is then read once
 also      signer, text, segments ([[start_frame, end_frame, gloss], ...], frames of the video),
           fps (of a folder of pictures, where it is not --fps)
 
 --videos FOLDER reads every video and folder of pictures in FOLDER instead, without labels, as the
 split `test`: for predict.
+
+x, y and z are in units of the frame's height: a body has one shape in landscape and portrait.
 
 The landmarks of each video are kept in OUT.landmarks: after a crash the same command continues, and
 with another --fps or other labels nothing is extracted again. Remove that folder when the corpus is
@@ -76,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the confidence of pose points: 1,629 values a frame instead of 1,662",
     )
+    add_times(parser, default="s")
     parser.add_argument("--workers", type=int, help="processes that extract [one a CPU core]")
 
 
@@ -91,6 +101,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
         mirrored=args.mirrored,
         confidence=not args.no_confidence,
         workers=args.workers,
+        times=args.times,
     )
 
 
@@ -112,6 +123,7 @@ def list_video(
     mirrored: bool = False,
     confidence: bool = True,
     workers: int | None = None,
+    times: str = "s",
 ) -> Listing:
     """Lists the sequences of an index, or of a folder of videos.
 
@@ -121,6 +133,7 @@ def list_video(
         mirrored: the videos show the scene as a mirror does.
         confidence: pose points have their confidence as a fourth axis.
         workers: processes; None starts one for each CPU core that this one may use.
+        times: the unit of `start` and `end` where they are mere numbers.
 
     Raises:
         ValueError: the index or the folder cannot be read at all, or an option makes no sense.
@@ -130,13 +143,14 @@ def list_video(
         raise ValueError(f"--workers is {workers}; give a number of processes, at least 1")
     problems = Problems()
     if index is not None:
-        root, rows = index.parent, read_index(index, problems, ("video",))
+        root, rows = index.parent, read_index(index, problems, ("video",), times)
     else:
         assert videos is not None
-        root, rows = videos, _rows_of_folder(videos)
+        root, rows = videos, _rows_of_folder(videos, problems)
     found = [_find(row, root, work, fps, mirrored, problems) for row in rows]
     listed = {video.row.id: video for video in found}
-    layout, failures = mediapipe_holistic(confidence), dict[str, str]()
+    layout = replace(mediapipe_holistic(confidence), units=HEIGHT)
+    failures: dict[Path, str] = {}
     return Listing(
         importer="video",
         layout=layout,
@@ -152,13 +166,19 @@ def list_video(
     )
 
 
-def _rows_of_folder(folder: Path) -> list[IndexRow]:
+def _rows_of_folder(folder: Path, problems: Problems) -> list[IndexRow]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of videos")
     paths = [path for path in sorted(folder.iterdir()) if _is_source(path)]
     if not paths:
         raise ValueError(
             f"{folder}: holds neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders of pictures"
+        )
+    left = [path.name for path in sorted(folder.iterdir()) if path not in paths]
+    if left:
+        problems.notes.append(
+            f"{folder}: {len(left)} left out, neither videos ({', '.join(VIDEO_SUFFIXES)}) nor "
+            f"folders of pictures: {shown(left)}"
         )
     names = [path.name if path.is_dir() else path.stem for path in paths]
     return [
@@ -186,7 +206,9 @@ def _find(
         problems.add(row.where, f"names {len(row.parts)} videos; give each a row of its own")
     if row.fps and not source.is_dir():
         problems.add(row.where, "has `fps`, but a video has times of its own; remove it here")
-    file = work / f"{_file_name(row.id)}.safetensors"
+    # Sentences of one recording share its landmarks.
+    name = row.id if row.span.is_whole else row.parts[0]
+    file = work / f"{_file_name(name)}.safetensors"
     time_unit = 1 / (row.fps or fps) if source.is_dir() else 1.0
     return _Video(row, Extraction(source, file, mirrored), time_unit)
 
@@ -200,7 +222,7 @@ def _file_name(name: str) -> str:
     return f"{quoted[:LONGEST_NAME]}-{digest}"
 
 
-def _item(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -> Item:
+def _item(video: _Video, layout: Layout, fps: float, failures: dict[Path, str]) -> Item:
     read = partial(_read, video, layout, fps, failures)
     return Item(video.row.id, video.row.where, read, tuple(source_files(video.extraction.source)))
 
@@ -209,56 +231,62 @@ def _fetch(
     listed: dict[str, _Video],
     extractor: Extractor,
     workers: int,
-    failures: dict[str, str],
+    failures: dict[Path, str],
     items: list[Item],
     track: Progress,
 ) -> None:
     """Extracts the landmarks of these items; what is wrong with a video goes to `failures`."""
-    extractions = [listed[item.id].extraction for item in items]
+    extractions = list(dict.fromkeys(listed[item.id].extraction for item in items))
     for extraction in extractions:
         extraction.file.parent.mkdir(parents=True, exist_ok=True)
     ended = run_jobs(partial(ensure_landmarks, extractor), extractions, workers)
-    for job, error in track(ended, "landmarks", len(items)):
+    for job, error in track(ended, "landmarks", len(extractions)):
         if isinstance(error, ValueError):
-            failures[items[job].id] = str(error)
+            failures[extractions[job].file] = str(error)
         elif error is not None:
             raise error
 
 
-def _read(video: _Video, layout: Layout, fps: float, failures: dict[str, str]) -> Sequence:
-    row = video.row
-    if row.id in failures:
-        raise ValueError(failures[row.id])
-    landmarks = load_landmarks(video.extraction.file)
-    if not landmarks.presence[:, layout.block_index("pose")].any():
-        raise ValueError(
-            f"{video.extraction.source}: no person was found in any of its "
-            f"{len(landmarks.times)} frames"
-        )
+def _read(video: _Video, layout: Layout, fps: float, failures: dict[Path, str]) -> Sequence:
+    row, source = video.row, video.extraction
+    if source.file in failures:
+        raise ValueError(failures[source.file])
+    landmarks = load_landmarks(source.file)
     seconds = landmarks.times * video.time_unit
     resampled = replace(landmarks, times=seconds).at_rate(fps)
-    return row.sequence(
-        resampled.features[:, columns_of(layout)],
-        resampled.presence,
-        _resampled_segments(row.segments, seconds, fps, len(resampled.times)),
-    )
-
-
-def _resampled_segments(
-    segments: list[Segment], seconds: np.ndarray, fps: float, count: int
-) -> list[Segment]:
-    """Converts segments from frames of the video to the `count` frames of the corpus."""
-    beyond = [segment for segment in segments if segment.end > len(seconds)]
-    if beyond:
+    count = len(resampled.times)
+    cut = _cut(row, seconds, fps, count)
+    features, presence = resampled.features[cut][:, columns_of(layout)], resampled.presence[cut]
+    if not presence[:, layout.block_index("pose")].any():
         raise ValueError(
-            f"segment {list(beyond[0])} ends after the last of the video's {len(seconds)} frames"
+            f"{source.source}: no person was found in any of its {len(presence)} frames"
         )
-    frames = np.ceil((seconds - seconds[0]) * fps - ROUNDING).astype(int).clip(max=count - 1)
-    frames = np.append(frames, count)
-    return [
-        Segment(int(frames[s.start]), int(max(frames[s.end], frames[s.start] + 1)), s.label)
-        for s in segments
+    width, height = (float(side) for side in landmarks.size)
+    to_heights(features, layout, (width, height), pixels=False)
+    segments = segments_at(row.segments, seconds, fps, count)
+    return row.sequence(features, presence, segments, frame_size=(width, height))
+
+
+def _cut(row: IndexRow, seconds: np.ndarray, fps: float, count: int) -> slice:
+    """The frames of the corpus that a row names. ValueError where they are beyond the video."""
+    if row.span.is_whole:
+        return slice(None)
+    step = float(np.diff(seconds).max()) if len(seconds) > 1 else 1 / fps
+    times = [
+        _time_of_frame(time, seconds, step) if time and time.is_frames else time
+        for time in row.span
     ]
+    # The last frame lasts until the next one would come.
+    return Span(*times).frames(count, fps, tolerance=1 + step * fps)
+
+
+def _time_of_frame(time: Time, seconds: np.ndarray, step: float) -> Time:
+    """When a frame of the video begins, in seconds after the first."""
+    number = math.floor(time.value)
+    if number < len(seconds):
+        return Time(float(seconds[number] - seconds[0]))
+    beyond = number - len(seconds) + 1
+    return Time(float(seconds[-1] - seconds[0]) + beyond * step)
 
 
 def _preview(listed: dict[str, _Video], corpus: Corpus, picture: Path) -> None:

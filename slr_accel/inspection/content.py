@@ -10,6 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import fit_labels
+from slr_accel.inspection.body_shape import shape_of
 from slr_accel.layouts.layout import Layout
 
 
@@ -40,6 +41,8 @@ class Content:
     """[N] hands, counted over all frames, that are clearly nearer to one wrist of the pose."""
     hands_swapped: np.ndarray
     """[N] those among them that are nearer to the wrist of the other side."""
+    shapes: np.ndarray
+    """[N] shape of the body, see `shape_of`; NaN where it is not shown."""
     segments_stray: np.ndarray
     """[N] whether a row has segments, but not one for each label in order."""
 
@@ -60,6 +63,7 @@ def read_content(corpus: Corpus, rows: Iterable[int]) -> Content:
         empty_share=np.zeros(num_rows),
         hands_decided=np.zeros(num_rows, np.int64),
         hands_swapped=np.zeros(num_rows, np.int64),
+        shapes=np.full(num_rows, np.nan),
         segments_stray=np.zeros(num_rows, bool),
     )
     for row in rows:
@@ -79,6 +83,7 @@ def read_content(corpus: Corpus, rows: Iterable[int]) -> Content:
                 content.non_finite[int(row)] = bad
         content.still_share[row] = _longest_still(features) / len(features)
         content.empty_share[row] = 1 - features.any(axis=1).mean()
+        content.shapes[row] = shape_of(corpus.layout, features, presence.astype(bool))
         content.hands_decided[row], content.hands_swapped[row] = _count_hands(
             corpus.layout, features, presence
         )

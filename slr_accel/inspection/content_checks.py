@@ -10,6 +10,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.findings import Finding
+from slr_accel.inspection.body_shape import body_findings
 from slr_accel.inspection.content import Content
 from slr_accel.inspection.row_checks import MAX_EXAMPLES, counted, examples, ids_of
 
@@ -36,7 +37,8 @@ def content_findings(corpus: Corpus, content: Content) -> Iterator[Finding]:
     yield from _broken(corpus, content)
     yield from _swapped_hands(corpus, content)
     yield from _stray_segments(corpus, content)
-    yield from _far_values(corpus, content)
+    yield from far_values(corpus, content.largest)
+    yield from body_findings(corpus, content.shapes)
     if content.frames:
         yield from _blocks(corpus, content)
 
@@ -121,8 +123,14 @@ def _stray_segments(corpus: Corpus, content: Content) -> Iterator[Finding]:
         )
 
 
-def _far_values(corpus: Corpus, content: Content) -> Iterator[Finding]:
-    for block, largest in zip(corpus.layout.blocks, content.largest.T, strict=True):
+def far_values(corpus: Corpus, largest_values: np.ndarray) -> Iterator[Finding]:
+    """Yields the blocks in which some sequences have values far from those of the others.
+
+    Args:
+        corpus: the corpus.
+        largest_values: [rows, blocks] size of a row's largest value, or NaN.
+    """
+    for block, largest in zip(corpus.layout.blocks, largest_values.T, strict=True):
         known = largest[np.isfinite(largest)]
         # Of two sequences the one with the smaller values is the usual one.
         usual = np.quantile(known, 0.5, method="lower") if len(known) else 0

@@ -34,6 +34,12 @@ _OVAL = (
     *(172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 
+LIP_POINTS = tuple(
+    FACE_POINTS[i]
+    for i in (0, 17, 37, 39, 40, 61, 84, 91, 146, 181, 185, 267, 269, 270, 291, 314, 321, 375, 405)
+)
+"""The 19 points of the outer lips that Isharah has, in its order."""
+
 _LINES = (
     *(_OUTER_LIPS, _INNER_LIPS, _RIGHT_EYE, _LEFT_EYE, _RIGHT_EYEBROW, _LEFT_EYEBROW, _NOSE),
     _OVAL[::3],

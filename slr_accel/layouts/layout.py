@@ -109,6 +109,16 @@ class Layout:
         first = self.slices[name].start + block.points.index(point) * len(block.axes)
         return [first + block.axes.index(axis) for axis in axes]
 
+    def point_number(self, reference: str) -> int:
+        """The position of BLOCK.POINT among the points of all blocks.
+
+        A block without coordinates has as many points as columns.
+        """
+        name, _, point = reference.partition(".")
+        index = self.block_index(name)
+        before = [len(b.points) if b.coordinates else b.columns for b in self.blocks[:index]]
+        return sum(before) + self.blocks[index].points.index(point)
+
     def has_point(self, reference: str, axes: tuple[str, ...] = ()) -> bool:
         """Whether there is such a BLOCK.POINT, with these axes."""
         name, _, point = reference.partition(".")

@@ -8,34 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from slr_accel.layouts.body_layouts import BODY_LAYOUTS
 from slr_accel.layouts.face_mesh import FACE_POINTS
 from slr_accel.layouts.layout import COORDINATES, Block, Layout
 from slr_accel.layouts.layout_form import read_form
-
-HAND_POINTS = (
-    "wrist",
-    *(
-        f"{finger}_{joint}"
-        for finger, joints in {
-            "thumb": ("cmc", "mcp", "ip", "tip"),
-            "index": ("mcp", "pip", "dip", "tip"),
-            "middle": ("mcp", "pip", "dip", "tip"),
-            "ring": ("mcp", "pip", "dip", "tip"),
-            "pinky": ("mcp", "pip", "dip", "tip"),
-        }.items()
-        for joint in joints
-    ),
-)
-"""Points of MediaPipe's hands, in its order: the wrist, then each finger from root to tip."""
-POSE_POINTS = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
-    *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
-    *("mouth_left", "mouth_right", "left_shoulder", "right_shoulder"),
-    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky"),
-    *("left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip"),
-    *("left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel"),
-    *("left_foot_index", "right_foot_index"),
-)
+from slr_accel.layouts.points import HAND_POINTS, POSE_POINTS
+from slr_accel.layouts.units import FRACTION
 
 
 def mediapipe_holistic(confidence: bool = False) -> Layout:
@@ -58,7 +36,7 @@ def mediapipe_holistic(confidence: bool = False) -> Layout:
         ),
         origin=shoulders,
         scale=shoulders,
-        units="fraction of the frame's width and height",
+        units=FRACTION,
     )
 
 
@@ -92,6 +70,7 @@ NAMED_LAYOUTS: dict[str, Callable[[], Layout]] = {
     "mediapipe_holistic": mediapipe_holistic,
     "mediapipe_holistic_confidence": partial(mediapipe_holistic, confidence=True),
     "openpose_upper_body": openpose_upper_body,
+    **BODY_LAYOUTS,
 }
 
 

@@ -30,6 +30,8 @@ class LiveFrame(NamedTuple):
     """[D] float32 in the columns of STORED_LAYOUT."""
     presence: np.ndarray
     """[blocks] bool."""
+    size: tuple[int, int]
+    """Width and height of the frame in pixels."""
     dropped: int
     """Frames of the camera that came too fast, since the one before."""
 

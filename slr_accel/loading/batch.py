@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +34,16 @@ class Draws:
 
 
 @dataclass(frozen=True)
+class SoftLabels:
+    """What a teacher says of B sequences, on the output steps of the model that learns."""
+
+    log_probs: Tensor
+    """[B, T', V] float32."""
+    lengths: Tensor
+    """[B] int64 valid output steps."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """Padded sequences; beyond a sequence's length everything is 0."""
 
@@ -51,19 +61,23 @@ class Batch:
     """[B] int64 tokens."""
     draws: Draws | None = None
     """The draws of the augmentation; None for no augmentation."""
+    teacher: SoftLabels | None = None
+    """The soft labels of the teachers."""
+    mean_teacher: SoftLabels | None = None
+    """What the moving average of the model's own weights says."""
 
     def to(self, device: torch.device) -> Batch:
         """Copies the batch to `device` without waiting; for a CPU returns the batch itself."""
         if device.type == "cpu":
             return self
-        draws = None if self.draws is None else _moved(self.draws, device)
-        return replace(_moved(self, device), draws=draws)
+        parts = {"draws": self.draws, "teacher": self.teacher, "mean_teacher": self.mean_teacher}
+        moved = {name: _moved(part, device) for name, part in parts.items() if part is not None}
+        batch: Batch = replace(_moved(self, device), **moved)
+        return batch
 
 
-Record = TypeVar("Record", Batch, Draws)
-
-
-def _moved(record: Record, device: torch.device) -> Record:
+def _moved(record: Any, device: torch.device) -> Any:
+    """Copies the tensors of one of these records."""
     tensors: dict[str, Any] = {
         name: value.pin_memory().to(device, non_blocking=True)
         for name, value in vars(record).items()

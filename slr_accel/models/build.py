@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from typing import Any
 
@@ -58,6 +59,7 @@ def model_config(model: Recogniser) -> dict[str, Any]:
         "features": model.features.settings.model_dump(mode="json"),
         "model": model.settings.model_dump(mode="json"),
         "num_outputs": model.num_outputs,
+        **({} if model.temperature == 1 else {"temperature": model.temperature}),
     }
 
 
@@ -73,10 +75,15 @@ def build_model(config: dict[str, Any]) -> Recogniser:
     max_frames = config["max_frames"]
     if max_frames is not None and (type(max_frames) is not int or max_frames < 1):
         raise ValueError(f"max_frames {max_frames!r} is no number of frames")
+    temperature = config.get("temperature", 1.0)
+    if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
+        raise ValueError(f"temperature {temperature!r} is no number above 0")
     features = FeatureTransform(
         Layout.from_json(config["layout"]),
         FeatureSettings(**config["features"]),
         config["frames_per_second"] if config["knows_rate"] else None,
     )
     settings = MODELS[name](**config["model"])
-    return make_model(name, features, settings, config["num_outputs"], max_frames)
+    model = make_model(name, features, settings, config["num_outputs"], max_frames)
+    model.temperature = float(temperature)
+    return model

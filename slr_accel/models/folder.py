@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -31,7 +32,8 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
     except SafetensorError as error:
         raise OSError(f"{path}: {error}") from None
-    path.chmod(0o644)  # safetensors leaves the file to its owner alone
+    with suppress(PermissionError):  # a file system without modes, as of Windows' shares
+        path.chmod(0o644)  # safetensors leaves the file to its owner alone
 
 
 def load_model(folder: Path) -> tuple[Recogniser, Vocabulary]:

@@ -50,6 +50,9 @@ class Recogniser(nn.Module):
     max_frames: int | None
     """Longer sequences were subsampled evenly in time to so many frames in training, and are to be
     before they are given to the model (`loading.loader.load_batch` does it); None: none are."""
+    temperature: float
+    """What the log-probabilities are divided by when confidences are computed; 1 where it was not
+    fitted. It changes nothing else."""
 
     def __init__(self, features: FeatureTransform, settings: Any, num_outputs: int) -> None:
         super().__init__()
@@ -57,6 +60,7 @@ class Recogniser(nn.Module):
         self.settings = settings
         self.num_outputs = num_outputs
         self.max_frames = None
+        self.temperature = 1.0
 
     @property
     def output_stride(self) -> int:

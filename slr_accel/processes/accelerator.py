@@ -12,15 +12,30 @@ from torch import distributed
 from slr_accel.processes import deepspeed
 from slr_accel.processes.lost_peers import LONGEST_SILENCE
 
+UNSUPPORTED = {
+    "FSDP": "ACCELERATE_USE_FSDP",
+    "Megatron-LM": "ACCELERATE_USE_MEGATRON_LM",
+    "a parallelism_config": "ACCELERATE_USE_PARALLELISM_CONFIG",
+}
+"""Ways of accelerate to spread a model, with the variable that its launcher sets for each."""
+
 
 def make_accelerator(mixed_precision: str | None) -> Accelerator:
-    """Makes the Accelerator of this process. Raises ValueError for FSDP and fp16 without a GPU."""
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
-        raise ValueError("FSDP is not supported; use accelerate_configs/deepspeed_zero3.yaml")
+    """Makes the Accelerator of this process. Raises ValueError for what it cannot do."""
+    for name, variable in UNSUPPORTED.items():
+        if os.environ.get(variable, "false").lower() == "true":
+            raise ValueError(
+                f"{name} is not supported; use accelerate_configs/deepspeed_zero3.yaml"
+            )
     has_gpu = _gpu_for_each_process()
     wanted = mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted == "fp16" and not has_gpu:
-        raise ValueError("mixed_precision fp16 needs a GPU; use bf16 or no on a CPU")
+        raise ValueError("mixed_precision fp16: no GPU found; use bf16 or no on a CPU")
+    if wanted == "bf16" and not has_gpu and not _cpu_computes_bf16():
+        raise ValueError(
+            "mixed_precision bf16: no GPU found, and this CPU (without AVX-512) has no LSTM in "
+            "bf16; use no, which is an option of train and of accelerate launch"
+        )
     # DDP reorders its buckets after its first step, also after a resume. On three CPU processes or
     # more, sums would then round differently. This keeps the order; torch warns that it is slow.
     many = int(os.environ.get("WORLD_SIZE", "1")) > 2
@@ -59,9 +74,40 @@ def _join_after_restart() -> None:
     )
 
 
-def unused_gpus(device: torch.device) -> int:
-    """The number of GPUs that stay unused though nobody asked for the CPU."""
-    return 0 if device.type == "cuda" or _cpu_is_asked_for() else torch.cuda.device_count()
+def _cpu_computes_bf16() -> bool:
+    """Whether oneDNN, which computes on most CPUs, has an LSTM in bf16 for this one."""
+    if not torch.backends.mkldnn.is_available():
+        return True
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def devices_told(device: torch.device, num_processes: int) -> str:
+    """Says which GPUs this machine leaves unused, or that it has none; empty where all is well.
+
+    Args:
+        device: of this process.
+        num_processes: of this machine.
+    """
+    if _cpu_is_asked_for():
+        return ""
+    found = torch.cuda.device_count()
+    if device.type == "cuda":
+        if num_processes >= found:
+            return ""
+        return (
+            f"uses {num_processes} of the {found} GPUs of this machine; for all of them start it "
+            "by ./launch/train.sh, or by accelerate launch --config_file "
+            f"accelerate_configs/multi_gpu.yaml --num_processes {found} -m slr_accel.train"
+        )
+    if found:
+        return (
+            f"warning: trains on the CPU: {found} GPU(s) are fewer than the processes of this "
+            f"machine; for them give --num_processes {found} to accelerate launch"
+        )
+    other = torch.accelerator.current_accelerator(check_available=True)
+    if other is not None:
+        return f"warning: trains on the CPU: GPUs of the kind {other.type} are not supported"
+    return "no GPU found: trains on the CPU"
 
 
 def _cpu_is_asked_for() -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from slr_accel.errors import ending_signals
+
 RETRY = 75
 """Exit code after any signal but Ctrl-C: the same command continues (EX_TEMPFAIL of sysexits.h)."""
 
@@ -24,7 +26,7 @@ class StopRequest:
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopRequest:
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP):
+        for number in (*ending_signals(), signal.SIGUSR1):
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._remember)
         return self

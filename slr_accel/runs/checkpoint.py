@@ -12,11 +12,12 @@ Everything is written to step_00001200.tmp, which is then renamed. Nothing is un
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,70 +30,14 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import WEIGHTS_FILE
 from slr_accel.models.folder import load_tensors, load_weights, save_model, save_tensors
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.runs.run_folder import META_FILE
+from slr_accel.runs.train_state import TrainState
 
-META_FILE = "meta.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
 TRAINING_WEIGHTS_FILE = "training.safetensors"
 FORMAT_VERSION = 1
-
-
-@dataclass
-class TrainState:
-    """The progress of a run: all that resuming needs besides tensors."""
-
-    step: int = 0
-    """Optimizer steps taken."""
-    epoch: int = 0
-    """Finished epochs."""
-    micro_batches: int = 0
-    """Micro-batches consumed of this epoch's plan."""
-    best_wer: float | None = None
-    best_step: int = 0
-    validations_without_gain: int = 0
-    owes_validation: bool = False
-    """A signal interrupted the validation of this step; the next start repeats it."""
-    validations: list[tuple[int, float]] = field(default_factory=list)
-    """(step, WER) of each validation, in order."""
-    loss_sum: float = 0.0
-    """Of CTC, since the last line of metrics."""
-    term_sums: dict[str, float] = field(default_factory=dict)
-    """Of the other loss terms by name, without their weights, since the last line of metrics."""
-    num_targets: int = 0
-    """Since the last line of metrics."""
-    steps_since_line: int = 0
-    """Steps since the last line of metrics, and of these the clipped and the skipped ones."""
-    clipped_since_line: int = 0
-    skipped_since_line: int = 0
-    update_ratio: float | None = None
-    """Norm of the update over norm of the weights at the last line; logged with the next one."""
-    alarms: dict[str, Any] = field(default_factory=dict)
-    """Alarms that were raised and are not over."""
-    skipped_in_a_row: int = 0
-    """Steps."""
-    skipped_losses: int = 0
-    """Skipped steps whose loss was not finite."""
-    metrics_bytes: int = 0
-    """Length of metrics.jsonl; later lines belong to steps that are repeated."""
-    grad_scaler: dict[str, float] = field(default_factory=dict)
-    wandb_id: str | None = None
-
-    def note_validation(self, wer: float) -> bool:
-        """Adds a validation of this step; returns whether it is the best so far.
-
-        Of equal ones the later is the best, since it has learned more, but is no gain.
-        """
-        self.validations.append((self.step, wer))
-        gained = self.best_wer is None or wer < self.best_wer
-        self.validations_without_gain = 0 if gained else self.validations_without_gain + 1
-        is_best = gained or wer == self.best_wer
-        if is_best:
-            self.best_wer, self.best_step = wer, self.step
-        return is_best
-
-    @property
-    def epoch_of_last_step(self) -> int:
-        """Counted from 1, as users see it."""
-        return self.epoch + (self.micro_batches > 0)
+NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+"""Errors of file systems (SMB, FUSE) that flush files but no folders."""
 
 
 def checkpoint_path(checkpoints: Path, step: int) -> Path:
@@ -175,6 +120,9 @@ def _flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in NO_FOLDER_FLUSH):
+            raise
     finally:
         os.close(descriptor)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from slr_accel.corpus.reader import Corpus, open_corpus
-from slr_accel.errors import OutOfMemory
+from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
-from slr_accel.runs.run_folder import LAYOUT_FILE, RunFolder, other_data, read_missing
+from slr_accel.runs.other_corpus import check_layout, other_absence, other_rate
+from slr_accel.runs.run_folder import RunFolder, other_data
 from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.run import problems_of
 
 if TYPE_CHECKING:
     from slr_accel.models.recogniser import Recogniser
     from slr_accel.scoring.transcribe import Transcript
-
-USUAL_STRETCH = 1.3
-"""Augmentation stretches time by up to this factor, so a model has seen such frame rates."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class OpenedRun:
     """batch_size, batch_frames and shard_window, as in the plan."""
     warnings: list[str]
     """What may make results worse than expected."""
+    averaged_with: list[Path] = field(default_factory=list)
+    """Checkpoints of further runs, whose log-probabilities are averaged with those of the first."""
 
     @property
     def is_main(self) -> bool:
@@ -63,25 +63,25 @@ class OpenedRun:
             Interrupted: `stops` returned true.
             OutOfMemory: a batch does not fit on the device.
         """
-        from torch import OutOfMemoryError
-
         from slr_accel.ctc.decoders import make_decoder
         from slr_accel.scoring.transcribe import transcribe
 
-        options: dict[str, Any] = {"max_frames": self.model.max_frames, **self.batches}
-        try:
+        options: dict[str, Any] = {
+            "max_frames": self.model.max_frames,
+            "temperature": self.model.temperature,
+            **self.batches,
+        }
+        with out_of_memory_as(partial(self._out_of_memory, rows)):
             return transcribe(
                 self.accelerator,
                 self.model,
                 self.corpus,
                 rows,
-                decoder=make_decoder(self.decoding),
+                decoder=make_decoder(self.decoding, self.vocabulary),
                 advance=advance,
                 stops=stops,
                 **options,
             )
-        except OutOfMemoryError:
-            raise self._out_of_memory(rows) from None
 
     def _out_of_memory(self, rows: np.ndarray) -> OutOfMemory:
         """Says how large the batches of these rows are, and what to set."""
@@ -111,6 +111,7 @@ def open_run(
     cache_dir: str | None = None,
     cache_gb: float | None = None,
     decoding: dict[str, Any] | None = None,
+    others: Sequence[str] = (),
 ) -> Iterator[OpenedRun]:
     """Opens a trained model, and ends the work of several processes in order.
 
@@ -122,6 +123,8 @@ def open_run(
         batch_size: sequences in a batch at most; the run's batch_frames is a limit too.
         shard_window, cache_dir, cache_gb: by default those of the run.
         decoding: decoder and its settings by name; by default, and where None, those of the run.
+        others: further runs or models, whose log-probabilities are averaged with those of the
+            first; of runs the same `checkpoint`.
 
     Raises:
         ValueError: there is no such model, corpus or split, or the two do not fit.
@@ -153,19 +156,21 @@ def open_run(
     corpus.rows.of_split(split)
 
     # Importing torch takes seconds: mistakes are reported before.
+    from slr_accel.models.averaged import Member, average_models
     from slr_accel.models.folder import load_model
     from slr_accel.processes.accelerator import make_accelerator
 
-    model, vocabulary = load_model(found)
-    wanted = model.features.layout
-    if wanted.blocks != corpus.layout.blocks:
-        raise ValueError(
-            f"the model reads the layout ({wanted.signature}), but {corpus.address} has "
-            f"({corpus.layout.signature}); prepare it as the corpus trained on{_hint(run)}"
-        )
-    model.features.read_at(corpus.info.frames_per_second)
+    further = [_find_other(other, checkpoint) for other in others]
+    loaded = [
+        Member(name, *load_model(path))
+        for name, path in zip([source, *others], [found, *further], strict=True)
+    ]
+    for member in loaded:
+        check_layout(member.model.features.layout, run, corpus)
+        member.model.features.read_at(corpus.info.frames_per_second)
+    model, vocabulary = average_models(loaded), loaded[0].vocabulary
     changed = other_data(run, corpus) if run.exists and not data_dir else None
-    absence = _other_absence(run, corpus) if run.exists else None
+    absence = other_absence(run, corpus) if run.exists else None
     frames = config.get("batch_frames")
     if frames == "auto":
         frames = run.environment().get("batch_frames")
@@ -181,41 +186,27 @@ def open_run(
             accelerator=accelerator,
             decoding=chosen,
             batches=batches,
-            warnings=[text for text in (_other_rate(model, corpus), changed, absence) if text],
+            warnings=[text for text in (other_rate(model, corpus), changed, absence) if text],
+            averaged_with=[path.resolve() for path in further],
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.
         accelerator.end_training()
 
 
-def _other_absence(run: RunFolder, corpus: Corpus) -> str | None:
-    """A warning where the corpus marks absent blocks in another way than that of the run."""
-    there = read_missing(run.path / LAYOUT_FILE)
-    here = corpus.info.source.get("missing")
-    if here is None:  # its importer knew what was detected
-        return None
-    other = [
-        f"{block} ({here.get(block, 'none')} here, {marker} in training)"
-        for block, marker in there.items()
-        if here.get(block, "none") != marker
-    ]
-    if not other:
-        return None
-    return (
-        f"{corpus.address} marks what was not detected in another way than the corpus trained on: "
-        f"{', '.join(other)}. Absent blocks are then read as positions, and the words are wrong; "
-        f"prepare it with --layout {shlex.quote(str(run.path / LAYOUT_FILE))}"
-    )
-
-
 def decoding_settings(config: dict[str, Any], given: dict[str, Any]) -> DecodingSettings:
     """The decoding settings of the run, with those that are given in their place."""
     values = {name: config[name] for name in DecodingSettings.model_fields if name in config}
-    values |= {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given.get("decoder") == "greedy":
+        values.pop("language_model", None)
     try:
-        return DecodingSettings(**values)
+        chosen = DecodingSettings(**values | given)
     except ValidationError as error:
         raise ValueError("\n".join(problems_of(error))) from None
+    if problems := chosen.problems():
+        raise ValueError("\n".join(problems))
+    return chosen
 
 
 def _default_split(corpus: Corpus) -> str:
@@ -227,37 +218,6 @@ def _default_split(corpus: Corpus) -> str:
     return names[0]
 
 
-def is_usual_rate(model: Recogniser, rate: float | None) -> bool:
-    """Whether a model has seen such a frame rate in training, or it is not known."""
-    trained = model.features.frames_per_second
-    if rate is None or not model.features.knows_rate:
-        return True
-    return max(trained / rate, rate / trained) <= USUAL_STRETCH
-
-
-def _other_rate(model: Recogniser, corpus: Corpus) -> str | None:
-    """Warns of a corpus whose frame rate is far from those seen in training."""
-    trained, read = model.features.frames_per_second, corpus.info.frames_per_second
-    if read is None or is_usual_rate(model, read):
-        return None
-    return (
-        f"{corpus.address} has {read:g} frames per second, the model was trained at {trained:g}: "
-        "velocities are comparable, since they are per second, but the model's time windows span "
-        f"{trained / read:.2g} times the usual time; resample the corpus to about {trained:g} for "
-        "the best result"
-    )
-
-
-def _hint(run: RunFolder) -> str:
-    if not run.exists:
-        return ""
-    return (
-        ", or, from arrays in the model's layout:\n"
-        "  slr-accel prepare manifest --index INDEX.jsonl --out FOLDER --layout "
-        + shlex.quote(str(run.path / LAYOUT_FILE))
-    )
-
-
 def _find_model_without_run(source: str, data_dir: str | None, checkpoint: str) -> Path:
     found = find_model(source)
     if not data_dir:
@@ -265,6 +225,11 @@ def _find_model_without_run(source: str, data_dir: str | None, checkpoint: str) 
     if checkpoint != "best":
         raise ValueError(f"{source}: a model without its run has no other --checkpoint")
     return found
+
+
+def _find_other(source: str, checkpoint: str) -> Path:
+    run = RunFolder(Path(source))
+    return _find_checkpoint(run, checkpoint) if run.exists else find_model(source)
 
 
 def _find_checkpoint(run: RunFolder, name: str) -> Path:

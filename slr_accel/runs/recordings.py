@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER, Sequence
+from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.arrays import SUFFIXES, as_float32, only_array, read_array, split_reference
-from slr_accel.importers.base_values import to_base_values
-from slr_accel.importers.block_order import can_be_compared, explain_order, true_order
+from slr_accel.importers.block_order import (
+    FAR,
+    can_be_compared,
+    explain_order,
+    farthest,
+    fitting_orders,
+)
 from slr_accel.importers.build import check_values
 from slr_accel.importers.listing import MAX_FPS
+from slr_accel.importers.units import are_pixels, to_heights
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.missing import parse_marker
 from slr_accel.layouts.named_layouts import LayoutFile, read_layout
+from slr_accel.layouts.units import HEIGHT, have_other_units
 from slr_accel.video.frames import VIDEO_SUFFIXES
 
 VIDEO_FPS = 25.0
@@ -38,7 +46,7 @@ class RecordingReader:
     Args:
         layout: the model's.
         missing: how each block marks absent points, as in `prepare manifest --missing`.
-        frame_size: width and height in pixels that coordinates of arrays are divided by, or None.
+        frame_size: width and height in pixels of the frames that arrays come from, or None.
         frames_per_second: the model's, which videos are sampled at; None where it is not known.
     """
 
@@ -47,13 +55,19 @@ class RecordingReader:
     frame_size: tuple[float, float] | None
     frames_per_second: float | None
 
-    def read(self, source: Any, fps: float | None = None) -> Recording:
+    def read(
+        self,
+        source: Any,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
+    ) -> Recording:
         """Reads an array, or a file by its path.
 
         Args:
             source: [T, D] or [T, points, axes] numbers in the layout's columns; or a path:
                 FILE.npy, FILE.npz#KEY, FILE.safetensors#KEY, a .pose file or a video.
             fps: frames per second of arrays; None where it is not known.
+            frame_size: width and height of their frames in pixels; None takes that of training.
 
         Raises:
             ValueError: says what is wrong with it.
@@ -61,7 +75,7 @@ class RecordingReader:
         if fps is not None and not 0 < fps < MAX_FPS:
             raise ValueError(f"fps is {fps:g}; give frames per second, more than 0")
         if not isinstance(source, str | Path):
-            return self._from_array(np.asarray(source), "the array", fps)
+            return self._from_array(np.asarray(source), "the array", fps, frame_size)
         path, key = split_reference(Path(), str(source))
         suffix = path.suffix.lower()
         if suffix == ".pose":
@@ -71,19 +85,34 @@ class RecordingReader:
         if suffix in SUFFIXES and path.is_file():
             # Of an archive with one array the key may be left out, unlike in an index.
             reference = f"{path.name}#{key}" if key else only_array(path)
-            return self._from_array(read_array(path.parent, reference), str(source), fps)
+            array = read_array(path.parent, reference)
+            return self._from_array(array, str(source), fps, frame_size)
         if not path.exists():
             raise ValueError(f"{path}: no such file")
         known = ", ".join((*SUFFIXES, ".pose", *VIDEO_SUFFIXES))
         raise ValueError(f"{path}: recordings are arrays, .pose files or videos ({known})")
 
-    def _from_array(self, array: np.ndarray, name: str, fps: float | None) -> Recording:
+    def _from_array(
+        self,
+        array: np.ndarray,
+        name: str,
+        fps: float | None,
+        frame_size: tuple[float, float] | None,
+    ) -> Recording:
+        layout, size = self.layout, frame_size or self.frame_size
         values = as_float32(self._flat(array, name), name)
-        if can_be_compared(self.layout):
-            fitting = true_order(values, self.layout)
-            if fitting is not None:
-                raise ValueError(f"{name}: {explain_order(values, self.layout, fitting)}")
-        presence, _ = to_base_values(values, self.layout, self.missing, self.frame_size)
+        if can_be_compared(layout) and farthest(values, layout) > FAR:
+            for fitting in fitting_orders(values, layout)[:1]:
+                raise ValueError(f"{name}: {explain_order(values, layout, fitting)}")
+        pixels = are_pixels([values], layout)
+        presence = fill_absent(values, layout, self.missing).presence
+        if layout.units == HEIGHT and any(block.is_planar for block in layout.blocks):
+            if size is None:
+                raise ValueError(
+                    f"{name}: the model measures in the frame's height; give frame_size (width, "
+                    "height) of the recording, or (1, 1) where the array is in that unit already"
+                )
+            to_heights(values, layout, size, pixels=pixels)
         return self._checked(values, presence, fps, name)
 
     def _flat(self, array: np.ndarray, name: str) -> np.ndarray:
@@ -107,13 +136,18 @@ class RecordingReader:
         return array
 
     def _from_pose(self, path: Path) -> Recording:
-        from slr_accel.importers.pose_files import LAYOUT, read_pose
+        from slr_accel.importers.pose_files import read_pose
 
         try:
-            values, presence, fps = read_pose(path)
+            person = read_pose(path)
         except ValueError as error:
             raise ValueError(_named(path, error)) from None
-        return self._converted(values, presence, LAYOUT, fps, path)
+        if have_other_units(self.layout, replace(person.layout, blocks=self.layout.blocks)):
+            raise ValueError(
+                f"{path}: is read in ({HEIGHT}), but the model in ({self.layout.units}); train anew"
+            )
+        presence = fill_absent(person.features, person.layout).presence
+        return self._converted(person.features, presence, person.layout, person.fps, path)
 
     def _from_video(self, path: Path) -> Recording:
         from slr_accel.video.frames import read_frames
@@ -125,7 +159,14 @@ class RecordingReader:
         if path.is_dir():
             raise ValueError(f"{path}: pictures have no times; use `slr-accel prepare video`")
         found = holistic().landmarks_of(read_frames(path)).at_rate(rate)
+        self.to_own_units(found.features, STORED_LAYOUT, found.size)
         return self._converted(found.features, found.presence, STORED_LAYOUT, rate, path)
+
+    def to_own_units(self, values: np.ndarray, stored: Layout, size: Any) -> None:
+        """Brings [T, D] fractions of frames of a size, in pixels, to the model's unit, in place."""
+        if self.layout.units == HEIGHT:
+            width, height = map(float, size)
+            to_heights(values, stored, (width, height), pixels=False)
 
     def _converted(
         self, values: np.ndarray, presence: np.ndarray, stored: Layout, fps: float, path: Path
@@ -149,11 +190,6 @@ class RecordingReader:
                 f"{name}: has the landmarks of MediaPipe Holistic ({stored.signature}), but the "
                 f"model reads {self.layout.signature}, of which {', '.join(lacking)} is not there; "
                 "give arrays in the model's layout"
-            )
-        if stored.units != self.layout.units != "unknown":
-            raise ValueError(
-                f"{name}: its coordinates are in units of {stored.units}, the model's in units of "
-                f"{self.layout.units}; give arrays in the model's units"
             )
         columns = [
             column

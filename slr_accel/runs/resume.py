@@ -13,7 +13,6 @@ from torch import Tensor
 
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs.checkpoint import (
-    TrainState,
     all_checkpoints,
     average_path,
     checkpoint_path,
@@ -21,6 +20,7 @@ from slr_accel.runs.checkpoint import (
     point_to,
 )
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.runs.weight_average import start_average
 from slr_accel.settings.run import Settings
 

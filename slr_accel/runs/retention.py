@@ -8,13 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slr_accel.files import GB
-from slr_accel.runs.checkpoint import (
-    META_FILE,
-    TrainState,
-    all_checkpoints,
-    delete_checkpoint,
-    step_of,
-)
+from slr_accel.runs.checkpoint import all_checkpoints, delete_checkpoint, step_of
+from slr_accel.runs.run_folder import META_FILE
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.training import TrainingSettings
 
 
@@ -28,7 +24,7 @@ def kept_steps(steps: Sequence[int], settings: TrainingSettings, state: TrainSta
     """Of the saved `steps` (sorted): the last, the best, those to average, and every n."""
     kept = {*steps[-settings.keep_last :], state.best_step}
     if settings.average_best is not None:
-        kept |= set(best_steps(state.validations, settings.average_best))
+        kept |= set(best_steps(state.spoken, settings.average_best))
     if settings.keep_every is not None:
         kept |= {step for step in steps if step % settings.keep_every == 0}
     return kept & set(steps)

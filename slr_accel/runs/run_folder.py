@@ -27,6 +27,8 @@ from slr_accel.settings.group import may_change
 from slr_accel.settings.recipes import read_yaml
 from slr_accel.settings.run import Settings, defaults_of, setting_fields
 
+META_FILE = "meta.json"
+"""Marks a checkpoint as valid."""
 CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 METRICS_FILE = "metrics.jsonl"
@@ -67,6 +69,11 @@ class RunFolder:
     def exists(self) -> bool:
         return (self.path / CONFIG_FILE).is_file()
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether something was trained: only then are its settings and its data fixed."""
+        return self.exists and any(self.checkpoints.glob(f"step_????????/{META_FILE}"))
+
     def config(self) -> dict[str, Any]:
         return read_yaml(self.path / CONFIG_FILE)
 
@@ -81,14 +88,17 @@ class RunFolder:
 def check_continues(run: RunFolder, settings: Settings, corpus: Corpus) -> None:
     """Checks that the run in this folder can go on with these settings and this corpus.
 
-    A setting that is marked as MayChange may differ. Of the corpus the content counts, not the
-    path; training.setup checks the number of micro-batches in a step.
+    A setting that is marked as MayChange may differ; while there is no checkpoint, all may. Of the
+    corpus the content counts, not the path; training.setup checks the number of micro-batches in a
+    step.
 
     Raises:
         ValueError: names everything that differs or is missing.
     """
     if not os.access(run.path, os.W_OK | os.X_OK):
         raise ValueError(f"{run.path}: you may not write here, so this run cannot be continued")
+    if not run.has_checkpoint:
+        return
     missing = [name for name in NEEDED_FILES if not (run.path / name).is_file()]
     if missing:
         raise ValueError(
@@ -135,7 +145,7 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
 
     Raises:
         ValueError: the folder cannot be written to or holds files that a run would overwrite, or
-            the weights to start from (init_from) do not exist.
+            the weights to start from (init_from) or a teacher do not exist.
     """
     there = nearest_existing(run.path)
     if not there.is_dir():
@@ -155,8 +165,9 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
             "give another --output_dir"
         )
-    if settings.training.init_from is not None:
-        find_model(settings.training.init_from)
+    for source in (settings.training.init_from, *settings.distillation.teacher):
+        if source is not None:
+            find_model(source)
 
 
 def create_run(
@@ -168,7 +179,7 @@ def create_run(
         "corpus_fingerprint": corpus.info.fingerprint,
         "micro_batches_per_step": micro_batches_per_step,
         "mixed_precision": mixed_precision,
-        "starts": [],
+        "starts": run.environment()["starts"] if run.exists else [],
     }
     _write_json(run.path / ENVIRONMENT_FILE, environment)
 
@@ -182,8 +193,9 @@ def _layout_of_recordings(corpus: Corpus) -> dict[str, Any]:
     for block, own in zip(layout["blocks"], corpus.layout.blocks, strict=True):
         unsaid = "zeros" if own.coordinates and "missing" not in source else "none"
         block["missing"] = source.get("missing", {}).get(own.name, unsaid)
-    if source.get("divided_by_frame_size"):
-        layout["frame_size"] = source["divided_by_frame_size"]
+    sizes = list(source.get("frame_sizes") or ())
+    if len(sizes) == 1:
+        layout["frame_size"] = [float(side) for side in sizes[0].split("x")]
     return layout
 
 

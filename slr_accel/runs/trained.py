@@ -22,7 +22,8 @@ from slr_accel.loading.loader import padded, subsampled
 from slr_accel.models.find import find_model, recordings_layout
 from slr_accel.models.folder import load_model
 from slr_accel.models.recogniser import Recogniser
-from slr_accel.runs.opened import decoding_settings, is_usual_rate
+from slr_accel.runs.opened import decoding_settings
+from slr_accel.runs.other_corpus import is_usual_rate
 from slr_accel.runs.recordings import Recording, RecordingReader, make_reader
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.scoring.words import recognised_words
@@ -72,15 +73,29 @@ class TrainedRecogniser:
 
     @overload
     def transcribe(
-        self, source: list[Any] | tuple[Any, ...], *, fps: float | None = None
+        self,
+        source: list[Any] | tuple[Any, ...],
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
     ) -> list[Result]: ...
 
     @overload
     def transcribe(
-        self, source: np.ndarray | torch.Tensor | str | Path, *, fps: float | None = None
+        self,
+        source: np.ndarray | torch.Tensor | str | Path,
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
     ) -> Result: ...
 
-    def transcribe(self, source: Any, *, fps: float | None = None) -> Any:
+    def transcribe(
+        self,
+        source: Any,
+        *,
+        fps: float | None = None,
+        frame_size: tuple[float, float] | None = None,
+    ) -> Any:
         """Reads one recording, or each of a list of them.
 
         Args:
@@ -88,6 +103,8 @@ class TrainedRecogniser:
                 `prepare`; or a path: .npy, .npz, .safetensors, .pose or a video; or a list.
             fps: frames per second of arrays; by default that of the corpus trained on. Where it is
                 far from that, frames are interpolated in time.
+            frame_size: width and height in pixels of the frames that arrays come from, where the
+                model measures in the frame's height; by default that of training.
 
         Returns:
             a `Result`, or a list of them for a list.
@@ -96,13 +113,15 @@ class TrainedRecogniser:
             ValueError: says what is wrong with a recording.
         """
         if isinstance(source, list | tuple):
-            return self._transcribe([self._recording(one, fps) for one in source])
-        return self._transcribe([self._recording(source, fps)])[0]
+            return self._transcribe([self._recording(one, fps, frame_size) for one in source])
+        return self._transcribe([self._recording(source, fps, frame_size)])[0]
 
-    def _recording(self, source: Any, fps: float | None) -> Recording:
+    def _recording(
+        self, source: Any, fps: float | None, frame_size: tuple[float, float] | None
+    ) -> Recording:
         if isinstance(source, torch.Tensor):
             source = source.detach().cpu().numpy()
-        return self.reader.read(source, fps)
+        return self.reader.read(source, fps, frame_size)
 
     def _transcribe(self, recordings: Sequence[Recording]) -> list[Result]:
         """In batches of recordings that have one frame rate and similar lengths."""
@@ -182,7 +201,7 @@ def load(
     rate = features.frames_per_second if features.knows_rate else None
     reader = make_reader(features.layout, rate, recordings_layout(source, folder), missing)
     run = RunFolder(Path(source))
-    decoder = make_decoder(decoding_settings(run.config() if run.exists else {}, {}))
+    decoder = make_decoder(decoding_settings(run.config() if run.exists else {}, {}), vocabulary)
     return TrainedRecogniser(model.to(chosen).eval(), vocabulary, reader, decoder, chosen)
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.phoenix_rules import clean_2014_line
 from slr_accel.labels.policies import LABEL_POLICIES, reference_labels
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.formats import Transcripts
-from slr_accel.scoring.protocols import EMPTY, prepared_hypotheses, prepared_references
+from slr_accel.scoring.protocols import (
+    EMPTY,
+    folds_case,
+    prepared_hypotheses,
+    prepared_references,
+)
 from slr_accel.scoring.scored import (
     ScoredSequence,
     ScoredSplit,
@@ -20,7 +24,10 @@ from slr_accel.scoring.scored import (
     count_errors,
     scored_sequences,
 )
-from slr_accel.scoring.words import unavoidable_errors, unavoidable_errors_under
+from slr_accel.scoring.words import folded_form, unavoidable_errors, unavoidable_errors_under
+
+if TYPE_CHECKING:
+    from slr_accel.labels.vocabulary import Vocabulary
 
 MOST_NAMED = 5
 """Ids that a note names."""
@@ -128,6 +135,14 @@ def _word_notes(
         notes.append(
             "some words are written with combining marks (Unicode form NFD), and differ from the "
             "same words in form NFC: convert both files to NFC, uconv -x any-nfc"
+        )
+    compared = {word for sequence in sequences for word in sequence.reference}
+    folded = {folded_form(word) for word in compared}
+    other_case = sorted(w for w in said - compared if folded_form(w) in folded)
+    if other_case and not folds_case(protocol):
+        notes.append(
+            f"{_named(other_case, 'word')} of the hypothesis differ from words of the reference in "
+            "case or Unicode form alone: with --protocol sclite other case counts as equal"
         )
     return notes
 

@@ -54,7 +54,7 @@ def read_transcripts(path: Path, side: Side) -> Transcripts:
         )
     text = read_text(path)
     lines: Lines = enumerate(text.removesuffix("\n").split("\n"), 1)
-    if ending != ".txt":
+    if ending != ".txt" and (ending != ".ctm" or ";;" in text):
         lines = ((n, line) for n, line in lines if line[:2] != ";;" and line.strip())
     found = READERS[ending](path, lines, side)
     if not text or not found.sentences:
@@ -97,20 +97,24 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     words: dict[str, list[str]] = {}
     channels: dict[str, str] = {}
     without_word = 0
+    isfinite = math.isfinite
     for number, line in lines:
-        row = _fields(line)
+        row = line.split() if line.isascii() else FIELDS.findall(line)
+        if not row:
+            continue
         try:
             begin = float(row[2])
-            sound = -math.inf < begin < math.inf and _is_number(row[3]) and len(row) <= 6
+            sound = isfinite(begin) and isfinite(float(row[3])) and len(row) <= 6
         except (ValueError, IndexError):
             sound = False
-        if not sound or channels.setdefault(row[0], row[1]) != row[1]:
-            raise _malformed_ctm(path, number, row, channels)
-        if row[0] not in words:
-            starts[row[0]], words[row[0]] = [], []
+        name = row[0]
+        if not sound or channels.get(name) != row[1]:
+            if not sound or name in channels:
+                raise _malformed_ctm(path, number, row, channels)
+            channels[name], starts[name], words[name] = row[1], [], []
         if len(row) > 4:
-            starts[row[0]].append(begin)
-            words[row[0]].append(row[4])
+            starts[name].append(begin)
+            words[name].append(row[4])
         else:  # cleaning leaves a line whose word it deletes
             without_word += 1
     repeated = 0

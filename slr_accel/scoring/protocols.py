@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from slr_accel.labels.phoenix_rules import clean_2014_line, clean_2014t
 from slr_accel.labels.policies import WORD_SEPARATOR, word_spans
 
-Protocol = Literal["phoenix2014", "phoenix2014t", "plain", "characters"]
+Protocol = Literal["phoenix2014", "phoenix2014t", "sclite", "plain", "characters"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 EMPTY = "[EMPTY]"
 """What the scripts of 2014 put where nothing was recognised. It is a word to sclite."""
@@ -29,7 +29,7 @@ _FOLDED = str.maketrans(_LOWER, _LOWER.upper())
 
 def folds_case(protocol: str) -> bool:
     """Whether `a` and `A` are the same word, as they are to sclite; `ä` and `Ä` are not."""
-    return protocol in ("phoenix2014", "phoenix2014t")
+    return protocol in ("phoenix2014", "phoenix2014t", "sclite")
 
 
 def prepared_references(protocol: str, sentences: list[list[str]]) -> list[list[str]]:
@@ -54,6 +54,7 @@ def prepared_hypotheses(protocol: str, sentences: list[list[str]]) -> list[list[
     - `phoenix2014`: each word is cleaned alone, as a line of a CTM file; where none is left, the
       hypothesis is `[EMPTY]`.
     - `phoenix2014t`: the sentence is cleaned, and equal neighbours become one.
+    - `sclite`: the words as sclite reads them.
     - `plain`: the words themselves.
     - `characters`: words joined of their characters, where the sentences are spelled.
 
@@ -67,6 +68,8 @@ def prepared_hypotheses(protocol: str, sentences: list[list[str]]) -> list[list[
     _check_markup(sentences, _CTM_ALTERNATIVES)
     if protocol == "phoenix2014t":
         return _as_sclite_reads([clean_2014t(words) for words in sentences])
+    if protocol == "sclite":
+        return _as_sclite_reads(sentences)
     distinct = {word for words in sentences for word in words}
     cleaned = {word: clean_2014_line(word) for word in distinct}
     lines = [[part for word in words for part in cleaned[word]] for words in sentences]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from slr_accel.corpus.reader import Corpus
 from slr_accel.labels.policies import reference_labels
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from slr_accel.corpus.reader import Corpus
 
 
 def evaluation_rows(corpus: Corpus, split: str) -> np.ndarray:

@@ -1,15 +1,12 @@
-"""Shows a scored split: as a page in a browser, as tables on a terminal."""
+"""Shows a scored split as tables on a terminal, and counts its most frequent errors."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -22,18 +19,6 @@ NUM_CONFUSIONS = 15
 ABSENT = "***"  # sclite's mark for the missing side of an insertion or deletion
 MARKS = {"correct": "", "substitution": "S", "insertion": "I", "deletion": "D"}
 STYLES = {"correct": "", "substitution": "yellow", "insertion": "cyan", "deletion": "red"}
-
-FACTS = {
-    "decoder": "Decoder",
-    "cer": "CER",
-    "protocol": "Protocol",
-    "label_policy": "Label policy",
-    "checkpoint": "Checkpoint",
-    "data_dir": "Data",
-    "hypothesis": "Hypotheses",
-    "reference": "References",
-}
-"""What the page names of a result, where the result has it."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +50,6 @@ def _most_frequent(counter: Counter[Any], top: int) -> list[tuple[Any, int]]:
     return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:top]
 
 
-def write_html(path: Path, result: dict[str, Any], sequences: Sequence[ScoredSequence]) -> None:
-    """One self-contained page (no script, nothing fetched), sentences with most errors first."""
-    source = files("slr_accel.scoring").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda fraction: f"{100 * fraction:.1f} %"
-    worst_first = sorted(sequences, key=lambda s: (-s.counts.errors, -s.counts.wer, s.id))
-    page = environment.from_string(source).render(
-        result=result,
-        confusions=confusions(sequences),
-        sentences=[(s, align(s.reference, s.hypothesis).pairs) for s in worst_first],
-        marks=MARKS,
-        absent=ABSENT,
-        facts=FACTS,
-    )
-    path.write_text(page, encoding="utf-8")
-
-
 def print_summary(
     console: Console,
     result: dict[str, Any],
@@ -107,7 +73,24 @@ def print_summary(
         f"distinct tokens {result['distinct_tokens']}",
         highlight=False,
     )
+    if result.get("calibration", {}).get("bins"):
+        console.print(calibration_text(result["calibration"]), highlight=False)
     print_examples(console, sequences[:examples])
+
+
+def calibration_text(figures: dict[str, Any]) -> str:
+    """Whether words are as often right as their confidences say."""
+    origin = "no temperature fitted"
+    if "ece_before" in figures:
+        before = percent(figures["ece_before"])
+        origin = f"{before} before temperature {figures['temperature']:g}, fitted here"
+    elif figures["temperature"] != 1:
+        origin = f"temperature {figures['temperature']:g}"
+    return (
+        f"confidence {percent(figures['mean_confidence'])}, right words "
+        f"{percent(figures['word_accuracy'])}, calibration error {percent(figures['ece'])} "
+        f"({origin})"
+    )
 
 
 def headline(result: dict[str, Any]) -> Text:

@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from slr_accel.corpus.reader import Corpus
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
 from slr_accel.scoring.references import references
 from slr_accel.scoring.wer import Counts, score
 from slr_accel.scoring.words import recognised_texts
 
-if TYPE_CHECKING:  # transcripts hold tensors' figures; scores stay torch-free
+if TYPE_CHECKING:  # scoring files needs neither torch nor a corpus
+    import numpy as np
+
+    from slr_accel.corpus.reader import Corpus
     from slr_accel.ctc.health import Health
+    from slr_accel.labels.vocabulary import Vocabulary
     from slr_accel.scoring.transcribe import Transcript
 
 
@@ -137,10 +137,11 @@ def by_signer(sequences: Sequence[ScoredSequence]) -> dict[str, dict[str, Any]]:
     }
 
 
-def result(scored: ScoredSplit, *, split: str, decoder: str, **source: str) -> dict[str, Any]:
+def result(scored: ScoredSplit, *, split: str, decoder: str, **source: Any) -> dict[str, Any]:
     """Makes the content of `eval/<split>.json`.
 
-    `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`.
+    `wer_ci95` is None of one sentence. `source` holds `checkpoint` and `data_dir`, and what else
+    says where the hypotheses are from.
 
     Raises:
         ValueError: there is no sequence to score.

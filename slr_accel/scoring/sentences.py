@@ -30,17 +30,20 @@ def write_sentences(
     references: list[list[str]],
     said: list[list[Word]],
     times: Iterable[CtmRow],
+    n_best: list[list[dict[str, Any]]],
 ) -> None:
     """Writes a line a sentence: id, signer, reference, hypothesis, counts; start, duration and
-    confidence of each word.
+    confidence of each word; what else a beam holds.
 
     Args:
         references, said: words before a protocol prepared them; the counts are those after.
         times: of all words of all sentences, in order; seconds.
+        n_best: `scoring.words.n_best_words` of each sentence.
     """
     rows = iter(times)
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for sequence, reference, words in zip(sequences, references, said, strict=True):
+        rows_of = zip(sequences, references, said, n_best, strict=True)
+        for sequence, reference, words, best in rows_of:
             own = [next(rows) for _ in words]
             record: dict[str, Any] = {
                 "id": sequence.id,
@@ -54,5 +57,6 @@ def write_sentences(
                 "start": [round(row.start, 3) for row in own],
                 "duration": [round(row.duration, 3) for row in own],
                 "confidence": [round(word.confidence, 4) for word in words],
+                **({"n_best": best} if best else {}),
             }
             file.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Writes recognised words and their times as subtitles, in the form WebVTT (W3C)."""
+"""Writes words and their times as subtitles: WebVTT (W3C) for browsers, SRT for players."""
 
 from __future__ import annotations
 
@@ -26,9 +26,18 @@ def write_webvtt(path: Path, words: Iterable[tuple[float, float, str]]) -> None:
     path.write_text(webvtt(words), encoding="utf-8", newline="\n")
 
 
-def _clock(seconds: float) -> str:
+def write_srt(path: Path, words: Iterable[tuple[float, float, str]]) -> None:
+    """Writes one numbered cue a word; the words are those of `webvtt`."""
+    cues = [
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{word}\n"
+        for number, (start, end, word) in enumerate(words, 1)
+    ]
+    path.write_text("\n".join(cues), encoding="utf-8", newline="\n")
+
+
+def _clock(seconds: float, point: str = ".") -> str:
     """Writes hours:minutes:seconds.milliseconds."""
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{rest / 1000:06.3f}"
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"

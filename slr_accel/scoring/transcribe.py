@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.beam import Scored
 from slr_accel.ctc.decoders import Decoder, Hypothesis
 from slr_accel.ctc.health import NUM_SUMS, Health, OutputMeans, hypothesis_health, output_sums
 from slr_accel.ctc.loss import ctc_loss
+from slr_accel.ctc.temperature import with_temperature
 from slr_accel.errors import Interrupted
 from slr_accel.loading.buffers import Buffers
 from slr_accel.loading.loader import read_ahead
@@ -41,6 +43,7 @@ def transcribe(
     rows: np.ndarray,
     *,
     decoder: Decoder,
+    temperature: float = 1.0,
     batch_size: int,
     batch_frames: int | None = None,
     max_frames: int | None = None,
@@ -56,6 +59,7 @@ def transcribe(
     Args:
         model: returns log-probabilities and lengths; is left in the mode it was in.
         decoder: of `ctc.decoders.make_decoder`.
+        temperature: of the confidences, as in `ctc.temperature`.
         batch_size, batch_frames: limits of a batch, as in the plan.
         max_frames: longer sequences are subsampled in time to this length.
         shard_window: shards read together, as in the plan.
@@ -99,6 +103,7 @@ def transcribe(
             positions, batch = own[turn], next(batches).to(accelerator.device)
             output = model(batch.features, batch.presence, batch.lengths)
             decoded = decoder(output.log_probs, output.lengths)
+            decoded = with_temperature(decoded, output.log_probs, temperature)
             found.update(zip(positions.tolist(), decoded, strict=True))
             own_sums = output_sums(output.log_probs, output.lengths).tolist()
             emitted = [total + own for total, own in zip(emitted, own_sums, strict=True)]
@@ -136,10 +141,40 @@ def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> lis
         fields = [h.tokens, h.start, h.end, h.confidence]
         merged[row, : len(h.tokens)] = torch.tensor(fields, dtype=torch.float32).T
     merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
-    return [_unpack(fields) for fields in merged]
+    n_best = _merge_n_best(accelerator, found, num_rows)
+    return [_unpack(fields, own) for fields, own in zip(merged, n_best, strict=True)]
 
 
-def _unpack(fields: torch.Tensor) -> Hypothesis:
+def _merge_n_best(
+    accelerator: Any, found: dict[int, Hypothesis], num_rows: int
+) -> list[list[Scored]]:
+    """As `_merge`, for the n-best lists: before the tokens stand 1, the score and the log_prob."""
+    lists = [h.n_best for h in found.values()]
+    sizes = torch.tensor(
+        [
+            max(map(len, lists), default=0),
+            max((len(scored.tokens) for own in lists for scored in own), default=0),
+        ]
+    )
+    gathered = accelerator.gather(sizes[None].to(accelerator.device))
+    most, longest = gathered.max(dim=0).values.tolist()
+    merged = torch.zeros(num_rows, most, 3 + longest, dtype=torch.float64)
+    for row, h in found.items():
+        for place, scored in enumerate(h.n_best):
+            fields = [1.0, scored.score, scored.log_prob, *scored.tokens]
+            merged[row, place, : len(fields)] = torch.tensor(fields, dtype=torch.float64)
+    merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
+    return [
+        [
+            Scored([int(token) for token in tokens if token], score, log_prob)
+            for there, score, log_prob, *tokens in own
+            if there
+        ]
+        for own in merged.tolist()
+    ]
+
+
+def _unpack(fields: torch.Tensor, n_best: list[Scored]) -> Hypothesis:
     fields = fields[fields[:, 0] > 0]  # a token is never 0, the blank
     tokens, start, end = (column.long().tolist() for column in fields.T[:3])
-    return Hypothesis(tokens, start, end, fields[:, 3].tolist())
+    return Hypothesis(tokens, start, end, fields[:, 3].tolist(), n_best)

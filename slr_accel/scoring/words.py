@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.policies import spelled, word_spans
-from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.protocols import prepared_hypotheses, prepared_references
 from slr_accel.scoring.wer import Counts, score
 
 if TYPE_CHECKING:  # decoding needs torch; words do not
     from slr_accel.ctc.decoders import Hypothesis
+    from slr_accel.labels.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,75 @@ def recognised_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[Wor
 def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
     """Returns the words of each hypothesis, without times."""
     return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
+
+
+@dataclass(frozen=True)
+class Unsayable:
+    """The words of references that a vocabulary cannot express."""
+
+    words: int
+    """Counted each time that they occur."""
+    reference_words: int
+    alike: int
+    """Those among them that differ from words of the vocabulary in case or Unicode form alone."""
+    example: str
+    """One of them, of those that are alike if there are such."""
+
+    def told(self) -> str | None:
+        """A warning; None where everything can be said."""
+        if not self.words:
+            return None
+        text = (
+            f"{self.words} of {self.reference_words} reference words are not in the vocabulary of "
+            f"the model, e.g. {self.example}"
+        )
+        if not self.alike:
+            return text
+        return (
+            f"{text}; {self.alike} of them differ from its words in case or Unicode form alone: "
+            "write the labels as those of training are written, or score with --protocol sclite, "
+            "to which a and A are the same"
+        )
+
+
+def unsayable(vocabulary: Vocabulary, references: list[list[str]]) -> Unsayable:
+    """Counts the words of references that the vocabulary cannot express, and why."""
+    policy, folded = vocabulary.label_policy, {folded_form(token) for token in vocabulary.tokens}
+    counts = Counter(word for words in references for word in words)
+    missing, alike = [], []
+    for word in counts:
+        tokens = spelled(policy, [word])
+        if not all(token in vocabulary for token in tokens):
+            missing.append(word)
+            if all(folded_form(token) in folded for token in tokens):
+                alike.append(word)
+    return Unsayable(
+        words=sum(counts[word] for word in missing),
+        reference_words=counts.total(),
+        alike=sum(counts[word] for word in alike),
+        example=min(alike or missing, default=""),
+    )
+
+
+def folded_form(word: str) -> str:
+    """The word without case, in one Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold())
+
+
+def n_best_words(vocabulary: Vocabulary, hypothesis: Hypothesis) -> list[dict[str, Any]]:
+    """What a beam holds, best first: `hypothesis` (words), `score` and `log_prob` in nats; nothing
+    of greedy decoding."""
+    return [
+        {
+            "hypothesis": [
+                span.word
+                for span in word_spans(vocabulary.label_policy, vocabulary.decode(scored.tokens))
+            ],
+            "score": round(scored.score, 4),
+            "log_prob": round(scored.log_prob, 4),
+        }
+        for scored in hypothesis.n_best
+    ]
 
 
 def unavoidable_errors(vocabulary: Vocabulary, references: list[list[str]]) -> Counts:

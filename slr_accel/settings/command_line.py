@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from itertools import pairwise
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from slr_accel.settings.group import REPEATED
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
-from slr_accel.settings.recipes import RECIPES, read_recipe
+from slr_accel.settings.recipes import GENERAL, RECIPES, read_recipe
 from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
 from slr_accel.settings.unknown_name import unknown_name
 
 
-def parse_settings(argv: list[str], prog: str) -> Settings:
+def parse_settings(
+    argv: list[str],
+    prog: str,
+    without_recipe: Callable[[dict[str, Any]], dict[str, Any]] = lambda given: {},
+) -> Settings:
     """Reads settings from the words of a command line.
+
+    Args:
+        without_recipe: makes the values that stand in for a recipe, of the values that are given.
 
     Raises:
         SystemExit: --help was given, and is printed.
@@ -25,8 +34,8 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     parsed, unknown = _parser(prog).parse_known_args([_underscored(word) for word in argv])
     known = all_fields()
     given = {
-        # `none` undoes a recipe's setting.
-        name: None if value == "none" and known[name].default is None else value
+        # `none` undoes a recipe's setting; sweeps write None and null.
+        name: None if _is_none(value) and known[name].default is None else value
         for name, value in vars(parsed).items()
         if value is not None and name != "recipe"
     }
@@ -38,10 +47,14 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
             problems.append(f"{word!r} belongs to no setting")
     foreign: list[str] = []
     try:
-        recipe = read_recipe(parsed.recipe) if parsed.recipe else {}
+        recipe = _recipe(parsed.recipe) if parsed.recipe else without_recipe(given)
         foreign = _of_another_model(recipe, given)
         own = {name: value for name, value in recipe.items() if name not in foreign}
-        settings = build_settings(_without_rivals(own, given) | given)
+        is_general = not parsed.recipe or parsed.recipe in GENERAL
+        settings = build_settings(
+            _without_rivals(own, given) | given,
+            quiet=own.keys() - given.keys() if is_general else (),
+        )
     except ValueError as error:
         problems.append(str(error))
     if foreign:
@@ -55,6 +68,10 @@ def parse_settings(argv: list[str], prog: str) -> Settings:
     return settings
 
 
+def _recipe(name: str) -> dict[str, Any]:
+    return {} if name == "none" else read_recipe(name)
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
@@ -65,7 +82,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe",
         help="complete settings by name "
-        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file",
+        f"({', '.join(sorted(p.stem for p in RECIPES.glob('*.yaml')))}) or YAML file; "
+        "none: the defaults alone. Default: own_small or own_large, by the size of the corpus",
     )
     groups = groups_of(DEFAULT_MODEL)
     del groups["model"]  # added below for all models
@@ -89,6 +107,24 @@ def _without_rivals(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, 
     """Returns the recipe without its name for a quantity that is given by its other name."""
     rivals = {"accumulation_steps", "micro_batches_per_step"}
     return {n: v for n, v in recipe.items() if not (n in rivals and rivals & set(given))}
+
+
+def _is_none(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() in ("none", "null")
+
+
+class _Joined(argparse.Action):
+    """Joins what is given several times: `--groups a --groups b` is `--groups a,b`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
 
 
 def _underscored(word: str) -> str:
@@ -143,7 +179,11 @@ def add_argument(section: Any, name: str, field: FieldInfo, default: str) -> Non
             f"--no_{name}", dest=name, action="store_const", const="false", help=argparse.SUPPRESS
         )
         return
-    section.add_argument(f"--{name}", metavar=_metavar(field.annotation), help=help_text)
+    is_tuple = isinstance(field.default, tuple)
+    action: Any = "append" if REPEATED in field.metadata else _Joined if is_tuple else "store"
+    section.add_argument(
+        f"--{name}", metavar=_metavar(field.annotation), help=help_text, action=action
+    )
 
 
 def _metavar(kind: Any) -> str:

@@ -11,6 +11,8 @@ T = TypeVar("T")
 MAY_CHANGE = "may change"
 MayChange = Annotated[T, MAY_CHANGE]
 """The type of a setting that may have another value when a run is continued."""
+REPEATED = "repeated"
+"""Marks a setting whose option may be given several times on the command line."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat
 
 from slr_accel.settings.group import MayChange, Probability, SettingsGroup
+
+
+class Milestone(NamedTuple):
+    """What runs of a recipe have reached by a share of their steps."""
+
+    share: Probability
+    wer: PositiveFloat | None = None
+    """A fraction, the best so far."""
+    loss: float | None = None
+    """CTC in training, nats a token."""
 
 
 class HealthSettings(SettingsGroup):
@@ -18,6 +28,9 @@ class HealthSettings(SettingsGroup):
     state after which it has ended."""
     alarm_validations: MayChange[Annotated[int, Field(ge=2)]] = 3
     """Validations in a row that must agree before an alarm."""
+    milestones: MayChange[tuple[Milestone, ...]] = ()
+    """Of a recipe: lists of a share of the run, the WER and the loss that runs had reached by then.
+    A run that is far behind gets a note, and the curves show what was expected."""
     judged_after: MayChange[Probability] = 0.05
     """Share of the run before which the hypotheses of validations are not judged."""
 
@@ -66,3 +79,6 @@ class HealthSettings(SettingsGroup):
     mismatch_ratio: MayChange[PositiveFloat] = 1.5
     """Validation loss over training loss from which training and validation do not match, where the
     WER has not begun to fall."""
+    spike_offset: MayChange[PositiveFloat] = 2.0
+    """Output steps by which a student must lastingly say glosses earlier or later than its teacher
+    for an alarm."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from slr_accel.settings.group import MayChange, Probability, SettingsGroup
 
 CACHE_GB = 50.0
+TRUNCATED_FRAMES = 500
+"""Frames to which dynamic_truncation subsamples where no limit is given: 20 s at 25 fps."""
 
 
 class LoadingSettings(SettingsGroup):
@@ -20,8 +22,8 @@ class LoadingSettings(SettingsGroup):
     --batch_size, all micro-batches then take about equally long, and processes wait less for each
     other. auto: as many as a GPU has room for, found by trial at the first start."""
     max_frames: PositiveInt | None = None
-    """Most frames of a sequence. Longer ones are refused, or with --dynamic_truncation
-    subsampled."""
+    """Most frames of a sequence. Longer ones are refused, or with --dynamic_truncation subsampled;
+    default: no limit, with --dynamic_truncation 500."""
     dynamic_truncation: bool = False
     """Subsample sequences longer than --max_frames evenly in time: no label is cut off, but motion
     looks faster."""
@@ -45,6 +47,14 @@ class LoadingSettings(SettingsGroup):
     cache_gb: MayChange[PositiveFloat] = CACHE_GB
     """Most gigabytes (10^9 bytes) of a remote corpus in --cache_dir. Two windows must fit, or all
     shards without --shard_window."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_of_truncation(cls, values: dict[str, Any]) -> dict[str, Any]:
+        is_on = str(values.get("dynamic_truncation", False)).lower() in ("true", "1", "yes", "on")
+        if not is_on or values.get("max_frames") is not None:
+            return values
+        return {**values, "max_frames": TRUNCATED_FRAMES}
 
     @property
     def frame_budget(self) -> int | None:
@@ -79,8 +89,6 @@ class LoadingSettings(SettingsGroup):
 
     def problems(self) -> list[str]:
         found = []
-        if self.dynamic_truncation and self.max_frames is None:
-            found.append("dynamic_truncation needs max_frames; give --max_frames FRAMES")
         spliced = [name for name in ("crop_probability", "join_probability") if getattr(self, name)]
         if spliced and self.max_frames is not None:
             found.append(f"max_frames does not work with {' or '.join(spliced)}")

@@ -10,6 +10,8 @@ import yaml
 from slr_accel.settings.unknown_name import unknown_name
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+GENERAL = ("own_small", "own_large")
+"""Recipes for any layout; what has no effect in one raises no warning."""
 
 
 def read_recipe(name: str) -> dict[str, Any]:

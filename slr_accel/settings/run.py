@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from slr_accel.settings.decoding import DecodingSettings
+from slr_accel.settings.distillation import DistillationSettings
 from slr_accel.settings.features import AugmentationSettings, FeatureSettings
 from slr_accel.settings.group import SettingsGroup
 from slr_accel.settings.health import HealthSettings
@@ -33,6 +34,7 @@ class Settings:
     features: FeatureSettings
     augmentation: AugmentationSettings
     decoding: DecodingSettings
+    distillation: DistillationSettings
     health: HealthSettings
     model: ModelSettings
 
@@ -69,8 +71,12 @@ def all_fields() -> dict[str, FieldInfo]:
     return {name: f for model in reversed(MODELS) for name, f in setting_fields(model).items()}
 
 
-def build_settings(values: dict[str, Any]) -> Settings:
-    """Checks flat values and groups them. Raises ValueError with all problems at once."""
+def build_settings(values: dict[str, Any], quiet: Iterable[str] = ()) -> Settings:
+    """Checks flat values and groups them. Raises ValueError with all problems at once.
+
+    Args:
+        quiet: names that do not count as given: nobody is warned where they have no effect.
+    """
     model = values.get("model", DEFAULT_MODEL)
     if model not in MODELS:
         model = DEFAULT_MODEL  # the training group refuses the name
@@ -85,6 +91,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
         except ValidationError as error:
             problems += problems_of(error)
     for built in groups.values():
+        built.model_fields_set.difference_update(quiet)
         problems += built.problems()
     if problems:
         raise ValueError("these settings cannot be used:\n  " + "\n  ".join(problems))

@@ -40,8 +40,9 @@ class TrainingSettings(SettingsGroup):
     """Start from the weights of this run, model folder or hf://OWNER/NAME. For another vocabulary,
     the output layer starts anew."""
 
-    epochs: MayChange[PositiveInt] = 60
-    """Passes over the train split. Small corpora need more of them."""
+    epochs: MayChange[PositiveInt | None] = None
+    """Passes over the train split; default: 40, and on a small corpus as many as make 6,000
+    optimizer steps."""
     max_steps: MayChange[PositiveInt | None] = None
     """Stop after this many optimizer steps, for a trial; the schedule stays that of all epochs."""
     learning_rate: PositiveFloat = 1e-3
@@ -78,7 +79,7 @@ class TrainingSettings(SettingsGroup):
     ] = None
     """Compute in half precision where it is safe; bf16 saves memory and time on newer GPUs.
     Default: that of `accelerate launch`, else no."""
-    compile: bool = False
+    compile: MayChange[bool] = False
     """Compile all but the features and the LSTM by torch.compile. Takes minutes at each start; no
     gain was measured on a CPU."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -115,12 +116,18 @@ class TrainingSettings(SettingsGroup):
     profile: MayChange[PositiveInt | None] = None
     """Record where time goes in this many steps, after the first 3, into RUN/profile."""
     wandb_mode: MayChange[Literal["disabled", "offline", "online"] | None] = None
-    """Whether to log to Weights & Biases. Default: as WANDB_MODE says, else online where there is
-    an API key, else disabled."""
+    """Whether to log to Weights & Biases. Default: as WANDB_MODE or WANDB_DISABLED says, else
+    online where there is an API key, else disabled."""
     wandb_project: MayChange[str] = "slr_accel"
-    """Project on wandb."""
+    """Project on wandb; where it is not given, that of WANDB_PROJECT."""
     wandb_group: MayChange[str | None] = None
     """Group on wandb, for runs that belong together, e.g. a teacher and its students."""
+
+    @property
+    def num_epochs(self) -> int:
+        """`epochs`, chosen at the start of a run where it was not given."""
+        assert self.epochs is not None
+        return self.epochs
 
     def problems(self) -> list[str]:
         found = [
@@ -134,6 +141,12 @@ class TrainingSettings(SettingsGroup):
                 "give one of them"
             )
         return found
+
+    def accumulation(self, world_size: int) -> int:
+        """Micro-batches that each process accumulates; where they are not even, a part of one."""
+        if self.micro_batches_per_step is not None:
+            return self.micro_batches_per_step // world_size
+        return self.accumulation_steps or 1
 
     def without_effect(self) -> list[str]:
         """Returns a text for each setting that was given and changes nothing beside the others."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 
-from slr_accel.processes.accelerator import unused_gpus
+from slr_accel.processes.accelerator import devices_told
 from slr_accel.scoring.references import references
-from slr_accel.scoring.words import unavoidable_errors
+from slr_accel.scoring.words import unavoidable_errors, unsayable
 from slr_accel.training.trainer import Trainer
 
 
@@ -28,6 +29,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     yield (
         f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
     )
+    unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
+    if unlabelled:
+        yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
     expected = references(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
@@ -38,18 +42,23 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
             f"{floor.wer:.2%} WER on {split}, where {floor.errors} of {floor.reference_tokens} "
             "words cannot be said in its vocabulary"
         )
+        found = unsayable(vocabulary, expected)
+        if found.alike:
+            yield (
+                f"warning: {found.alike} of these words, e.g. {found.example}, differ from words "
+                "of the train split in case or Unicode form alone: prepare both alike"
+            )
 
 
 def _warnings(trainer: Trainer) -> Iterator[str]:
-    gpus = unused_gpus(trainer.accelerator.device)
-    if gpus:
-        yield (
-            f"warning: trains on the CPU: {gpus} GPU(s) are fewer than the processes of this "
-            f"machine; for them give --num_processes {gpus} to accelerate launch"
-        )
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if devices := devices_told(trainer.accelerator.device, local):
+        yield devices
     loading, sources = trainer.settings.loading, trainer.data.sources
-    if loading.crop_probability and not any(source.segments for source in sources):
+    given = "crop_probability" in loading.model_fields_set
+    if given and loading.crop_probability and not any(source.segments for source in sources):
         yield "warning: crop_probability has no effect, no sequence has a segment for each token"
+    yield from _truncated(trainer)
     longest, budget = int(trainer.data.frames.max()), loading.frame_budget
     if budget is not None and longest > budget:
         yield (
@@ -60,12 +69,29 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
         yield f"warning: {text}"
 
 
+def _truncated(trainer: Trainer) -> Iterator[str]:
+    loading = trainer.settings.loading
+    if not loading.dynamic_truncation or loading.max_frames is None:
+        return
+    rows = np.concatenate([trainer.corpus.rows.of_split("train"), trainer.eval_rows])
+    frames = trainer.corpus.rows.frames[rows]
+    longer = int((frames > loading.max_frames).sum())
+    if longer:
+        yield (
+            f"dynamic_truncation: {longer} of {len(rows)} sequences, of up to {frames.max()} "
+            f"frames, are subsampled to max_frames {loading.max_frames}"
+        )
+
+
 def _without_effect(trainer: Trainer) -> Iterator[str]:
     """Settings that were given and change nothing, group by group."""
     settings, corpus = trainer.settings, trainer.corpus
     columns = trainer.weights.model.features.columns
     train = corpus.rows.of_split("train")
     yield from settings.training.without_effect()
+    yield from settings.distillation.without_effect(
+        has_early_heads=getattr(settings.model, "auxiliary_weight", 0) > 0
+    )
     yield from settings.loading.without_effect(
         is_remote=corpus.is_remote,
         num_train=len(train),
@@ -83,7 +109,8 @@ def _model(trainer: Trainer) -> str:
         f"({parameters * 4 / 1e6:.1f} MB), "
         f"{trainer.weights.model.features.columns.num_features} features a frame; "
         f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
-        f"{trainer.micro_batches_per_step} micro-batch(es) a step"
+        f"{trainer.micro_batches_per_step} micro-batch(es) a step, "
+        f"{trainer.total_steps:,} steps in {trainer.settings.training.num_epochs} epochs"
     )
 
 

@@ -52,7 +52,7 @@ def try_average_of_best(trainer: Trainer, stop: StopRequest) -> float | None:
     trainer.writer.wait()
     trainer.accelerator.wait_for_everyone()
     state, checkpoints = trainer.state, trainer.run.checkpoints
-    steps = best_steps(state.validations, count)
+    steps = best_steps(state.spoken, count)
     folders = [checkpoint_path(checkpoints, step) for step in steps]
     found = [(s, f) for s, f in zip(steps, folders, strict=True) if (f / WEIGHTS_FILE).is_file()]
     if len(found) < 2 or state.best_wer is None:

@@ -10,6 +10,7 @@ import numpy as np
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import fit_labels
 from slr_accel.corpus.split_names import hint_at_case, how_to_validate
+from slr_accel.distillation.unlabelled import unlabelled_rows
 from slr_accel.labels.policies import separator, train_labels
 from slr_accel.labels.vocabulary import Vocabulary, build_vocabulary
 from slr_accel.loading.plan import (
@@ -39,13 +40,19 @@ class TrainData:
     shards: np.ndarray
     """[N] number of the shard that each lies in."""
     targets: dict[int, list[int]]
-    """Token ids by row number."""
+    """Token ids by row number; none for rows that soft labels alone teach."""
     sources: list[Source]
-    """The same rows, as splicing needs them; segments only where it cuts."""
+    """The labelled rows, as splicing needs them; segments only where it cuts."""
     separator: list[int]
     """Token ids that come between sentences joined by splicing."""
     dropped: list[str]
     """A text for each reason for which rows were left out."""
+    views: int | None = None
+    """Epochs whose splicing and augmentation are repeated in turn; None: each has its own."""
+
+    def view(self, epoch: int) -> int:
+        """The epoch whose splicing and augmentation an epoch has."""
+        return epoch if self.views is None else epoch % self.views
 
 
 def check_splits(settings: Settings, corpus: Corpus) -> None:
@@ -127,6 +134,7 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
     if wanted is not None and wanted < len(kept):
         kept = kept[np.linspace(0, len(kept) - 1, wanted).round().astype(int)]
     rows, frames = rows[kept], frames[kept]
+    unlabelled = unlabelled_rows(settings, corpus, rows)
     sources = [
         Source(
             int(row),
@@ -139,6 +147,9 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
         for row, count in zip(rows, frames, strict=True)
     ]
     between = vocabulary.encode(separator(policy))
+    rows = np.concatenate([rows, unlabelled])
+    frames = np.concatenate([frames, _loaded_frames(settings, corpus, unlabelled)])
+    targets |= {int(row): [] for row in unlabelled}
     return TrainData(rows, frames, corpus.rows.shard[rows], targets, sources, between, dropped)
 
 
@@ -206,6 +217,12 @@ class Epoch:
     """Pieces of other rows that are read in place of a row."""
     windows: Sequence[np.ndarray] = ()
     """Shard numbers of the windows that the plan walks through, and of the next epoch's first."""
+    tokens_per_frame: float = 0.0
+    """Of the labelled rows."""
+
+    def num_targets(self, row: int) -> int:
+        """Tokens of a row; of an unlabelled one, as many as sequences of its length have."""
+        return len(self.targets[row]) or max(1, round(self.frames[row] * self.tokens_per_frame))
 
 
 def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
@@ -218,7 +235,7 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
             source.row: splice(
                 source,
                 data.sources,
-                np.random.default_rng([seed, epoch, source.row, SPLICING]),
+                np.random.default_rng([seed, data.view(epoch), source.row, SPLICING]),
                 crop_probability=loading.crop_probability,
                 join_probability=loading.join_probability,
                 output_stride=settings.model.alignment_stride,
@@ -226,8 +243,8 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
             )
             for source in data.sources
         }
-        targets = {row: s.targets for row, s in spliced.items()}
-        frames = {row: s.frames for row, s in spliced.items()}
+        targets = targets | {row: s.targets for row, s in spliced.items()}
+        frames |= {row: s.frames for row, s in spliced.items()}
         pieces = {row: s.pieces for row, s in spliced.items()}
     lengths = np.array([frames[row] for row in data.rows.tolist()])
     batches = plan(
@@ -241,9 +258,17 @@ def make_epoch(settings: Settings, data: TrainData, epoch: int) -> Epoch:
         shard_window=loading.shard_window,
     )
     windows = _windows(settings, data, epoch)
-    if epoch + 1 < settings.training.epochs:
+    if epoch + 1 < settings.training.num_epochs:
         windows += _windows(settings, data, epoch + 1)[:1]
-    return Epoch([data.rows[positions] for positions in batches], targets, frames, pieces, windows)
+    labelled = [row for row, ids in targets.items() if ids and row in frames]
+    return Epoch(
+        [data.rows[positions] for positions in batches],
+        targets,
+        frames,
+        pieces,
+        windows,
+        sum(len(targets[row]) for row in labelled) / sum(frames[row] for row in labelled),
+    )
 
 
 def _windows(settings: Settings, data: TrainData, epoch: int) -> list[np.ndarray]:
@@ -262,6 +287,6 @@ def count_steps(settings: Settings, data: TrainData, per_step: int, track: Progr
         sizes = [rows_of_shard[window].sum() for window in _windows(settings, data, epoch)]
         return sum(-(-int(size) // settings.loading.batch_size) for size in sizes)
 
-    num_epochs = settings.training.epochs
+    num_epochs = settings.training.num_epochs
     epochs = track(range(num_epochs), "planning epochs", num_epochs)
     return sum(steps_per_epoch(micro_batches(epoch), per_step) for epoch in epochs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ from slr_accel.corpus.reader import Corpus
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.batch import Batch
 from slr_accel.padding import frame_mask
-from slr_accel.runs.checkpoint import TrainState, average_path
+from slr_accel.runs.checkpoint import average_path
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import Rank, TrainState
 from slr_accel.settings.run import Settings
+from slr_accel.settings.training import TrainingSettings
+from slr_accel.training.schedules import plateaus
 
 
 def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
@@ -38,22 +41,17 @@ def describe_batch(batch: Batch, corpus: Corpus, vocabulary: Vocabulary) -> str:
     return "\n".join(lines)
 
 
-def describe_validation(
-    epoch: int, step: int, figures: dict[str, Any], *, best_before: float
-) -> str:
+def describe_validation(epoch: int, step: int, figures: dict[str, Any], rank: Rank) -> str:
     """Puts the figures of a validation on one line.
 
     Args:
         epoch: the one it is in, counted from 1.
-        best_before: WER of the best validation before it; infinite for the first.
+        rank: among the validations before it.
     """
-    rank = " (best)" if figures["wer"] < best_before else ""
-    if figures["wer"] == best_before:
-        rank = " (equals the best)"
     raw = f"  raw weights {figures['wer_raw']:.2%}" if "wer_raw" in figures else ""
     spelling = f"  CER {figures['cer']:.2%}" if "cer" in figures else ""
     return (
-        f"epoch {epoch}  step {step}  WER {figures['wer']:.2%}{rank}{raw}"
+        f"epoch {epoch}  step {step}  WER {figures['wer']:.2%}{f' ({rank})' if rank else ''}{raw}"
         f"{spelling}  blank frames {figures['blank_share']:.0%}"
         f"  empty {figures['empty_share']:.0%}  distinct tokens {figures['distinct_tokens']}"
     )
@@ -86,11 +84,36 @@ def describe_end(
     )
 
 
-def describe_trouble(run: RunFolder, trouble: str | None, alarms: Iterable[str]) -> Iterator[str]:
-    """Says what is wrong at the end of a run: with its last hypotheses, and by its alarms."""
+def describe_trouble(
+    settings: Settings,
+    run: RunFolder,
+    state: TrainState,
+    trouble: str | None,
+    alarms: Mapping[str, Any],
+) -> Iterator[str]:
+    """Says what is wrong at the end of a run: with its last hypotheses, and by its alarms.
+
+    Args:
+        alarms: {state: (severity, ...)}; notes are no alarms.
+    """
     if trouble is not None:
         yield f"warning: {trouble}"
-    states = ", ".join(alarms)
+        yield from _of_the_schedule(settings.training, state)
+    states = ", ".join(code for code, (severity, *_) in alarms.items() if severity != "note")
     if states:
         command = f"slr-accel diagnose {shlex.quote(str(run.path))}"
         yield f"alarms at the end: {states}; {command} examines the run"
+
+
+def _of_the_schedule(options: TrainingSettings, state: TrainState) -> Iterator[str]:
+    """Names the schedule where it took the learning rate away before anything was learned."""
+    if options.schedule != "plateau":
+        return
+    reductions = plateaus([wer for _, wer in state.spoken], patience=options.plateau_patience)
+    if reductions:
+        left = options.learning_rate * options.plateau_factor**reductions
+        yield (
+            f"schedule plateau has reduced the learning rate {reductions} times, from "
+            f"{options.learning_rate:g} to {left:.2g}: look there first; raise --plateau_patience "
+            f"(now {options.plateau_patience}), or use --schedule cosine"
+        )

@@ -19,6 +19,7 @@ from slr_accel.runs.run_folder import RunFolder, record_batch_frames
 from slr_accel.settings.run import Settings
 from slr_accel.training.data import Epoch, TrainData, make_epoch
 from slr_accel.training.losses import criterion, loss_terms, total
+from slr_accel.training.step_work import StepWork
 
 PRECISION = 0.05
 """The search ends where the result is known to this share."""
@@ -191,3 +192,9 @@ def out_of_memory(
         f"({corpus.rows.names(rows, MOST_NAMED)}); with a new --output_dir set one of\n  "
         + "\n  ".join(ways)
     )
+
+
+def step_out_of_memory(settings: Settings, corpus: Corpus, work: StepWork) -> OutOfMemory:
+    """Returns the error of a step, which names its largest batch of this process."""
+    largest = work.largest
+    return out_of_memory(settings, corpus, largest.rows.tolist(), largest.features.shape[1])

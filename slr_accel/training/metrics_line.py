@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slr_accel.runs.checkpoint import TrainState
+from slr_accel.runs.train_state import TrainState
 from slr_accel.training.step import StepResult
 from slr_accel.training.step_work import StepWork
 
@@ -20,12 +20,12 @@ class MetricsLine:
         self._max_grad_norm = max_grad_norm
         self._update_ratio: float | Tensor | None = state.update_ratio
 
-    def count(self, work: StepWork, result: StepResult) -> None:
-        """Adds a step that is done."""
+    def count(self, work: StepWork, result: StepResult, *, is_fault: bool = True) -> None:
+        """Adds a step that is done; one that was left out counts as skipped where it `is_fault`."""
         state, update = self._state, result.update
         state.steps_since_line += 1
         state.clipped_since_line += update.took_step and update.grad_norm > self._max_grad_norm
-        state.skipped_since_line += not update.took_step
+        state.skipped_since_line += is_fault and not update.took_step
         if not update.took_step:
             return
         state.num_targets += work.num_targets
@@ -55,6 +55,8 @@ class MetricsLine:
             record["update_ratio"] = float(self._update_ratio)
         if result.outputs is not None:
             record |= {f"train_{name}": mean for name, mean in result.outputs.figures().items()}
+        if result.spike_offset is not None:
+            record["spike_offset"] = result.spike_offset
         self._update_ratio = update.ratio
         state.loss_sum, state.num_targets, state.term_sums = 0.0, 0, {}
         state.steps_since_line = state.clipped_since_line = state.skipped_since_line = 0

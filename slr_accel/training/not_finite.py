@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,23 @@ from slr_accel.training.step_work import StepWork
 MOST_SKIPPED = 20
 """Steps in a row that may be skipped before a run stops. fp16 may need 16 of them to lower its loss
 scale from 2**16."""
+MOST_HALVINGS = 16
+"""Steps in a row in which fp16 may lower its loss scale, before that is a fault."""
 MOST_NAMED = 8
 """Most sequences that are named where a step is skipped."""
+
+
+def lowers_loss_scale(scaler: Any, result: StepResult, in_a_row: int) -> bool:
+    """Whether a step was left out only because fp16 looks for its loss scale, which begins high.
+
+    Args:
+        scaler: of the accelerator; None without fp16.
+        result: of the step.
+        in_a_row: steps that were left out before it.
+    """
+    if scaler is None or result.update.took_step or wrong_losses(result):
+        return False
+    return in_a_row < MOST_HALVINGS
 
 
 def wrong_losses(result: StepResult) -> list[int]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slr_accel.diagnosis.milestones import expected
+from slr_accel.diagnosis.training_log import read_records
 from slr_accel.findings import Finding
-from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.run import Settings
 from slr_accel.training.health_watch import HealthWatch
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.throughput import Throughput
-from slr_accel.training.tracking import Display, MetricsFile, draw_curves, read_metrics
+from slr_accel.training.tracking import Display, MetricsFile, draw_curves
 from slr_accel.training.wandb_run import WandbRun, start_wandb
 
 
@@ -40,12 +42,13 @@ class RunLog:
         self._wandb: WandbRun | None = None
         if is_main:
             self._metrics = MetricsFile(run.metrics, state.metrics_bytes)
-            earlier = read_metrics(run.metrics)
+            earlier = read_records(run.metrics)
+            self._expected = expected(settings.health.milestones, planned_steps)
             self._watch = HealthWatch(settings.health, earlier, state.alarms, planned_steps)
             self._wandb = start_wandb(settings, run.path, state.wandb_id)
             if self._wandb is not None:
                 self.wandb_id = self._wandb.id
-            epochs = settings.training.epochs
+            epochs = settings.training.num_epochs
             epoch = min(state.epoch + 1, epochs)  # a complete run has no next epoch
             self._display = Display(total_steps, state.step, epochs=epochs, epoch=epoch)
             if state.validations:
@@ -130,7 +133,7 @@ class RunLog:
             return None
         path = self._run.path / "curves.png"
         try:
-            draw_curves(read_metrics(self._run.metrics), path)
+            draw_curves(read_records(self._run.metrics), path, self._expected)
         except OSError as error:  # a missing picture is no reason for a run to fail
             self.say(f"warning: {path} could not be drawn ({error.strerror})")
             return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.decoders import make_decoder
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.compiled import compile_parts
@@ -28,6 +30,7 @@ from slr_accel.training.largest_batch import (
     try_largest_batch,
     with_batch_frames,
 )
+from slr_accel.training.preparation import Preparation, cache_of, make_teachers
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import RunLog
 from slr_accel.training.start import micro_batches_per_step, start_run
@@ -63,13 +66,16 @@ def _trainer(
     accelerator: Accelerator, settings: Settings, corpus: Corpus, run: RunFolder
 ) -> Iterator[Trainer]:
     is_main = accelerator.is_main_process
-    epochs_before = run.config().get("epochs") if run.exists else None
+    epochs_before = run.config().get("epochs") if run.has_checkpoint else None
     per_step = micro_batches_per_step(settings, run, accelerator.num_processes)
     accumulation = accumulation_for(per_step, accelerator.num_processes)
     if deepspeed.is_asked_for():
         zero.check(accelerator, settings, accumulation)
     start = start_run(accelerator, settings, corpus, run, per_step)
     vocabulary, data, raw_model = start.vocabulary, start.data, start.model
+    cache = cache_of(settings, corpus, vocabulary, data)
+    if cache is not None:
+        data = replace(data, views=cache.info.views)
     raw_optimizer = make_optimizer(settings, raw_model)
     state, average, unread = resume(settings, run, raw_model, raw_optimizer, accelerator.device)
     check_agreement(run, state)
@@ -78,6 +84,9 @@ def _trainer(
         settings.augmentation,
         settings.model.alignment_stride,
         start.statistics["column_deviation"],
+    )
+    teachers = make_teachers(
+        accelerator, settings, corpus, run, vocabulary, raw_model, average, cache
     )
     if settings.training.compile:
         compile_parts(raw_model, accelerator.device)
@@ -119,7 +128,7 @@ def _trainer(
     with ExitStack() as stack:
         stack.enter_context(report)
         if is_main:
-            for text in set_aside(unread):
+            for text in (*start.notes, *set_aside(unread)):
                 report.say(text)
             mend_best(run, state)
         profiler = None
@@ -138,11 +147,12 @@ def _trainer(
             eval_rows=eval_rows,
             eval_targets=evaluation_targets(settings, corpus, vocabulary, eval_rows),
             weights=Weights(raw_model, model, raw_optimizer, optimizer, sharded, average),
-            augmentation=augmentation.to(accelerator.device),
+            preparation=Preparation(augmentation.to(accelerator.device), teachers, cache),
             state=state,
             report=report,
             writer=writer,
             profiler=profiler,
+            decoder=make_decoder(settings.decoding, vocabulary),
             micro_batches_per_step=per_step,
             total_steps=total_steps,
             last_step=last_step,

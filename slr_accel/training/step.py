@@ -14,9 +14,10 @@ from accelerate import DistributedType
 from torch import Tensor, nn
 
 from slr_accel.ctc.health import NUM_SUMS, OutputMeans, output_sums
-from slr_accel.features.augmentation import Augmentation
+from slr_accel.distillation.spikes import NUM_OFFSETS, median_offset, spike_offsets
 from slr_accel.training.gradients import Update, norm, part_norms
 from slr_accel.training.losses import NAMES, Criterion, loss_terms, total
+from slr_accel.training.preparation import Preparation
 from slr_accel.training.step_work import StepWork
 from slr_accel.training.zero import ZeroPasses
 
@@ -33,13 +34,15 @@ class StepResult:
     """The first process has seen a collapse that ends the run."""
     outputs: OutputMeans | None = None
     """Of all micro-batches; None where they were not measured."""
+    spike_offset: float | None = None
+    """Median steps by which glosses come later than the teacher's; None where not measured."""
 
 
 def train_step(
     accelerator: Any,
     model: nn.Module,
     optimizer: Any,
-    augmentation: Augmentation,
+    preparation: Preparation,
     work: StepWork,
     *,
     epoch: int,
@@ -60,19 +63,21 @@ def train_step(
 
     Args:
         model: in training mode.
+        preparation: augments batches and adds soft labels.
         criterion: the weights of the loss terms at this step.
         measured: the outputs, the gradients of each part and the update are measured.
     """
     passes = _passes(accelerator, model, optimizer, max_grad_norm)
     # All processes add up one vector a step: the terms of each micro-batch, two reasons to stop,
-    # the outputs.
+    # the outputs, and when glosses are said.
     num_losses = work.num_micro_batches * len(NAMES)
-    shared = torch.zeros(num_losses + 2 + NUM_SUMS, device=accelerator.device)
+    shared = torch.zeros(num_losses + 2 + NUM_SUMS + NUM_OFFSETS, device=accelerator.device)
+    output_part = slice(num_losses + 2, num_losses + 2 + NUM_SUMS)
     shared[num_losses], shared[num_losses + 1] = float(stop_requested), float(collapsed)
     for position, micro_batch in enumerate(work.micro_batches, 1):
         is_last = position == len(work.micro_batches)
         with passes.micro_batch(is_last=is_last):
-            batch = augmentation(micro_batch.batch.to(accelerator.device))
+            batch = preparation(micro_batch.batch.to(accelerator.device))
             _seed(seed_of(seed, epoch, micro_batch.index), accelerator.device)
             output = model(batch.features, batch.presence, batch.lengths)
             terms = loss_terms(output, batch, criterion)
@@ -81,7 +86,11 @@ def train_step(
                 for name, term in terms.items():
                     shared[place + NAMES.index(name)] = term.sum.detach()
                 if measured:
-                    shared[-NUM_SUMS:] += output_sums(output.log_probs, output.lengths)
+                    shared[output_part] += output_sums(output.log_probs, output.lengths)
+                    if batch.teacher is not None:
+                        shared[-NUM_OFFSETS:] += spike_offsets(
+                            output.log_probs, batch.teacher.log_probs, output.lengths
+                        )
             # The mean over processes is taken of gradients; the sum is wanted.
             scale = float(micro_batch.counts) * accelerator.num_processes / work.num_targets
             scaled = total(terms) * scale
@@ -96,8 +105,9 @@ def train_step(
                 passes.give_up(scaled)
                 return StepResult(losses, Update(math.nan, False, {}, None), stops, collapses)
             passes.backward(scaled)
-    outputs = OutputMeans.of(totals[-NUM_SUMS:]) if measured else None
-    return StepResult(losses, passes.update(measured=measured), stops, collapses, outputs)
+    outputs = OutputMeans.of(totals[output_part]) if measured else None
+    offset = median_offset(totals[-NUM_OFFSETS:])
+    return StepResult(losses, passes.update(measured=measured), stops, collapses, outputs, offset)
 
 
 def _passes(

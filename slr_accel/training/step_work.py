@@ -100,7 +100,7 @@ def epoch_work(
         waited = time.monotonic() - start
         yield StepWork(
             micro_batches,
-            num_targets=sum(len(epoch.targets[row]) for row in rows),
+            num_targets=sum(epoch.num_targets(row) for row in rows),
             rows=everyone,
             first=step * per_step,
             num_frames=sum(epoch.frames[row] for row in rows),

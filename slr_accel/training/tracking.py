@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,6 @@ class MetricsFile:
     def close(self) -> None:
         with naming(self._path):  # buffered lines are written once more
             self._file.close()
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @dataclass(frozen=True)
@@ -159,8 +155,16 @@ class Display:
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
-    """Draws curves.png: loss of train and validation with all terms, WER, blank share and rate."""
+def draw_curves(
+    metrics: list[dict[str, Any]],
+    path: Path,
+    expected: Mapping[str, Sequence[tuple[float, float]]],
+) -> None:
+    """Draws curves.png: loss of train and validation with all terms, WER, blank share and rate.
+
+    Args:
+        expected: points (step, value) of figures that the recipe expects.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -178,6 +182,8 @@ def draw_curves(metrics: list[dict[str, Any]], path: Path) -> None:
     for axis, (names, title) in zip(axes.flat, panels, strict=True):
         for name in names:
             _draw_curve(axis, metrics, name)
+            if name in expected:
+                axis.plot(*zip(*expected[name], strict=True), "k+", label="expected")
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
         if len(axis.lines) > 1:

@@ -9,32 +9,33 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.diagnosis.overfit_status import status, zeros_at_end
-from slr_accel.errors import Interrupted
-from slr_accel.features.augmentation import Augmentation
+from slr_accel.errors import Interrupted, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
 from slr_accel.processes.preemption import StopRequest
-from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.run import Settings
 from slr_accel.training import descriptions
 from slr_accel.training.data import TrainData, make_epoch
 from slr_accel.training.health_watch import stopped_by_collapse
-from slr_accel.training.largest_batch import out_of_memory
+from slr_accel.training.largest_batch import step_out_of_memory
 from slr_accel.training.losses import criterion
 from slr_accel.training.metrics_line import MetricsLine
 from slr_accel.training.not_finite import (
     MOST_SKIPPED,
+    lowers_loss_scale,
     too_many_skipped,
     why_skipped,
     wrong_losses,
 )
+from slr_accel.training.preparation import Preparation
 from slr_accel.training.profile import StepProfiler
 from slr_accel.training.run_log import RunLog
 from slr_accel.training.schedules import learning_rate_factor
@@ -58,11 +59,13 @@ class Trainer:
     eval_targets: dict[int, list[int]]
     """Token ids of the evaluation rows whose loss can be computed."""
     weights: Weights
-    augmentation: Augmentation
+    preparation: Preparation
     state: TrainState
     report: RunLog
     writer: CheckpointWriter
     profiler: StepProfiler | None
+    decoder: Decoder
+    """Of the settings, for the end of the run; validations are greedy."""
     micro_batches_per_step: int
     total_steps: int
     """Steps of all epochs, which the schedule of the learning rate spans."""
@@ -111,7 +114,7 @@ class Trainer:
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
             max_frames=self.settings.loading.max_frames,
-            finish=partial(self.augmentation.drawn, seed=seed, epoch=epoch),
+            finish=partial(self.preparation.drawn, seed=seed, epoch=epoch),
             buffers=self.buffers,
         )
 
@@ -132,30 +135,25 @@ class Trainer:
             options,
             state.step,
             total_steps=self.total_steps,
-            wers=[wer for _, wer in state.validations],
+            wers=[wer for _, wer in state.spoken],
         )
         learning_rate = factor * options.learning_rate
         self.weights.set_learning_rate(learning_rate)
-        try:
+        with out_of_memory_as(partial(step_out_of_memory, self.settings, self.corpus, work)):
             result = train_step(
                 self.accelerator,
                 self.weights.trained,
                 self.weights.optimizer,
-                self.augmentation,
+                self.preparation,
                 work,
                 epoch=state.epoch,
                 seed=options.seed,
                 max_grad_norm=options.max_grad_norm,
-                criterion=criterion(self.settings, factor),
+                criterion=criterion(self.settings, factor, state.step / self.total_steps),
                 stop_requested=stop_requested,
                 collapsed=self.report.collapse is not None,
                 measured=self._logs_step(state.step + 1),
             )
-        except torch.OutOfMemoryError:
-            largest = work.largest.features.shape[1]
-            raise out_of_memory(
-                self.settings, self.corpus, work.largest.rows.tolist(), largest
-            ) from None
         if result.update.took_step:
             self.weights.update_average(options.ema_decay, state.step + 1)
         self._count(work, result)
@@ -177,14 +175,16 @@ class Trainer:
         self.epoch_ended = work.is_last
         if work.is_last:
             state.epoch, state.micro_batches = state.epoch + 1, 0
-        self.line.count(work, result)
+        is_fault = not lowers_loss_scale(self.accelerator.scaler, result, state.skipped_in_a_row)
+        self.line.count(work, result, is_fault=is_fault)
         if result.update.took_step:
             state.skipped_in_a_row = state.skipped_losses = 0
             return
         state.skipped_in_a_row += 1
         state.skipped_losses += bool(wrong_losses(result))
-        why = why_skipped(work, result, self.corpus)
-        self.report.alert("not finite", f"step {state.step}: {why}")
+        if is_fault:
+            why = why_skipped(work, result, self.corpus)
+            self.report.alert("not finite", f"step {state.step}: {why}")
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise too_many_skipped(state.skipped_losses)
 
@@ -217,17 +217,17 @@ class Trainer:
     def _note_validation(self, figures: dict[str, Any]) -> None:
         """Decides whether the validation is the best one, and reports it."""
         state, epoch = self.state, self.state.epoch_of_last_step
-        before = math.inf if state.best_wer is None else state.best_wer
-        if state.note_validation(figures["wer"]):
+        rank = state.note_validation(figures)
+        if rank:
             self.report.best(figures["wer"], state.step)
         self.report.log({"step": state.step, "epoch": state.epoch, **figures})
-        line = descriptions.describe_validation(epoch, state.step, figures, best_before=before)
+        line = descriptions.describe_validation(epoch, state.step, figures, rank)
         patience = self.settings.training.zero_wer_patience
         if patience is not None:
             line += f"  {status(figures, zeros_at_end(state.validations), patience)}"
         self.report.say(line)
 
-    def scores(self, stop: StopRequest) -> Validation:
+    def scores(self, stop: StopRequest, decoder: Decoder = greedy_decode) -> Validation:
         """Scores the validation split with the present weights. Raises Interrupted by a signal."""
         return validate(
             self.accelerator,
@@ -239,6 +239,7 @@ class Trainer:
             targets=self.eval_targets,
             buffers=self.buffers,
             stops=lambda: stop.is_anywhere(self.accelerator),
+            decoder=decoder,
         )
 
     @property
@@ -284,10 +285,7 @@ class Trainer:
         return stop.exit_code
 
     def finish(self, average_wer: float | None) -> int:
-        """Draws the curves and says where the results are; returns the exit code.
-
-        `average_wer` is that of an average of weights, where it is the best.
-        """
+        """Says where the results are, and the WER of an average where it is best; the exit code."""
         self.writer.wait()
         curves = self.report.draw()
         self.report.hypotheses(self.hypotheses)
@@ -295,6 +293,8 @@ class Trainer:
             self.report.say(
                 descriptions.describe_end(self.settings, self.run, self.state, average_wer, curves)
             )
-        for text in descriptions.describe_trouble(self.run, self.trouble, self.report.alarms):
+        for text in descriptions.describe_trouble(
+            self.settings, self.run, self.state, self.trouble, self.report.alarms
+        ):
             self.report.say(text)
         return 0

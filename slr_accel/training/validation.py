@@ -9,14 +9,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from slr_accel.corpus.reader import Corpus
-from slr_accel.ctc.decoders import make_decoder
+from slr_accel.ctc.decoders import Decoder, greedy_decode
 from slr_accel.ctc.health import warning
 from slr_accel.ctc.loss import ctc_loss
-from slr_accel.errors import OutOfMemory
+from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.loading.buffers import Buffers
 from slr_accel.scoring.scored import figures, score_transcript
@@ -37,16 +36,11 @@ def full_precision(model: nn.Module) -> Iterator[None]:
             model.__dict__["forward"] = wrapped
 
 
-@contextmanager
-def out_of_memory_explained() -> Iterator[None]:
-    """Makes an OutOfMemory of torch's error."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise OutOfMemory(
-            "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
-            "with a new --output_dir lower batch_size, or set batch_frames"
-        ) from None
+def out_of_memory() -> OutOfMemory:
+    return OutOfMemory(
+        "out of memory in validation, whose batches have up to 4 x batch_size sequences: "
+        "with a new --output_dir lower batch_size, or set batch_frames"
+    )
 
 
 @dataclass(frozen=True)
@@ -72,6 +66,7 @@ def validate(
     targets: dict[int, list[int]],
     buffers: Buffers,
     stops: Callable[[], bool],
+    decoder: Decoder = greedy_decode,
 ) -> Validation:
     """Transcribes and scores the rows, in float32 whatever the precision of training.
 
@@ -81,13 +76,13 @@ def validate(
         OutOfMemory: a batch does not fit.
         Interrupted: `stops` said so between two batches, which it must on all processes.
     """
-    with full_precision(model), out_of_memory_explained():
+    with full_precision(model), out_of_memory_as(out_of_memory):
         transcript = transcribe(
             accelerator,
             model,
             corpus,
             rows,
-            decoder=make_decoder(settings.decoding),
+            decoder=decoder,
             batch_size=4 * settings.loading.batch_size,
             batch_frames=settings.loading.frame_budget,
             max_frames=settings.loading.max_frames,

@@ -19,12 +19,15 @@ HYPOTHESIS_COLUMNS = ["id", "reference", "hypothesis", "WER"]
 
 
 def wandb_mode(given: str | None) -> str:
-    """The mode that is given, else that of WANDB_MODE; else online with a key, disabled without.
+    """The mode that is given, else that of WANDB_MODE or WANDB_DISABLED; else online with a key,
+    disabled without.
 
     Raises:
         ValueError: there is no such mode, or no key for mode online.
     """
     mode = given or os.environ.get("WANDB_MODE")
+    if not mode and os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes"):
+        return "disabled"
     if mode not in (None, "", *MODES):
         raise ValueError(f"WANDB_MODE is {mode!r}; set it to one of {', '.join(MODES)}")
     if mode and mode != "online":
@@ -72,9 +75,9 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
     if mode == "disabled":
         return None
     run = init_wandb(
-        project=settings.training.wandb_project,
+        project=project_of(settings),
         group=settings.training.wandb_group,
-        name=folder.resolve().name,
+        name=os.environ.get("WANDB_NAME") or folder.resolve().name,
         dir=folder,
         id=run_id,
         resume="allow",
@@ -84,6 +87,14 @@ def start_wandb(settings: Settings, folder: Path, run_id: str | None) -> WandbRu
     # On wandb's own axis, a step that is repeated after a crash would be dropped.
     run.define_metric("*", step_metric="step")
     return WandbRun(run)
+
+
+def project_of(settings: Settings) -> str:
+    """The project that is given, else that of WANDB_PROJECT, else the default."""
+    training = settings.training
+    if "wandb_project" in training.model_fields_set:
+        return training.wandb_project
+    return os.environ.get("WANDB_PROJECT") or training.wandb_project
 
 
 def init_wandb(**options: Any) -> Any:

@@ -186,7 +186,12 @@ def _fill(
     config["zero_force_ds_cpu_optimizer"] = False
     # DeepSpeed's own bf16 converts all weights, also those of CTC's head; autocast does not.
     config["bf16"] = {"enabled": False}
-    config["torch_autocast"] = {"enabled": mixed_precision == "bf16", "dtype": "bfloat16"}
+    # By default it also exchanges gradients of Linear and Conv, the CTC head's too, in bf16.
+    config["torch_autocast"] = {
+        "enabled": mixed_precision == "bf16",
+        "dtype": "bfloat16",
+        "lower_precision_safe_modules": [],
+    }
 
 
 class ZeroPasses:

@@ -63,7 +63,8 @@ def find_landmarks(frames: Iterable[Frame]) -> Landmarks:
     presence = np.array([row.presence for row in rows], bool)
     features = np.array([row.features for row in rows], np.float32)
     features = features.reshape(len(rows), STORED_LAYOUT.columns)
-    return Landmarks(np.array(times, np.float64), features, presence)
+    size = rows[-1].size if rows else (1, 1)
+    return Landmarks(np.array(times, np.float64), features, presence, np.array(size, np.float64))
 
 
 class LandmarkFrame(NamedTuple):
@@ -72,6 +73,8 @@ class LandmarkFrame(NamedTuple):
     """[D] float32 in the columns of STORED_LAYOUT; 0 where a block is absent."""
     presence: np.ndarray
     """[blocks] bool."""
+    size: tuple[int, int]
+    """Width and height of the frame in pixels."""
 
 
 def landmarks_by_frame(frames: Iterable[Frame]) -> Iterator[LandmarkFrame]:
@@ -98,7 +101,8 @@ def landmarks_by_frame(frames: Iterable[Frame]) -> Iterator[LandmarkFrame]:
                 for columns, values in zip(STORED_LAYOUT.slices.values(), row, strict=True):
                     if values is not None:
                         features[columns] = values
-                yield LandmarkFrame(time, features, np.array([v is not None for v in row]))
+                presence = np.array([values is not None for values in row])
+                yield LandmarkFrame(time, features, presence, (image.shape[1], image.shape[0]))
 
 
 def _values(found: Any, block: Block) -> np.ndarray | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from slr_accel.corpus.format import sha256
+from slr_accel.corpus.interpolation import interpolate
 from slr_accel.files import replaced
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
@@ -29,6 +30,8 @@ class Landmarks:
     """[T, D] float32 in the columns of STORED_LAYOUT; 0 where a block is absent."""
     presence: np.ndarray
     """[T, blocks] bool."""
+    size: np.ndarray = field(default_factory=lambda: np.ones(2))
+    """Width and height of the frames in pixels."""
 
     def at(self, times: np.ndarray) -> Landmarks:
         """Resamples to other times between the first and the last.
@@ -36,17 +39,8 @@ class Landmarks:
         A block is interpolated between two frames that have it; where only one has it, the nearer
         frame is copied.
         """
-        after = np.searchsorted(self.times, times).clip(1, max(len(self.times) - 1, 1))
-        before = after - 1
-        after = after.clip(max=len(self.times) - 1)
-        length = np.maximum(self.times[after] - self.times[before], np.finfo(float).tiny)
-        weight = ((times - self.times[before]) / length)[:, None]
-        both = self.presence[before] & self.presence[after]
-        weight = np.where(both, weight, weight > 0.5)  # (times, blocks)
-        presence = np.where(weight > 0.5, self.presence[after], self.presence[before])
-        columns = np.repeat(weight, [b.columns for b in STORED_LAYOUT.blocks], axis=1)
-        features = self.features[before] * (1 - columns) + self.features[after] * columns
-        return Landmarks(times, features.astype(np.float32), presence)
+        found = interpolate(self.times, self.features, self.presence, times, STORED_LAYOUT)
+        return Landmarks(times, *found, self.size)
 
     def at_rate(self, frames_per_second: float) -> Landmarks:
         """Resamples to equal distances from the first frame on, where times are in seconds."""
@@ -85,7 +79,7 @@ def ensure_landmarks(extractor: Extractor, extraction: Extraction) -> None:
         ValueError: says what is wrong with the source.
     """
     made_of = {"mirrored": str(extraction.mirrored), "source": _checksum(extraction.source)}
-    wanted = {**extractor.options, **made_of}
+    wanted = {**extractor.options, **made_of, "holds": "times, values, presence, frame size"}
     if _metadata(extraction.file) != wanted:
         _save(extractor.landmarks_of(extraction.frames()), extraction.file, wanted)
 

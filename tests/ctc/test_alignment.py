@@ -5,7 +5,7 @@ from itertools import groupby, pairwise, product
 import numpy as np
 import pytest
 
-from slr_accel.ctc.alignment import forced_alignment
+from slr_accel.ctc.alignment import forced_alignment, forced_alignments
 
 
 def said(path: tuple[int, ...]) -> list[int]:
@@ -33,3 +33,19 @@ def test_is_the_best_of_all_paths(tokens: list[int]) -> None:
 def test_too_few_steps_are_named() -> None:
     with pytest.raises(ValueError, match="2 tokens need 3 output steps, and there are 2"):
         forced_alignment(np.zeros((2, 3)), [1, 1])
+
+
+def test_a_batch_is_aligned_as_each_alone() -> None:
+    random = np.random.default_rng(0)
+    log_probs = np.log(random.dirichlet(np.ones(4), size=(4, 9)))
+    lengths, tokens = [9, 5, 7, 0], [[1, 2, 2, 3], [3], [], []]
+    together = forced_alignments(log_probs, lengths, tokens)
+    for row, found in enumerate(together):
+        steps = lengths[row]
+        assert forced_alignments(log_probs[row, None, :steps], [steps], [tokens[row]]) == [found]
+        for token, start, end, sure in zip(
+            tokens[row], found.start, found.end, found.confidence, strict=True
+        ):
+            assert 0 <= start < end <= lengths[row]
+            assert sure == pytest.approx(np.exp(log_probs[row, start:end, token]).mean())
+    assert together[0].end[0] <= together[0].start[1]

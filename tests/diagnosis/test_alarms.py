@@ -1,4 +1,4 @@
-"""A state is said once; again where it ended and came back, or got worse."""
+"""An alarm is said once; again where it ended and came back, or got worse. A note is said once."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def test_a_state_that_gets_worse_is_said_again_and_one_that_gets_better_is_not()
         [],
         [ERROR],
     ]
+
+
+def test_a_note_is_said_once_in_a_run() -> None:
+    assert said([NOTE], [], [], [], [NOTE], [], [], [], [WARNING])[1:] == [*[[]] * 7, [WARNING]]
 
 
 def test_states_do_not_hide_each_other() -> None:

@@ -35,7 +35,8 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_steps_of_the_whole_run() -> None:
     assert planned_steps(lines(11), {"epochs": 50}) == 550
-    assert planned_steps(lines(11), {"epochs": 50, "max_steps": 200}) == 200
+    assert planned_steps(lines(11), {"epochs": 50, "max_steps": 200}) == 550
+    assert planned_steps(lines(1), {"epochs": 50, "max_steps": 200}) == 200
     assert planned_steps(lines(1), {"epochs": 50}) is None
 
 
@@ -48,6 +49,7 @@ def test_causes_in_the_log() -> None:
     assert codes(lines(50, update_ratio=1e-7, learning_rate=1e-8)) == ["tiny_updates"]
     assert codes(lines(50, update_ratio=0.04)) == ["large_updates"]
     assert codes(healthy, max_steps=40) == ["few_steps"]
+    assert codes(healthy, epochs=400, max_steps=40) == ["few_steps"]
     assert codes(healthy, dropout=0.9) == ["high_dropout"]
 
 
@@ -58,5 +60,5 @@ def test_an_old_checkpoint_is_noted() -> None:
 
 
 def test_curves_leave_out_what_is_not_finite() -> None:
-    (curve,) = curves([{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 3.0}])
+    (curve,) = curves([{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 3.0}], {})
     assert curve["series"] == [{"label": "train", "points": [[2, 3.0]]}]

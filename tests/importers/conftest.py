@@ -13,3 +13,9 @@ def folder(tmp_path: Path) -> Path:
     for i in range(3):
         np.save(tmp_path / f"s{i}.npy", array(seed=i))
     return tmp_path
+
+
+@pytest.fixture
+def cases(shared_data: Path) -> Path:
+    """Small inputs of the kinds that people report in public; tests of them are `real_data`."""
+    return shared_data.parent / "cases"

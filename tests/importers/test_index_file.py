@@ -46,14 +46,14 @@ def test_files_from_windows_are_read(folder, suffix):
         ("a.jsonl", b"\n\n", "no rows"),
         ("a.csv", b"", "id"),
         ("a.csv", b"id,split,features,labels\n", "no rows"),
-        ("a.csv", b"id;split;features;labels\ns0;train;s0.npy;A\n", "comma-separated"),
-        ("a.csv", b"name,split,features\ns0,train,s0.npy\n", "without id"),
+        ("a.csv", b"id/split/features/labels\ns0/train/s0.npy/A\n", "commas, semicolons or tabs"),
+        ("a.csv", b"id,split,array\ns0,train,s0.npy\n", "without features"),
         ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,A, B\n", "a.csv:2: more cells"),
         ("a.csv", b"id,split,features,labels\ns0,train\n", "a.csv:2: `features`"),
         ("a.csv", b"id,split,features,labels\ns0,train,s0.npy,\n", "a.csv:2: s0: has no `labels`"),
         ("a.jsonl", '{"id": "ü"}'.encode("latin-1"), "UTF-8"),
-        ("a.jsonl", "{}".encode("utf-16"), "UTF-8"),
-        ("a.txt", b"{}", ".jsonl or a .csv"),
+        ("a.jsonl", "{}".encode("utf-16"), "a.jsonl:1: `id` is missing"),
+        ("a.json", b"{}", ".jsonl or a .csv"),
     ],
 )
 def test_a_file_that_is_no_index_is_refused(folder, name, content, words):

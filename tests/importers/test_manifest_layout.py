@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 from manifest_helpers import LAYOUT, array, prepare, refused, row
+from phoenix_helpers import joined, landmarks
 from prepare_helpers import index_of
+
+from slr_accel.layouts.named_layouts import mediapipe_holistic
 
 
 def test_a_layout_beside_the_index_is_used(folder):
@@ -22,8 +25,8 @@ def test_a_layout_given_by_file_goes_before_the_one_beside(folder):
 
 
 def test_a_layout_given_by_name_is_used(folder):
-    np.save(folder / "s0.npy", array(2, 1629))
-    corpus = prepare(index_of(folder, row(0)), layout="mediapipe_holistic")
+    np.save(folder / "s0.npy", joined(landmarks(0, "HELLO"), ",".join(mediapipe_holistic().slices)))
+    corpus = prepare(index_of(folder, row(0)), layout="mediapipe_holistic", missing="zeros")
     assert corpus.layout.signature.startswith("pose 33xyz, left_hand 21xyz")
 
 
@@ -66,16 +69,16 @@ def test_without_a_marker_zeros_are_values(folder):
     assert prepare(index_of(folder, row(0)), missing="none").presence(0).all()
 
 
-def test_pixels_are_divided_by_the_frame_size_and_confidence_is_not(folder):
+def test_pixels_are_divided_by_the_frames_height_and_confidence_is_not(folder):
     (folder / "layout.json").write_text(json.dumps({**LAYOUT, "frame_size": [640, 480]}))
     values = array() * 100
     values[1, 3:] = 0
     np.save(folder / "s0.npy", values)
     corpus = prepare(index_of(folder, row(0)))
-    divided = values / np.array([640, 480, 1, 640, 480], np.float32)
+    divided = values / np.array([480, 480, 1, 480, 480], np.float32)
     np.testing.assert_allclose(corpus.features(0), divided, rtol=1e-3)
-    assert corpus.layout.units == "fraction of the frame's width and height"
-    assert corpus.info.source["divided_by_frame_size"] == [640, 480]
+    assert corpus.layout.units == "the frame's height"
+    assert corpus.info.source["frame_sizes"] == {"640x480": 1}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,9 @@ def test_pixels_are_divided_by_the_frame_size_and_confidence_is_not(folder):
         ((None, None), 30, 30),
         ((25, 25), None, 25),
         ((25, None), 25, 25),
-        (("25.0", 25), 50, 25),  # rows that say it themselves go before
+        (("25.0", 25), 50, 50),  # rows of another rate are resampled
+        ((29.97, 30), None, 29.97),  # within 1 % they are one
+        ((25, None), 30, 30),
     ],
 )
 def test_the_frame_rate_is_that_of_the_rows_or_of_the_option(folder, of_rows, option, expected):
@@ -96,10 +101,9 @@ def test_the_frame_rate_is_that_of_the_rows_or_of_the_option(folder, of_rows, op
 @pytest.mark.parametrize(
     ("of_rows", "option", "words"),
     [
-        ((25, 30), None, [":2:", "25, 30", "resample"]),
+        ((25, 30), None, [":2:", "25, 30", "--fps 25 resamples"]),
         ((25, None), None, [":2:", "--fps"]),
         ((None, 25), None, [":1:", "--fps"]),
-        ((25, None), 30, [":2:", "25, 30"]),
         ((None, None), 0, ["--fps", "0"]),
         ((None, None), -25, ["--fps", "-25"]),
         ((None, None), float("nan"), ["--fps", "nan"]),

@@ -162,21 +162,35 @@ def refused(folder: Path, **options) -> str:
     return str(error.value)
 
 
+def prepared(file: PoseFile, folder: Path) -> Corpus:
+    file.write(folder / "files" / "a.pose")
+    return built(list_pose_folder(folder / "files"), folder / "corpus")
+
+
 # What a file becomes.
+
+
+def in_heights(file: PoseFile) -> np.ndarray:
+    """[T, points, 3] of the first person in units of the frame's height; z keeps its middle."""
+    points, aspect = file.data[:, 0].astype(np.float64), file.width / file.height
+    middle = np.median(file.data[:, 0, :, 2])
+    middle = middle if abs(middle) > 5 else 0
+    depth = middle + (points[..., 2] - middle) * aspect
+    return np.stack([points[..., 0] / file.height, points[..., 1] / file.height, depth], axis=-1)
 
 
 def check_points(path: Path, file: PoseFile) -> None:
     """Every point of every block is the one that has its name in the file."""
-    features, presence, _ = read_pose(path)
-    assert presence.all()
+    features = read_pose(path).features
+    expected_points = in_heights(file)
     for block, component in COMPONENT_OF.items():
         own = file.points(component)
         for number, point in enumerate(LAYOUT.block(block).points):
             name = mediapipe_name(block, number, point)
             at = own.start + file.components[component].index(name)
             columns = LAYOUT.point_columns(f"{block}.{point}", ("x", "y", "z"))
-            expected = file.data[:, 0, at] / [file.width, file.height, 1]
-            np.testing.assert_allclose(features[:, columns], expected, rtol=1e-6)
+            expected = expected_points[:, at]
+            np.testing.assert_allclose(features[:, columns], expected, rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize("version", [0.1, 0.2])
@@ -205,12 +219,13 @@ def test_absent_hands_are_absent_not_zero_positions(tmp_path):
     file.confidence[2:4, 0, file.points("LEFT_HAND_LANDMARKS")] = 0
     file.confidence[5, 0, file.points("RIGHT_HAND_LANDMARKS")] = 0
     file.confidence[0, 0, file.points("FACE_LANDMARKS").start + 5] = 0
-    features, presence, _ = read_pose(file.write(tmp_path / "a.pose"))
+    corpus = prepared(file, tmp_path)
+    features, presence = corpus.features(0), corpus.presence(0)
     absent = {
         block: np.flatnonzero(~presence[:, LAYOUT.block_index(block)]).tolist()
         for block in COMPONENT_OF
     }
-    assert absent == {"pose": [], "left_hand": [2, 3], "right_hand": [5], "face": [0]}
+    assert absent == {"pose": [], "left_hand": [2, 3], "right_hand": [5], "face": []}
     for block, frames in absent.items():
         assert not features[frames, LAYOUT.slices[block]].any()
 
@@ -221,14 +236,27 @@ def test_the_pose_keeps_its_confidence(tmp_path):
     file.confidence[:, 0, own] = np.random.default_rng(1).uniform(0, 1, (6, 33))
     file.confidence[4, 0, own] = 0
     file.confidence[0, 0, own.start] = 0
-    features, presence, _ = read_pose(file.write(tmp_path / "a.pose"))
+    corpus = prepared(file, tmp_path)
+    features, presence = corpus.features(0), corpus.presence(0)
     columns = [
         LAYOUT.point_columns(f"pose.{name}", ("confidence",))[0]
         for name in LAYOUT.block("pose").points
     ]
     np.testing.assert_array_equal(features[:, columns], file.confidence[:, 0, own])
     assert presence[:, LAYOUT.block_index("pose")].tolist() == [True] * 4 + [False, True]
-    assert not features[0, LAYOUT.point_columns("pose.nose", ("x", "y", "z"))].any()
+
+
+def test_a_point_without_confidence_is_filled_not_at_0(tmp_path):
+    file = PoseFile()
+    nose = file.points("POSE_LANDMARKS").start
+    file.data[:, 0, nose] = [[100 + 10 * t, 200, 5] for t in range(6)]
+    file.confidence[2:4, 0, nose] = 0
+    file.data[2:4, 0, nose] = 0
+    corpus = prepared(file, tmp_path)
+    x, y = corpus.features(0)[:, LAYOUT.point_columns("pose.nose", ("x", "y"))].T
+    np.testing.assert_allclose(x, (100 + 10 * np.arange(6)) / 480, rtol=1e-3)
+    np.testing.assert_allclose(y, 200 / 480, rtol=1e-3)
+    assert corpus.presence(0).all()
 
 
 # What an index becomes.
@@ -355,7 +383,7 @@ def test_real_files_have_the_values_an_independent_reading_finds(
             confidence = file.confidence[:, 0, own].astype(np.float64)
             seen = corpus.presence(row)[:, corpus.layout.block_index(block)]
             assert seen.tolist() == (confidence > 0).any(axis=1).tolist()
-            expected = file.data[:, 0, own].astype(np.float64) / [file.width, file.height, 1]
+            expected = in_heights(file)[:, own]
             if block == "pose":
                 expected = np.concatenate([expected, confidence[..., None]], axis=-1)
             error = np.abs(points_of(corpus, row, block) - expected)
@@ -452,6 +480,7 @@ def test_differing_frame_rates_are_told(folder):
     PoseFile(fps=30).write(folder / "b.pose")
     message = refused(folder)
     assert "index.csv:3: frame rates differ (25, 30 fps)" in message
+    assert prepare(folder, fps=25).rows.frames.tolist() == [6, 5]
     assert "--only COLUMN=VALUE" in message
 
 
@@ -465,12 +494,17 @@ def test_of_a_folder_with_differing_frame_rates_no_rows_can_be_picked(folder, tm
 @pytest.mark.parametrize(
     ("lines", "header", "message"),
     [
-        (["a.pose;train;A"], "path;split;glosses", r":1: the header has .* without path"),
+        (["a.pose/train/A"], "path/split/glosses", r":1: the header has .* without path"),
         ([",train,A"], "path,split,glosses", r":2: `path` is missing"),
         (["a.pose,my train,A"], "path,split,glosses", r":2: `split` is 'my train'"),
-        (["a.pose,train,A,9,x"], "path,split,glosses,start,end", r":2: `start` and `end` are mill"),
-        (["a.pose,train,A,9,5"], "path,split,glosses,start,end", r":2: `start` and `end`"),
-        (["a.pose,train,A,999,0"], "path,split,glosses,start,end", r"a\.pose lies .* 6 frames, 40"),
+        (["a.pose,train,A,9,x"], "path,split,glosses,start,end", r":2: `end`: 'x' is no time"),
+        (["a.pose,train,A,9,5"], "path,split,glosses,start,end", r":2: `end` is not after `start`"),
+        (
+            ["a.pose,train,A,999,0"],
+            "path,split,glosses,start,end",
+            "starts beyond .* 6 frames",
+        ),
+        (["a.pose,train,A,40,999"], "path,split,glosses,start,end", "ends beyond its recording"),
         (["a.pose,train,A", "a.pose,dev,A"], "path,split,glosses", r":3: id 'a' was used at .*:2"),
         (["a.pose,train,"], "path,split,glosses", r":2: a: has no `labels`"),
         ([], "path,split,glosses", "has no rows"),

@@ -91,7 +91,7 @@ def command(*words: object) -> int:
 
 def frames_of(source: Landmarks, error: Exception | None = None) -> Iterator[LiveFrame]:
     for frame in zip(source.times, source.features, source.presence, strict=True):
-        yield LiveFrame(*frame, dropped=1)
+        yield LiveFrame(*frame, size=(1280, 720), dropped=1)
     if error:
         raise error
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
+import stat
 import threading
 from pathlib import Path
 
@@ -15,13 +18,15 @@ from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.runs import checkpoint_writer
 from slr_accel.runs.checkpoint import (
-    TrainState,
+    Snapshot,
     latest_checkpoint,
     load_checkpoint,
     optimizer_tensors,
+    write_checkpoint,
 )
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.training import TrainingSettings
 
 
@@ -150,3 +155,32 @@ def test_a_full_disk_ends_a_run_that_saves_in_a_thread(train: TrainCommand, tmp_
     )
     assert "could not be written" in output and "free space" in output
     assert "Traceback" not in output
+
+
+def snapshot() -> Snapshot:
+    what = content(1)
+    return Snapshot(weights=what["model"].state_dict(), **what)
+
+
+@pytest.mark.parametrize(("number", "passed_over"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_that_flushes_no_folders_and_has_no_modes_takes_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, passed_over: bool
+) -> None:
+    """As SMB and FUSE have it; a disk that fails is another thing."""
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        flush(descriptor)
+
+    def chmod(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "chmod", chmod)
+    if passed_over:
+        assert write_checkpoint(tmp_path, snapshot()).is_dir()
+        return
+    with pytest.raises(OSError, match="could not be written"):
+        write_checkpoint(tmp_path, snapshot())

@@ -16,15 +16,10 @@ import yaml
 from run_helpers import TrainCommand, assert_same_run, kill, last_weights, lines, metrics, wait_for
 from safetensors.numpy import load_file, save_file
 
-from slr_accel.runs.checkpoint import (
-    TrainState,
-    all_checkpoints,
-    average_path,
-    checkpoint_path,
-    point_to,
-)
+from slr_accel.runs.checkpoint import all_checkpoints, average_path, checkpoint_path, point_to
 from slr_accel.runs.resume import mend_best
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 
 
 @pytest.fixture(scope="module")

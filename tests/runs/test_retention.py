@@ -11,10 +11,11 @@ from run_helpers import TrainCommand, last_weights, metrics
 from safetensors.numpy import load_file
 from test_checkpoint_writer import content
 
-from slr_accel.runs.checkpoint import TrainState, average_path, point_to
+from slr_accel.runs.checkpoint import average_path, point_to
 from slr_accel.runs.checkpoint_writer import CheckpointWriter
 from slr_accel.runs.retention import best_steps, beyond_budget, kept_steps
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 from slr_accel.settings.run import all_fields
 from slr_accel.settings.training import TrainingSettings
 

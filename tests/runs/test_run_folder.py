@@ -23,6 +23,9 @@ from slr_accel.settings.group import may_change
 from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.run import Settings, build_settings, setting_fields
+from slr_accel.training.start import start_run
+
+PLAIN = "import sys; from slr_accel.train import main; sys.exit(main())"
 
 
 def settings_of(folder: Path) -> Settings:
@@ -56,6 +59,37 @@ def test_a_run_that_lost_a_file_is_refused_with_what_to_do(
     (tmp_path / "run" / name).unlink()
     output = train.run(tmp_path / "run", max_steps=2, expect=2)
     assert f"holds a run without {name}; restore what was removed, or" in output
+
+
+def test_a_run_without_a_checkpoint_fixes_nothing(train: TrainCommand, tmp_path: Path) -> None:
+    """What was wrong with its settings may be corrected in the same folder."""
+    wrong = {"channels": 32, "learning_rate": 0.1, "micro_batches_per_step": 2}
+    program = ("-c", "import slr_accel.training.trainer as t; t.train_step = None\n" + PLAIN)
+    train.run(tmp_path / "run", program=program, max_steps=1, expect=1, **wrong)
+    run = RunFolder(tmp_path / "run")
+    assert run.exists and not run.has_checkpoint
+    output = train.run(run.path, max_steps=1, label_policy="characters")
+    assert "starts again at step 0: there is no checkpoint in" in output
+    assert run.has_checkpoint and run.config()["channels"] == 16
+    assert run.environment()["micro_batches_per_step"] == 1
+    assert "learning_rate: 0.01 then" in train.run(run.path, expect=2, learning_rate=0.1)
+
+
+def test_processes_without_a_common_folder_are_told_at_the_first_start(
+    tiny_corpus: Path, tmp_path: Path
+) -> None:
+    """The other machine's process finds nothing where the first one has made the run."""
+
+    class Second:
+        is_main_process, mixed_precision = False, "no"
+
+        def wait_for_everyone(self) -> None:
+            pass
+
+    corpus, run = open_corpus(tiny_corpus), RunFolder(tmp_path / "run")
+    settings = build_settings({"data_dir": str(tiny_corpus), "output_dir": str(run.path)})
+    with pytest.raises(ValueError, match="put it in a folder that all machines share"):
+        start_run(Second(), settings, corpus, run, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -134,7 +168,7 @@ MAY_CHANGE = {
     *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
     *("accumulation_steps", "micro_batches_per_step", "cache_dir", "cache_gb"),
-    "gradient_checkpointing",
+    *("gradient_checkpointing", "compile"),
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from slr_accel.processes.accelerator import make_accelerator
-from slr_accel.runs.checkpoint import TrainState
 from slr_accel.runs.resume import check_agreement
 from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.train_state import TrainState
 
 
 def main() -> None:

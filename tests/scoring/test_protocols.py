@@ -207,3 +207,14 @@ def test_markup_for_alternatives_is_refused_where_the_counts_of_sclite_are_promi
 def test_a_sentence_against_itself_has_no_error(protocol):
     said = Transcripts(Path("x"), {"a": CLEAN_WORDS, "b": ["TAG", "NACHT"]})
     assert total(compare(said, said, protocol)).errors == 0
+
+
+def test_the_protocol_of_sclite_folds_case_and_plain_says_that_it_would_help():
+    reference = Transcripts(Path("r"), {"a": ["HAUS", "Ä", "B"]})
+    said = Transcripts(Path("h"), {"a": ["haus", "ä", "B"]})
+    assert total(compare(reference, said, "sclite")) == Counts(2, substitutions=1)
+    plain = compare(reference, said, "plain")
+    assert total(plain) == Counts(1, substitutions=2)
+    assert any("2 words (haus, ä) of the hypothesis differ" in note for note in plain.notes)
+    with pytest.raises(ValueError, match="markup to sclite"):
+        compare(reference, Transcripts(Path("h"), {"a": ["<ALT_BEGIN>"]}), "sclite")

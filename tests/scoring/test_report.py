@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 from rich.console import Console
 from scored_helpers import SEQUENCES, scored, sequence
 
-from slr_accel.scoring.report import confusions, print_summary, write_html
+from slr_accel.scoring.page import write_html
+from slr_accel.scoring.report import confusions, print_summary
+from slr_accel.scoring.report_details import Details
 from slr_accel.scoring.wer import align
 
 
@@ -95,6 +97,27 @@ def test_page_marks_errors_by_letter_beside_colour(tmp_path):
     page = page_of(tmp_path, [sequence("s", "x", "A B C", "A D")])
     for op, letter in {"deletion": "D", "substitution": "S"}.items():
         assert re.search(rf'class="pair {op}">.*?<b>{letter}</b>', page, re.DOTALL)
+
+
+def test_pages_of_many_sentences_stay_small_and_hold_every_word(tmp_path):
+    many = [
+        sequence(f"01April_2010_Thursday_heute_default-{n}", f"Signer{n % 9}", "HEUTE REGEN " * 6,
+                 f"HEUTE SONNE{n} " * 6)
+        for n in range(5000)
+    ]  # fmt: skip
+    page = page_of(tmp_path, many)
+    assert len(page) < 10e6
+    assert all(f"SONNE{n}" in page for n in range(0, 5000, 7))
+
+
+def test_page_says_where_the_reference_is_among_the_n_best(tmp_path):
+    path = tmp_path / "report.html"
+    ranks = {"s1": 1, "s2": 4, "s3": None}
+    write_html(path, scored(SEQUENCES), SEQUENCES, Details(ranks=ranks))
+    text = " ".join(Page(path.read_text(encoding="utf-8")).words)
+    assert text.count("is number 4 of the n best") == 1
+    assert text.count("is not among the n best") == 1
+    assert "is number 1 of" not in text, "s1 has no error"
 
 
 def test_page_escapes_tokens_ids_and_signers(tmp_path):

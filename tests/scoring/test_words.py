@@ -13,6 +13,7 @@ from slr_accel.scoring.words import (
     recognised_texts,
     recognised_words,
     unavoidable_errors,
+    unsayable,
 )
 
 
@@ -53,6 +54,17 @@ def test_a_word_that_cannot_be_spelled_is_an_unavoidable_error():
     # XA is heard as A, XX not at all.
     errors = unavoidable_errors(vocabulary, [["AB", "XA"], ["XX", "BA"]])
     assert errors == Counts(correct=2, substitutions=1, deletions=1)
+
+
+def test_words_that_differ_from_the_vocabularys_in_case_or_unicode_form_alone_are_told():
+    vocabulary = Vocabulary(("HAUS", "K\u00dcSTE"), "raw")
+    found = unsayable(vocabulary, [["haus", "HAUS", "KU\u0308STE"], ["haus", "NEU"]])
+    assert (found.words, found.reference_words, found.alike) == (4, 5, 3)
+    assert "4 of 5 reference words" in found.told() and "3 of them differ" in found.told()
+    assert unsayable(vocabulary, [["HAUS"]]).told() is None
+    assert "alone" not in unsayable(vocabulary, [["NEU"]]).told()
+    letters = build_vocabulary([list("AB")], "characters")
+    assert unsayable(letters, [["ab", "BA", "ax"]]).alike == 1
 
 
 @pytest.mark.real_data

@@ -16,6 +16,7 @@ import yaml
 
 from slr_accel.cli import COMMANDS
 from slr_accel.settings.command_line import parse_settings
+from slr_accel.settings.loading import TRUNCATED_FRAMES
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.recipes import RECIPES, read_recipe
 from slr_accel.settings.run import (
@@ -26,6 +27,7 @@ from slr_accel.settings.run import (
     groups_of,
     setting_fields,
 )
+from slr_accel.settings.unknown_name import OTHER_NAMES
 
 FOLDERS = ["--data_dir=corpus", "--output_dir=run"]
 
@@ -59,8 +61,9 @@ def test_the_command_line_beats_the_recipe_which_beats_the_defaults(recipe: Path
 
 
 def test_an_explicit_default_on_the_command_line_beats_the_recipe(recipe: Path) -> None:
-    default = all_fields()["epochs"].default
-    assert parse(f"--recipe={recipe}", f"--epochs={default}").training.epochs == default
+    default = all_fields()["batch_size"].default
+    assert parse(f"--recipe={recipe}", f"--batch_size={default}").loading.batch_size == default
+    assert parse(f"--recipe={recipe}", "--epochs=none").training.epochs is None
 
 
 @pytest.mark.parametrize(
@@ -93,9 +96,9 @@ def test_hyphens_in_names_are_underscores_and_values_are_left_alone() -> None:
 def test_all_problems_are_told_at_once_each_with_its_setting() -> None:
     text = problems_of(
         "--epochs=0", "--learning_rate=fast", "--dropout=1", "--kernel_size=4",
-        "--dynamic_truncation", "--accumulation_steps=2", "--micro_batches_per_step=2", "--epoch=3",
+        "--join_probability=2", "--accumulation_steps=2", "--micro_batches_per_step=2", "--epoch=3",
     )  # fmt: skip
-    for name in ("epochs", "learning_rate", "dropout", "dynamic_truncation needs max_frames"):
+    for name in ("epochs", "learning_rate", "dropout", "join_probability"):
         assert name in text
     assert "not 'fast'" in text
     assert "unknown setting '--epoch'; did you mean --epochs?" in text
@@ -130,10 +133,10 @@ def test_an_infinite_norm_means_no_clipping_and_stays_one_in_the_runs_config() -
 
 def test_problems_between_settings_are_told_at_once() -> None:
     text = problems_of(
-        "--kernel_size=4", "--dynamic_truncation", "--accumulation_steps=2",
+        "--kernel_size=4", "--max_frames=9", "--join_probability=0.5", "--accumulation_steps=2",
         "--micro_batches_per_step=2",
     )  # fmt: skip
-    for part in ("must be odd, e.g. 5", "needs max_frames", "give one of them"):
+    for part in ("must be odd, e.g. 5", "max_frames does not work with", "give one of them"):
         assert part in text
 
 
@@ -148,6 +151,8 @@ def test_missing_folders_are_named() -> None:
     [
         ("--learning_rat=1", "did you mean --learning_rate?"),
         ("--learnin-rate", "did you mean --learning_rate?"),
+        ("--lr=1", "did you mean --learning_rate?"),
+        ("--num-train-epochs=1", "did you mean --epochs?"),
         ("epochs=3", "'epochs=3' belongs to no setting"),
         ("--recipe=boston105", "did you mean boston104?"),
         ("--recipe=./no/such.yaml", "no such recipe file"),
@@ -155,6 +160,35 @@ def test_missing_folders_are_named() -> None:
 )
 def test_what_is_unknown_gets_the_nearest_name(word: str, answer: str) -> None:
     assert answer in problems_of(word)
+
+
+def test_every_other_name_points_to_a_setting_and_is_none() -> None:
+    assert set(OTHER_NAMES.values()) <= all_fields().keys()
+    assert not OTHER_NAMES.keys() & all_fields().keys()
+
+
+@pytest.mark.parametrize("word", ["none", "None", "null"])
+def test_a_sweeps_none_is_none(word: str) -> None:
+    assert parse(f"--max_steps={word}").training.max_steps is None
+    with pytest.raises(ValueError, match="batch_size"):
+        parse(f"--batch_size={word}")
+
+
+def test_names_that_are_given_several_times_are_joined() -> None:
+    once = parse("--groups=position,velocity")
+    assert parse("--groups", "position", "--groups=velocity").features.groups == (
+        once.features.groups
+    )
+
+
+def test_the_origins_command_has_a_default_for_the_longest_sequence() -> None:
+    words = ("--accumulation_steps=8", "--gradient_checkpointing", "--dynamic_truncation")
+    settings = parse(*words)
+    assert settings.loading.max_frames == TRUNCATED_FRAMES
+    assert parse(*words, "--max_frames=90").loading.max_frames == 90
+    assert parse("--dynamic_truncation=false").loading.max_frames is None
+    again = build_settings(yaml.safe_load(yaml.safe_dump(settings.flat())))
+    assert again.flat() == settings.flat()
 
 
 def test_abbreviations_are_not_guessed() -> None:
@@ -168,7 +202,7 @@ def test_abbreviations_are_not_guessed() -> None:
         ("3: 4", "unknown setting '3'"),
         ("- epochs", "`name: value` lines"),
         ("epochs: [", "not readable as YAML"),
-        ("epochs:", "epochs: input should be a valid integer, not None"),
+        ("batch_size:", "batch_size: input should be a valid integer, not None"),
         ("\x00", "not readable as YAML"),
     ],
 )
@@ -289,8 +323,8 @@ def test_help_is_fast_imports_no_torch_and_warns_of_nothing(module: str, words: 
 
 def test_the_value_of_an_unknown_setting_is_no_further_mistake() -> None:
     with pytest.raises(ValueError) as error:
-        parse_settings(["--data_dir", "x", "--output_dir", "y", "--lr", "1e-3"], "train")
-    assert str(error.value) == "unknown setting '--lr'; --help lists them"
+        parse_settings(["--data_dir", "x", "--output_dir", "y", "--qqq", "1e-3"], "train")
+    assert str(error.value) == "unknown setting '--qqq'; --help lists them"
 
 
 def test_a_broken_recipe_is_told_in_a_line(tmp_path: Path) -> None:

@@ -94,3 +94,26 @@ def test_the_steps_counted_are_those_that_the_epochs_have(
     plans = [make_epoch(settings, data, epoch).plan for epoch in range(3)]
     assert count_steps(settings, data, 2, track) == sum(-(-len(plan) // 2) for plan in plans)
     assert shown == [0, 1, 2]
+
+
+def test_unlabelled_rows_are_planned_whole_and_weigh_as_much_as_labelled_ones(
+    tiny_corpus: Path,
+) -> None:
+    values = {"data_dir": str(tiny_corpus), "output_dir": "run", "teacher": "a teacher"}
+    spliced = {"join_probability": 0.5, "num_train_samples": 6, "unlabelled_split": "train"}
+    settings, corpus = build_settings(values | spliced), open_corpus(tiny_corpus)
+    data = train_data(settings, corpus, make_vocabulary(settings, corpus))
+    labelled = {source.row for source in data.sources}
+    assert len(labelled) == 6 and set(data.rows.tolist()) == set(corpus.rows.of_split("train"))
+    epoch = make_epoch(settings, data, 0)
+    assert sorted(np.concatenate(epoch.plan)) == sorted(data.rows)
+    frames = dict(zip(data.rows.tolist(), data.frames.tolist(), strict=True))
+    rate = sum(len(epoch.targets[r]) for r in labelled) / sum(epoch.frames[r] for r in labelled)
+    for row in set(data.rows.tolist()) - labelled:
+        assert epoch.targets[row] == [] and row not in epoch.pieces
+        assert epoch.frames[row] == frames[row]
+        assert abs(epoch.num_targets(row) - rate * frames[row]) <= 0.5
+    assert all(epoch.num_targets(row) == len(epoch.targets[row]) for row in labelled)
+    scored = build_settings(values | {"unlabelled_split": "dev"})
+    with pytest.raises(ValueError, match="the split that validation scores"):
+        train_data(scored, corpus, make_vocabulary(scored, corpus))

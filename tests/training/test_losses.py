@@ -9,9 +9,10 @@ import torch
 from run_helpers import TrainCommand, metrics
 
 from slr_accel.ctc.loss import ctc_loss
-from slr_accel.loading.batch import Batch
+from slr_accel.loading.batch import Batch, SoftLabels
 from slr_accel.models.recogniser import Head, Output
-from slr_accel.training.losses import Criterion, divergence, loss_terms, total
+from slr_accel.settings.run import build_settings
+from slr_accel.training.losses import Criterion, criterion, divergence, loss_terms, total
 
 
 def test_options_of_ctc_are_on_all_its_heads() -> None:
@@ -38,6 +39,46 @@ def test_options_of_ctc_are_on_all_its_heads() -> None:
     assert float(total(terms)) == pytest.approx(alone(main) + 0.5 * alone(early))
     plain = loss_terms(output, batch, Criterion())["ctc"].sum
     assert float(terms["ctc"].sum) != pytest.approx(float(plain))
+
+
+def test_sequences_without_labels_are_taught_by_soft_labels_alone() -> None:
+    draws = torch.Generator().manual_seed(0)
+    main, soft = (torch.randn(2, 6, 4, generator=draws).log_softmax(-1) for _ in range(2))
+    lengths = torch.tensor([6, 5])
+
+    def terms(rows: list[int], labels: list[list[int]]) -> dict[str, float]:
+        targets = torch.tensor(labels)
+        batch = Batch(
+            rows=torch.tensor(rows),
+            features=torch.zeros(len(rows), 24, 2),
+            presence=torch.ones(len(rows), 24, 1, dtype=torch.bool),
+            lengths=4 * lengths[rows],
+            targets=targets,
+            target_lengths=(targets > 0).sum(1),
+            teacher=SoftLabels(soft[rows], lengths[rows]),
+        )
+        options = Criterion(label_weight=0.3, some_unlabelled=True)
+        found = loss_terms(Output(main[rows], lengths[rows]), batch, options)
+        assert (found["ctc"].weight, found["distillation"].weight) == (0.3, 0.7)
+        return {name: float(term.sum) for name, term in found.items()}
+
+    both, first, second = terms([0, 1], [[1, 2], [0, 0]]), terms([0], [[1, 2]]), terms([1], [[]])
+    assert both["ctc"] == pytest.approx(first["ctc"]) and second["ctc"] == 0
+    assert both["distillation"] == pytest.approx(first["distillation"] + second["distillation"])
+
+
+def test_the_weight_of_a_teacher_moves_with_the_steps() -> None:
+    settings = build_settings(
+        {
+            "data_dir": "-",
+            "output_dir": "-",
+            "teacher": "a teacher",
+            "distillation_weight": 0.9,
+            "final_distillation_weight": 0.1,
+        }
+    )
+    weights = [criterion(settings, progress=share).label_weight for share in (0.0, 0.5, 1.0)]
+    assert weights == pytest.approx([0.1, 0.5, 0.9])
 
 
 def test_divergence_is_symmetric_zero_of_equals_and_blind_to_padding() -> None:

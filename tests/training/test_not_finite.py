@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from run_helpers import TrainCommand, metrics
 from safetensors.numpy import load_file
+
+from slr_accel.training.gradients import Update
+from slr_accel.training.not_finite import lowers_loss_scale
+from slr_accel.training.step import StepResult
 
 SABOTAGE = "tests/training/sabotage.py"
 WAYS = [
@@ -83,3 +88,16 @@ def test_more_than_two_processes_go_on_after_a_step_left_out(
     )
     assert "step 2: a loss is not finite" in output
     assert "step 4/4" in output
+
+
+def test_fp16_that_looks_for_its_loss_scale_is_no_fault() -> None:
+    def step(grad_norm: float, loss: float) -> StepResult:
+        update = Update(grad_norm, math.isfinite(grad_norm), {}, None)
+        return StepResult({"ctc": [loss]}, update, stop_requested=False)
+
+    scaler, overflow = object(), step(math.inf, 3.0)
+    assert all(lowers_loss_scale(scaler, overflow, n) for n in range(16))
+    assert not lowers_loss_scale(scaler, overflow, 16), "2**16 cannot be halved more often"
+    assert not lowers_loss_scale(None, overflow, 0)
+    assert not lowers_loss_scale(scaler, step(math.inf, math.nan), 0)
+    assert not lowers_loss_scale(scaler, step(1.0, 3.0), 0)

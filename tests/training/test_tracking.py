@@ -134,7 +134,7 @@ def test_curves_of_one_point_show_it(tmp_path: Path) -> None:
     one = {"step": 3, "loss": 2.0, "wer": 0.5, "blank_share": 0.5, "learning_rate": 1e-3}
     pictures = []
     for records in ([one], [{"step": 3}, {**one, "loss": math.nan}]):
-        draw_curves(records, tmp_path / "curves.png")
+        draw_curves(records, tmp_path / "curves.png", {"wer": [(5, 0.5)]})
         pictures.append(imread(tmp_path / "curves.png"))
     assert (pictures[0] != pictures[1]).any()
 

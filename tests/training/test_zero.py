@@ -202,3 +202,21 @@ def test_fsdp_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match=r"deepspeed_zero3\.yaml"):
         accelerator.make_accelerator(None)
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_gradients_of_bf16_are_exchanged_as_ddp_exchanges_them(
+    train: TrainCommand, tmp_path: Path
+) -> None:
+    """In float32: in bf16 those of the CTC head would be rounded to three digits."""
+    settings = {**SETTINGS, "max_steps": 3, "block_dropout": 0, "ema_decay": 0}
+    bf16 = ("--mixed_precision", "bf16")
+    train.run(tmp_path / "ddp", launch=bf16, **settings)
+    train.run(tmp_path / "zero", launch=bf16, config="deepspeed_zero2", **settings)
+    ours, theirs = (
+        [record["grad_norm"] for record in metrics(tmp_path / name) if "grad_norm" in record]
+        for name in ("zero", "ddp")
+    )
+    assert len(ours) == 3
+    assert ours == pytest.approx(theirs, rel=5e-6)

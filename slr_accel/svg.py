@@ -12,6 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
 LOG_RANGE = 50
 """Largest over smallest value from which a chart is logarithmic, where all are positive."""
 ROW, GUTTER = 17, 116
+TRACK = 22
 CELLS = ((40, 14), (80, 10), (1000, 7))
 """(most steps, width of a cell)"""
 LONGEST_NAME = 15
@@ -92,7 +93,7 @@ def heat_map(sentence: dict[str, Any]) -> str:
     alignment as dots."""
     tokens, rows = sentence["tokens"], sentence["probabilities"]
     steps = len(sentence["greedy"])
-    cell = next(width for most, width in CELLS if steps <= most)
+    cell = cell_width(steps)
     width, height = GUTTER + cell * steps + 4, ROW * len(tokens) + 20
     parts = [f'<svg class="heat" width="{width}" height="{height}" role="img">']
     for index, (token, row) in enumerate(zip(tokens, rows, strict=True)):
@@ -126,4 +127,35 @@ def heat_map(sentence: dict[str, Any]) -> str:
         f'<text x="{GUTTER + cell * step}" y="{bottom}">{step}</text>'
         for step in range(0, steps, 10)
     ]
+    return "".join([*parts, "</svg>"])
+
+
+def cell_width(steps: int) -> int:
+    """Pixels of an output step in a heat map."""
+    return next((width for most, width in CELLS if steps <= most), CELLS[-1][1])
+
+
+def time_tracks(tracks: dict[str, list[tuple[float, float, str, str]]], steps: int) -> str:
+    """Words above a heat map of as many steps: a row for each track of (start, end, word, kind).
+
+    Times are in output steps; `kind` is a class of the page's style.
+    """
+    cell = cell_width(steps)
+    width, height = GUTTER + cell * steps + 4, TRACK * len(tracks)
+    parts = [f'<svg class="tracks" width="{width}" height="{height}" role="img">']
+    for index, (name, words) in enumerate(tracks.items()):
+        y = TRACK * index
+        parts.append(f'<text x="{GUTTER - 6}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
+        nexts = [*(start for start, *_ in words[1:]), float(steps)][: len(words)]
+        for (start, end, word, kind), following in zip(words, nexts, strict=True):
+            if start >= steps:
+                continue
+            # The inner svg cuts the word off where the next one begins.
+            parts.append(
+                f'<svg class="{kind}" x="{GUTTER + cell * start:.1f}" y="{y + 1}" '
+                f'width="{cell * max(following - start, 0.1):.1f}" height="{TRACK - 3}">'
+                f"<title>{escape(word)}</title>"
+                f'<rect width="{cell * (min(end, steps) - start):.1f}" height="100%" rx="2"/>'
+                f'<text x="3" y="14">{escape(word)}</text></svg>'
+            )
     return "".join([*parts, "</svg>"])

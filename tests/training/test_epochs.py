@@ -1,0 +1,60 @@
+"""Without a recipe or a number of epochs, a run has those that fit the size of its corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_helpers import TrainCommand, metrics
+
+from slr_accel.corpus.reader import open_corpus
+from slr_accel.runs.run_folder import RunFolder
+from slr_accel.settings.recipes import GENERAL, read_recipe
+from slr_accel.settings.run import build_settings
+from slr_accel.training.epochs import (
+    LEAST_EPOCHS,
+    LEAST_STEPS,
+    epochs_by_size,
+    with_epochs,
+    without_recipe,
+)
+
+FOLDERS = {"data_dir": "c", "output_dir": "r"}
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(1, LEAST_STEPS), (800, 60), (7000, LEAST_EPOCHS)])
+def test_a_small_corpus_has_more_epochs(rows: int, epochs: int) -> None:
+    settings = build_settings({**FOLDERS, "batch_size": 4, "micro_batches_per_step": 2})
+    assert epochs_by_size(settings, rows) == epochs
+
+
+def test_epochs_that_are_given_stay(tiny_corpus: Path, tmp_path: Path) -> None:
+    corpus, run = open_corpus(tiny_corpus), RunFolder(tmp_path)
+    given = build_settings({**FOLDERS, "epochs": 3})
+    assert with_epochs(given, corpus, run) is given
+    assert with_epochs(build_settings(FOLDERS), corpus, run).training.num_epochs == 1200
+
+
+def test_the_recipe_is_chosen_for_the_student_alone(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"data_dir": str(tiny_corpus), "output_dir": str(tmp_path / "run")}
+    assert without_recipe(given) == read_recipe("own_small")
+    assert "recipe own_small, by the size of the corpus (18 train" in capsys.readouterr().out
+    assert without_recipe({**given, "model": "speech"}) == {}
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_a_general_recipe_warns_of_nothing_that_a_layout_lacks(name: str) -> None:
+    values = {**read_recipe(name), **FOLDERS}
+    settings = build_settings(values, quiet=values)
+    assert not settings.features.model_fields_set
+
+
+def test_a_run_continues_with_its_own_settings(train: TrainCommand, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train.run(run, max_steps=2)
+    only = dict.fromkeys(("epochs", "batch_size", "channels", "lstm_hidden", "lstm_layers"))
+    only |= dict.fromkeys(("log_steps", "learning_rate", "recipe"))
+    train.run(run, **only, max_steps=4)
+    assert [line["step"] for line in metrics(run) if "loss" in line] == [1, 2, 3, 4]
