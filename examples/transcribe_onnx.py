@@ -5,6 +5,7 @@
 RECORDING.npy is [frames, values] in the layout of manifest.json, which says how absence is marked.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -16,19 +17,22 @@ import onnxruntime
 def transcribe(export: Path, array: np.ndarray) -> list[tuple[float, str]]:
     """Returns (seconds, gloss) of everything that is recognised."""
     manifest = json.loads((export / "manifest.json").read_text(encoding="utf-8"))
-    values = np.array(array, np.float32)
-    presence, start = [], 0
+    graph = export / manifest["files"]["fp32"]
+    if hashlib.sha256(graph.read_bytes()).hexdigest() != manifest["sha256"][graph.name]:
+        raise ValueError(f"{graph} is damaged; export it again")
+    values, presence, start = np.array(array, np.float32), [], 0
     for block in manifest["layout"]["blocks"]:
         own = values[:, start : start + len(block["points"]) * len(block["axes"])]
         start += own.shape[1]
-        present = np.ones(len(own), bool)
-        if block.get("missing") == "zeros":
-            present = (own != 0).any(axis=1)
-        elif block.get("missing") == "nan":
-            present = ~np.isnan(own).any(axis=1)
+        marker = block.get("missing", "none")  # of more kinds than this example knows
+        present = {
+            "none": np.ones(len(own), bool),
+            "zeros": (own != 0).any(axis=1),
+            "nan": ~np.isnan(own).any(axis=1),
+        }[marker]
         own[~present] = 0
         presence.append(present)
-    session = onnxruntime.InferenceSession(str(export / manifest["files"]["fp32"]))
+    session = onnxruntime.InferenceSession(str(graph))
     lengths = np.array([len(values)], np.int64)
     given = {"features": values[None], "presence": np.stack(presence, 1)[None], "lengths": lengths}
     log_probs, steps = session.run(None, given)

@@ -25,7 +25,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert "read:" in done.stdout and "'wer':" in done.stdout

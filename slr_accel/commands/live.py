@@ -102,7 +102,7 @@ def _follow(
             reading += time.monotonic() - began
     except KeyboardInterrupt:
         pass
-    except RunError as error:
+    except (RunError, ValueError) as error:  # ValueError: a video that is cut off
         if not session.frames:
             raise
         warn(str(error))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from slr_accel.commands.transcripts import warn
 from slr_accel.errors import Interrupted
 from slr_accel.models.find import STREAMING_FILE
 from slr_accel.runs.opened import OpenedRun
@@ -29,6 +30,12 @@ def evaluate_streaming(
 
     if opened.accelerator.num_processes > 1:
         raise ValueError("--streaming runs in one process; start it without `accelerate launch`")
+    if args.protocol:
+        raise ValueError(
+            "--streaming compares under the run's own label policy: leave out --protocol"
+        )
+    if opened.decoding.decoder != "greedy":
+        warn(f"--streaming decodes greedily, not by {opened.decoding.decoder}")
     rows = evaluation_rows(opened.corpus, opened.split)
     rate = opened.corpus.info.frames_per_second or opened.model.features.frames_per_second
     stride = opened.model.output_stride
@@ -38,8 +45,7 @@ def evaluate_streaming(
         if stops():
             raise Interrupted
         points.append(_measured(opened, rows, look_ahead, rate, args))
-    offline = points[-1]["wer"]
-    chosen = next(point for point in points if point["wer"] <= offline + MOST_LOST)
+    chosen = _chosen(points[:-1], offline=points[-1]["wer"])
     result = {
         "split": opened.split,
         "checkpoint": str(opened.checkpoint),
@@ -53,7 +59,15 @@ def evaluate_streaming(
         print(text)
         return
     _show(points, chosen, rate)
+    if opened.corpus.info.frames_per_second is None and not opened.model.features.knows_rate:
+        print(f"the frame rate is not known: seconds are of {rate:g} frames")
     print(f"\nwritten to {folder / STREAMING_FILE}")
+
+
+def _chosen(points: list[dict[str, Any]], offline: float) -> dict[str, Any]:
+    """The smallest look-ahead that loses little; where all lose more, the one that loses least."""
+    good = [point for point in points if point["wer"] <= offline + MOST_LOST]
+    return good[0] if good else min(points, key=lambda point: float(point["wer"]))
 
 
 def _measured(

@@ -115,9 +115,10 @@ frame(s); label policy {vocabulary.label_policy}
 ## Use
 
 ```python
-from slr_accel.models.pretrained import from_pretrained
+import slr_accel
 
-model, vocabulary = from_pretrained("OWNER/NAME")
+recogniser = slr_accel.load("hf://OWNER/NAME")
+print(recogniser.transcribe(array).glosses)
 ```
 
 ```

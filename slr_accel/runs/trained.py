@@ -114,8 +114,15 @@ class TrainedRecogniser:
             ValueError: says what is wrong with a recording.
         """
         if isinstance(source, list | tuple):
-            return self._transcribe([self.reader.read(one, fps, frame_size) for one in source])
-        return self._transcribe([self.reader.read(source, fps, frame_size)])[0]
+            return self._transcribe([self._recording(one, fps, frame_size) for one in source])
+        return self._transcribe([self._recording(source, fps, frame_size)])[0]
+
+    def _recording(
+        self, source: Any, fps: float | None, frame_size: tuple[float, float] | None
+    ) -> Recording:
+        if isinstance(source, torch.Tensor):
+            source = source.detach().cpu().numpy()
+        return self.reader.read(source, fps, frame_size)
 
     def _transcribe(self, recordings: Sequence[Recording]) -> list[Result]:
         """In batches of recordings that have one frame rate and similar lengths."""
