@@ -72,7 +72,7 @@ def test_in_a_long_gap_a_point_goes_where_it_usually_is_in_its_block():
     assert presence.all()
     own = columns("pose.left_shoulder")
     # The wrist moves by 0.4; the still points tell where the shoulder is.
-    assert np.abs(values[:, own] - sound[:, own]).max() < 0.005
+    assert np.abs(values[:, own] - sound[:, own]).max() < 0.01
 
 
 def test_a_block_without_any_point_is_absent_and_0():
