@@ -130,14 +130,14 @@ def test_what_does_not_move_stays_where_it_is(value, frames):
 
 def test_an_absent_block_is_never_mixed_with_one_that_is_there():
     before = sequence(31)
-    before.presence[10:20, 0] = False
-    before.features[10:20, :4] = 0
+    before.presence[12:17, 0] = False
+    before.features[12:17, :4] = 0
     after = at_rate(before, HANDS, 30, 25)
     places = np.arange(len(after.features)) * 30 / 25
     assert after.presence[:, 1].all()
     gone = ~after.presence[:, 0]
-    assert (places[gone] > 9.5 - 1e-6).all()
-    assert (places[gone] < 19.5 + 1e-6).all()
+    assert (places[gone] > 11.5 - 1e-6).all()
+    assert (places[gone] < 16.5 + 1e-6).all()
     assert not after.features[gone, :4].any()
     # Where one neighbour alone has the block, its values are copied, not mixed with zeros.
     alone = 0
