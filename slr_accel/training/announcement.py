@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from slr_accel.corpus.leakage import leakage
 from slr_accel.processes.accelerator import devices_told
 from slr_accel.scoring.references import references
 from slr_accel.scoring.words import unavoidable_errors, unsayable
@@ -67,6 +68,9 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
         )
     for text in _without_effect(trainer):
         yield f"warning: {text}"
+    leaking = leakage(trainer.corpus)
+    if leaking:
+        yield f"warning: {leaking}"
 
 
 def _truncated(trainer: Trainer) -> Iterator[str]:
