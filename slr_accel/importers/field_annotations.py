@@ -19,8 +19,28 @@ from slr_accel.importers.listing import Problems
 from slr_accel.importers.text_tables import TABLES, delimiter_of, read_text
 
 COLUMNS = {
-    "name": ("features", "path", "name", "id", "video_id", "video", "file", "filename"),
-    "labels": ("labels", "glosses", "gloss", "annotation", "orth", "sign", "phrase", "label"),
+    "name": (
+        "features",
+        "path",
+        "name",
+        "id",
+        "video_id",
+        "video",
+        "file",
+        "filename",
+        "SENTENCE_NAME",
+    ),
+    "labels": (
+        "labels",
+        "glosses",
+        "gloss",
+        "annotation",
+        "orth",
+        "sign",
+        "phrase",
+        "label",
+        "SENTENCE",
+    ),
     "signer": ("signer", "speaker", "participant_id", "signer_id"),
     "text": ("text", "translation", "char"),
     "split": ("split",),

@@ -145,12 +145,18 @@ def _videos(contents: Contents) -> Guess | None:
     files = contents.of(*VIDEO_SUFFIXES)
     if not files:
         return None
+    names = [path.relative_to(contents.root).as_posix() for path in files]
+    options, labels, remarks = annotation_options(contents, names)
+    folder = contents.root if options else files[0].parent
+    if not options:
+        labels = "none: all is the split `test`, for `predict`"
+        remarks.append("to train, write an index.csv: id,split,signer,video,labels")
     return Guess(
         str(contents.root),
         "videos, without an index",
-        {"videos": f"{len(files):,}", "labels": "none: all is the split `test`, for `predict`"},
-        [command("video", "--videos", files[0].parent, out=out_name(contents.root))],
-        ["to train, write an index.csv: id,split,signer,video,labels"],
+        {"videos": f"{len(files):,}", "labels": labels},
+        [command("video", "--videos", folder, *options, out=out_name(contents.root))],
+        remarks,
     )
 
 
