@@ -34,7 +34,7 @@ def annotated_videos(
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of videos")
-    found = [path.relative_to(folder) for path in sorted(folder.rglob("[!.]*")) if _is_video(path)]
+    found = [path.relative_to(folder) for path in sorted(folder.rglob("[!.]*")) if _is_source(path)]
     if not found:
         raise ValueError(
             f"{folder}: holds neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders of pictures"
@@ -78,12 +78,6 @@ def _is_source(path: Path) -> bool:
     if path.is_dir():
         return bool(source_files(path))
     return path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."
-
-
-def _is_video(path: Path) -> bool:
-    if path.is_dir():
-        return bool(source_files(path))
-    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _name(path: Path) -> str:
