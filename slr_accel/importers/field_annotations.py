@@ -112,6 +112,20 @@ def read_annotations(
     return rows
 
 
+def annotation_files(paths: Iterable[Path] | None) -> list[Path]:
+    """The files, and those of ELAN in the folders, that --annotations name."""
+    return [
+        file for path in paths or () for file in (_elan_files(path) if path.is_dir() else [path])
+    ]
+
+
+def _elan_files(folder: Path) -> list[Path]:
+    files = sorted(folder.rglob("[!.]*.eaf"))
+    if not files:
+        raise ValueError(f"{folder}: is a folder without files of ELAN (.eaf); name files in it")
+    return files
+
+
 def signer_in_name(name: str) -> str:
     """The signer of CSL-Daily's S000000_P0004_T00 and of Isharah's 04_0001; else `unknown`."""
     daily = re.search(r"S\d{6}_P(\d{4})_T\d{2}", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -80,11 +81,10 @@ def look_into(folder: Path) -> Contents:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
-    yield from (path for path in entries if path.is_file())
-    for path in entries:
-        if path.is_dir():
-            yield from _walk(path)
+    """The files below a folder, those of each folder before its folders'."""
+    for place, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        yield from (Path(place, name) for name in sorted(files) if name[0] != ".")
 
 
 def guess(path: Path) -> list[Guess]:

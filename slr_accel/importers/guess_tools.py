@@ -82,6 +82,8 @@ def _landmark_files(contents: Contents) -> Guess | None:
         facts["frame rate"] = f"{size[1]}, as that corpus has (its videos are {size[0]})"
     else:
         facts["frame rate"] = "not in the files: add --fps where you know it"
+    if any(b",phrase" in path.read_bytes().split(b"\n", 1)[0] for path in contents.here(".csv")):
+        remarks.append("phrases are stored as words: train with --label_policy characters")
     kinds = {
         "pickle": "a pickle of recordings",
         "pickles": "a pickle a recording",

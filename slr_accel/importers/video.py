@@ -17,6 +17,7 @@ import numpy as np
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Sequence
 from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
+from slr_accel.importers.field_annotations import annotation_files
 from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import segments_at
@@ -114,7 +115,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
         confidence=not args.no_confidence,
         workers=args.workers,
         times=args.times,
-        annotations=args.annotations or (),
+        annotations=annotation_files(args.annotations),
         tier=args.tier,
         share=DevShare(args.dev_share, args.by_signer),
     )
