@@ -67,9 +67,11 @@ def fill_absent(
         values = features[:, columns].reshape(shape)
         absent = absent_points(values, block, marker)
         if absent.any():
-            presence[:, index] = ~absent.all(axis=1)
-            fill_points(values, absent, _coordinates(block), _home(block, layout))
-            features[:, columns] = values.reshape(len(features), -1)
+            gone = absent.all(axis=1)
+            presence[:, index] = ~gone
+            values[gone] = 0  # a view of the features
+            if absent[~gone].any():
+                fill_points(values, absent, _coordinates(block), _home(block, layout))
         _refuse_nan(features[:, columns], block)
         seen.append((~absent).sum(axis=0))
     return Detected(presence, np.concatenate(seen))

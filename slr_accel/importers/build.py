@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from slr_accel.corpus.format import CorpusInfo, sha256
+from slr_accel.corpus.leakage import SHARED_RECORDINGS, SharedRecordings
 from slr_accel.corpus.precision import DtypeChooser
 from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.sequence import Sequence
@@ -79,9 +80,11 @@ def build_corpus(
         listing.problems.raise_if_any()
         listing.fetch(items, track)
     chooser, tally, unread = DtypeChooser(listing.layout), listing.tally, Problems()
+    shared = SharedRecordings()
     if listing.dtype is None:
         counted = Tally(listing.layout, by_marker=listing.absence_by_marker)
-        items = list(_readable(items, chooser, counted, unread, listing, track))
+        counts = [lambda s: chooser.add(s.features, s.presence), counted.add, shared.add]
+        items = list(_readable(items, counts, unread, listing, track))
         tally = tally or counted
     # A part may be empty where other parts have readable sequences.
     if unread.messages and not (allow_skips and (items or part)):
@@ -100,7 +103,7 @@ def build_corpus(
         layout=listing.layout,
         dtype=listing.dtype or (LARGEST_DTYPE if part else chooser.dtype()),
         frames_per_second=listing.frames_per_second,
-        source=_provenance(listing, part, unread, tally),
+        source=_provenance(listing, part, unread, tally, shared),
         checksums=listing.checksums or _checksums(listing, items, track),
     )
     return Built(
@@ -139,7 +142,11 @@ def _check_tally(listing: Listing, tally: Tally, allow_absent: Collection[str]) 
 
 
 def _provenance(
-    listing: Listing, part: Part | None, unread: Problems, tally: Tally | None
+    listing: Listing,
+    part: Part | None,
+    unread: Problems,
+    tally: Tally | None,
+    shared: SharedRecordings,
 ) -> dict[str, Any]:
     source = {
         "importer": listing.importer,
@@ -160,6 +167,7 @@ def _provenance(
     elif tally:
         source["never_seen"] = tally.points_never_seen()
         source["frame_sizes"] = tally.to_json()["frame_sizes"]
+        source[SHARED_RECORDINGS] = shared.names()
     return source
 
 
@@ -179,13 +187,12 @@ def _check_ids(listing: Listing) -> None:
 
 def _readable(
     items: list[Item],
-    chooser: DtypeChooser,
-    tally: Tally,
+    counts: list[Callable[[Sequence], None]],
     unread: Problems,
     listing: Listing,
     track: Progress,
 ) -> Iterator[Item]:
-    """Yields sound items, adds them to `chooser` and `tally`, and what is wrong to `unread`."""
+    """Yields sound items, adds them to all counts, and what is wrong to `unread`."""
     for item in track(items, "checking", len(items)):
         try:
             sequence = item.read()
@@ -194,8 +201,8 @@ def _readable(
         except (ValueError, OSError) as error:
             unread.add(item.where, f"{item.id}: {error}")
             continue
-        chooser.add(sequence.features, sequence.presence)
-        tally.add(sequence)
+        for count in counts:
+            count(sequence)
         yield item
 
 

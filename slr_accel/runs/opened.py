@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from slr_accel.corpus.leakage import leakage
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import OutOfMemory
 from slr_accel.labels.vocabulary import Vocabulary
@@ -188,7 +189,11 @@ def open_run(
             accelerator=accelerator,
             decoding=chosen,
             batches=batches,
-            warnings=[text for text in (_other_rate(model, corpus), changed, absence) if text],
+            warnings=[
+                text
+                for text in (_other_rate(model, corpus), changed, absence, leakage(corpus))
+                if text
+            ],
         )
     finally:
         # gloo's threads abort a process that exits before they are joined.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from slr_accel.corpus.leakage import leakage
 from slr_accel.processes.accelerator import unused_gpus
 from slr_accel.scoring.references import references
 from slr_accel.scoring.words import unavoidable_errors
@@ -58,6 +59,9 @@ def _warnings(trainer: Trainer) -> Iterator[str]:
         )
     for text in _without_effect(trainer):
         yield f"warning: {text}"
+    leaking = leakage(trainer.corpus)
+    if leaking:
+        yield f"warning: {leaking}"
 
 
 def _without_effect(trainer: Trainer) -> Iterator[str]:

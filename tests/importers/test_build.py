@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prepare_helpers import built
 
+from slr_accel.corpus.leakage import leakage
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.importers.build import build_corpus
@@ -248,3 +249,14 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_corpus_as_it_is(tmp_path: Pat
     assert build_corpus(found, tmp_path / "out", track=untracked).preview is None
     assert len(open_corpus(tmp_path / "out").rows) == 1
     assert "no space left" in found.notes[-1]
+
+
+def test_a_recording_in_two_splits_is_recorded_and_warned_of(tmp_path):
+    same = sequence(0).features
+    found = [sequence(0), sequence(1, split="test", features=same, presence=sequence(0).presence)]
+    found += [sequence(2, split="dev"), sequence(3)]
+    found += [replace(found[2], id="e", split="test")]
+    corpus = built(listing(*found), tmp_path / "corpus")
+    assert corpus.info.source["shared_recordings"] == ["s0 (train) = s1 (test)"]
+    assert "1 recording is in train and in another split (s0 (train) = s1" in leakage(corpus)
+    assert leakage(built(listing(*found[2:]), tmp_path / "sound")) is None
