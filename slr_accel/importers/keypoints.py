@@ -31,14 +31,15 @@ from slr_accel.layouts.missing import Marker
 from slr_accel.layouts.units import FRACTION, HEIGHT
 
 DESCRIPTION = """\
-Makes a corpus from landmarks as public corpora and tools have them. SOURCE is one of
+Makes a corpus from landmarks as public corpora and tools have them. SOURCE is a pickle of
+sequences, [frames, points, axes] each:
 
   {name: {"keypoints": [T, P, A]}} or {name: [T, P, A]}
 
-  in a pickle: Isharah (86 points), COCO-WholeBody (133: TwoStreamNetwork, SLRT, MSKA), OpenHands
-  (75), features [T, D]; a folder of pickles, one a recording (Uni-Sign, GloFE); a folder of
-  OpenPose's *_keypoints.json, in a folder a recording (BODY_25, hands, face); or a folder of
-  Kaggle's .parquet (asl-signs, fingerspelling)
+as Isharah (86 points), TwoStreamNetwork, SLRT, MSKA (COCO-WholeBody, 133) and OpenHands (75) have
+them; a folder of such pickles, one a recording (Uni-Sign, GloFE); a folder of OpenPose's
+*_keypoints.json, in a folder a recording (BODY_25, hands, face); or a folder of Kaggle's .parquet
+(asl-signs, fingerspelling).
 
 The shape says which points they are. Pickles are read without executing anything in them: what is
 no number, text, list, dictionary, numpy array or torch tensor is refused by name.
