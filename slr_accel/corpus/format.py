@@ -68,6 +68,9 @@ class _Source(BaseModel):
 
     skipped: list[str] = []
     missing: dict[str, str] = {}
+    never_seen: list[str] = []
+    frame_sizes: dict[str, Count] = {}
+    shared_recordings: list[str] = []
     part: _Part = None  # type: ignore[assignment]  # where it is not given; null is refused
 
 

@@ -162,7 +162,7 @@ def _in_heights(points: np.ndarray, size: Any) -> np.ndarray:
     depth = points[..., 2]
     middle = float(np.median(depth))
     shift = middle if abs(middle) > SHIFTED else 0.0
-    depth = shift + (depth - shift) * np.float32(size.width / size.height)
+    depth = depth + (depth - shift) * np.float32(size.width / size.height - 1)
     return np.stack([points[..., 0] / size.height, points[..., 1] / size.height, depth], axis=-1)
 
 

@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
-    return list_speech(args.index, sample_rate=args.sample_rate, fps=args.fps, times=args.times)
+    times = getattr(args, "times", "s")  # callers from Python may know the first three alone
+    return list_speech(args.index, sample_rate=args.sample_rate, fps=args.fps, times=times)
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,17 @@ def test_a_sequence_without_the_unit_of_length_is_refused_or_left_out(folder, mi
     assert len(built(listing, folder / "corpus", allow_skips=True).rows) == 1
 
 
+def test_a_pose_of_unmarked_zeros_in_some_frames_is_refused(folder):
+    """Absence is marked by NaN elsewhere."""
+    blocks = landmarks(0, "HELLO")
+    blocks["pose"][:20] = 0
+    blocks["left_hand"][:] = np.nan
+    np.save(folder / "s0.npy", joined(blocks, ORDER))
+    message = refused(index_of(folder, row(0)), layout="mediapipe_holistic", missing="nan")
+    assert "are at one place in 20 of the " in message
+    assert "as where zeros mark absence" in message
+
+
 def test_points_never_seen_are_told(folder):
     for number in range(2):
         blocks = landmarks(number, "HELLO")

@@ -122,6 +122,16 @@ def test_confidence_is_kept_or_left_out(tmp_path: Path) -> None:
     assert extracted(tmp_path / "log") == 1
 
 
+def test_what_a_folder_of_videos_leaves_out_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "a.mp4", greys(3)[1:])
+    for name in ("b.MTS", "notes.txt"):
+        (tmp_path / "videos" / name).write_bytes(b"")
+    (note,) = listed(tmp_path).notes
+    assert "2 left out, neither videos" in note
+    assert note.endswith("b.MTS, notes.txt")
+
+
 def test_two_videos_of_one_id_are_refused(tmp_path: Path) -> None:
     videos = tmp_path / "videos"
     videos.mkdir()
