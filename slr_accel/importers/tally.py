@@ -113,8 +113,8 @@ class Tally:
             notes.append(f"absent from every frame: block {' and '.join(self.absent)}")
         if points:
             notes.append(
-                f"{len(points)} of {len(self._points)} points are never seen: {shown(points)}; "
-                "they are kept where they tell nothing"
+                f"never seen in any frame, and kept where it tells nothing: {shown(points)} "
+                f"({len(points)} of {len(self._points)} points)"
             )
         return notes
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.findings import Finding
+from slr_accel.inspection.row_checks import counted, examples
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.units import FRACTION, UNKNOWN
 
@@ -17,7 +18,9 @@ MOST_SPREAD = 2.0
 cameras differ by 1.5; the same people in 16:9 and 9:16 by 3.2."""
 FEWEST = 5
 """Sequences that show it before it is judged."""
-MOST_SHOWN = 6
+OTHER_FORM = 1.05
+"""Ratio of the widest picture's width to height, and the narrowest one's, from which they differ
+in form."""
 
 
 def shape_of(layout: Layout, features: np.ndarray, presence: np.ndarray) -> float:
@@ -36,19 +39,7 @@ def body_findings(corpus: Corpus, shapes: np.ndarray) -> Iterator[Finding]:
     """Yields what is to know of frame sizes, of the shapes [N] of bodies, and of unseen points."""
     units, sizes = corpus.layout.units, corpus.info.source.get("frame_sizes", {})
     if len(sizes) > 1:
-        shown = [f"{size} ({count})" for size, count in sorted(sizes.items(), key=lambda i: -i[1])]
-        squeezed = units == FRACTION
-        yield Finding(
-            "warning" if squeezed else "note",
-            "frame_sizes",
-            f"The pictures have {len(sizes)} sizes: {_some(shown)}. "
-            + (
-                "x is divided by the width, y by the height, so that one body has several shapes."
-                if squeezed
-                else f"x and y are in units of {units}, so that a body has one shape in all."
-            ),
-            "Prepare with the sizes (--frame_size, or a column `frame_size`)." if squeezed else "",
-        )
+        yield _frame_sizes(sizes, units)
     known = shapes[np.isfinite(shapes)]
     if units in (FRACTION, UNKNOWN) and len(sizes) < 2 and len(known) >= FEWEST:
         low, middle, high = np.quantile(known, (0.05, 0.5, 0.95))
@@ -67,11 +58,25 @@ def body_findings(corpus: Corpus, shapes: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "note",
             "never_seen",
-            f"{len(unseen)} points are never seen: {_some(unseen)}. They are stored in a place "
-            "that tells nothing, and nothing can be learned from them.",
+            f"{counted(unseen, 'point')} never seen in any frame: {examples(unseen)}. Each is "
+            "stored in a place that tells nothing, and nothing can be learned from it.",
         )
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_SHOWN
-    return ", ".join(names[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+def _frame_sizes(sizes: dict[str, int], units: str) -> Finding:
+    shown = [f"{size} ({count})" for size, count in sorted(sizes.items(), key=lambda i: -i[1])]
+    found = f"The pictures have {len(sizes)} sizes: {examples(shown)}."
+    if units == FRACTION:
+        return Finding(
+            "warning",
+            "frame_sizes",
+            f"{found} x is divided by the width and y by the height: one body has several shapes.",
+            "Prepare with the sizes (--frame_size, or a column `frame_size`).",
+        )
+    forms = [float(width) / float(height) for width, height in (s.split("x") for s in sizes)]
+    return Finding(
+        "warning" if max(forms) > OTHER_FORM * min(forms) else "note",
+        "frame_sizes",
+        f"{found} x and y are in units of {units}, so that a body has one shape in all of them.",
+        "See that train has each form that is to be recognised.",
+    )

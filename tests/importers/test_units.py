@@ -70,7 +70,7 @@ def test_a_body_has_one_shape_in_landscape_and_in_portrait(folder, form):
         np.testing.assert_allclose(portrait, landscape, atol=5e-3)
     depth = points_of(corpus, 0, "face")[..., 2] * 720, points_of(corpus, 1, "face")[..., 2] * 1280
     np.testing.assert_allclose(*depth, atol=1)
-    assert codes(corpus)["frame_sizes"] == "note"
+    assert codes(corpus)["frame_sizes"] == "warning"
     assert "squeezed_bodies" not in codes(corpus)
 
 
