@@ -125,7 +125,7 @@ def _of_several(path: Path) -> list[Guess]:
     """Guesses for the folders in a folder without files, where they are of several kinds."""
     entries = [entry for entry in sorted(path.iterdir()) if entry.name[0] != "."]
     folders = [entry for entry in entries if entry.is_dir()]
-    own = [e for e in entries if e.is_file() and not e.name.lower().startswith(IGNORED)]
+    own = [e for e in entries if e.is_file() and e.suffix.lower() in (*RECORDINGS, *ANNOTATIONS)]
     if own or not 1 < len(folders) <= MOST_FOLDERS:
         return []
     kinds = [frozenset(look_into(folder).by_suffix) & RECORDINGS for folder in folders]
@@ -158,8 +158,8 @@ def _of_file(path: Path) -> list[Guess]:
     if found:
         return found
     # Annotations alone say too little: their recordings lie beside them.
-    is_annotation = path.suffix.lower() in (*ANNOTATIONS, "") or path.suffix[1:] in USUAL
-    return _beside(path) if is_annotation else [_unknown(path, contents)]
+    is_part = path.suffix.lower() in (*ANNOTATIONS, ".npz", "") or path.suffix[1:] in USUAL
+    return _beside(path) if is_part else [_unknown(path, contents)]
 
 
 def _beside(path: Path) -> list[Guess]:

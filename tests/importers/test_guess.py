@@ -131,6 +131,10 @@ def test_what_no_command_reads_is_said(name, shared_data, capsys):
 def test_a_folder_of_several_sources_has_a_command_for_each(shared_data):
     kinds = {one.commands[0].split()[2] for one in guess(shared_data / "formats")}
     assert kinds == {"mp_data", "pose", "skels", "video"}
+    everything = [one for one in guess(shared_data.parent / "cases") if one.commands]
+    assert {line.split()[2] for one in everything for line in one.commands} == {
+        *("manifest", "pose", "keypoints", "video")
+    }
 
 
 # Arrays.
@@ -208,7 +212,8 @@ def test_archives_and_other_containers_are_read(tmp_path):
 def test_annotations_lead_to_their_recordings(tmp_path):
     (tmp_path / "train.csv").write_text("id|gloss\n00_0001|A B\n")
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"00_0001": np.ones((4, 86, 2), np.float32)}))
-    for name in ("train.csv", "a.pkl"):
+    np.savez(tmp_path / "b.npz", x=np.ones((4, 3)), y=np.ones((4, 3)))
+    for name in ("train.csv", "a.pkl", "b.npz"):
         assert "--annotations" in only(tmp_path / name).commands[0]
 
 
