@@ -37,7 +37,11 @@ class SharedRecordings:
 
 def leakage(corpus: Corpus) -> str | None:
     """Words for a warning; None where the corpus has no such recordings."""
-    shared = corpus.info.source.get(SHARED_RECORDINGS)
+    return explain_shared(corpus.info.source.get(SHARED_RECORDINGS, []))
+
+
+def explain_shared(shared: list[str]) -> str | None:
+    """The same for such names as `SharedRecordings.names` returns."""
     if not shared:
         return None
     more = f" and {len(shared) - MOST_SHOWN} more" if len(shared) > MOST_SHOWN else ""

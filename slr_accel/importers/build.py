@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from slr_accel.corpus.format import CorpusInfo, sha256
-from slr_accel.corpus.leakage import SHARED_RECORDINGS, SharedRecordings
+from slr_accel.corpus.leakage import SHARED_RECORDINGS, SharedRecordings, explain_shared
 from slr_accel.corpus.precision import DtypeChooser
 from slr_accel.corpus.reader import open_corpus, open_part
 from slr_accel.corpus.sequence import Sequence
@@ -110,7 +110,7 @@ def build_corpus(
         info,
         folder,
         unread.messages,
-        tally.notes() if tally and not part else [],
+        _notes(tally, shared) if not part else [],
         _draw(listing, folder, is_part=part is not None),
     )
 
@@ -127,6 +127,11 @@ def _draw(listing: Listing, folder: Path, *, is_part: bool) -> Path | None:
         listing.notes.append(f"{preview} could not be drawn ({error})")
         return None
     return preview
+
+
+def _notes(tally: Tally | None, shared: SharedRecordings) -> list[str]:
+    leaking = explain_shared(shared.names())
+    return [*(tally.notes() if tally else []), *([leaking] if leaking else [])]
 
 
 def _check_tally(listing: Listing, tally: Tally, allow_absent: Collection[str]) -> None:
