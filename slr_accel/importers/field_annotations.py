@@ -19,8 +19,28 @@ from slr_accel.importers.listing import Problems
 from slr_accel.importers.text_tables import TABLES, delimiter_of, read_text
 
 COLUMNS = {
-    "name": ("features", "path", "name", "id", "video_id", "video", "file", "filename"),
-    "labels": ("labels", "glosses", "gloss", "annotation", "orth", "sign", "phrase", "label"),
+    "name": (
+        "features",
+        "path",
+        "name",
+        "id",
+        "video_id",
+        "video",
+        "file",
+        "filename",
+        "SENTENCE_NAME",
+    ),
+    "labels": (
+        "labels",
+        "glosses",
+        "gloss",
+        "annotation",
+        "orth",
+        "sign",
+        "phrase",
+        "label",
+        "SENTENCE",
+    ),
     "signer": ("signer", "speaker", "participant_id", "signer_id"),
     "text": ("text", "translation", "char"),
     "split": ("split",),
@@ -90,6 +110,20 @@ def read_annotations(
         problems.raise_if_any()
         raise ValueError(f"{', '.join(map(str, paths))}: no annotations with labels in it")
     return rows
+
+
+def annotation_files(paths: Iterable[Path] | None) -> list[Path]:
+    """The files, and those of ELAN in the folders, that --annotations name."""
+    return [
+        file for path in paths or () for file in (_elan_files(path) if path.is_dir() else [path])
+    ]
+
+
+def _elan_files(folder: Path) -> list[Path]:
+    files = sorted(folder.rglob("[!.]*.eaf"))
+    if not files:
+        raise ValueError(f"{folder}: is a folder without files of ELAN (.eaf); name files in it")
+    return files
 
 
 def signer_in_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -80,11 +81,10 @@ def look_into(folder: Path) -> Contents:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
-    yield from (path for path in entries if path.is_file())
-    for path in entries:
-        if path.is_dir():
-            yield from _walk(path)
+    """The files below a folder, those of each folder before its folders'."""
+    for place, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        yield from (Path(place, name) for name in sorted(files) if name[0] != ".")
 
 
 def guess(path: Path) -> list[Guess]:
@@ -125,7 +125,7 @@ def _of_several(path: Path) -> list[Guess]:
     """Guesses for the folders in a folder without files, where they are of several kinds."""
     entries = [entry for entry in sorted(path.iterdir()) if entry.name[0] != "."]
     folders = [entry for entry in entries if entry.is_dir()]
-    own = [e for e in entries if e.is_file() and not e.name.lower().startswith(IGNORED)]
+    own = [e for e in entries if e.is_file() and e.suffix.lower() in (*RECORDINGS, *ANNOTATIONS)]
     if own or not 1 < len(folders) <= MOST_FOLDERS:
         return []
     kinds = [frozenset(look_into(folder).by_suffix) & RECORDINGS for folder in folders]
@@ -158,8 +158,8 @@ def _of_file(path: Path) -> list[Guess]:
     if found:
         return found
     # Annotations alone say too little: their recordings lie beside them.
-    is_annotation = path.suffix.lower() in (*ANNOTATIONS, "") or path.suffix[1:] in USUAL
-    return _beside(path) if is_annotation else [_unknown(path, contents)]
+    is_part = path.suffix.lower() in (*ANNOTATIONS, ".npz", "") or path.suffix[1:] in USUAL
+    return _beside(path) if is_part else [_unknown(path, contents)]
 
 
 def _beside(path: Path) -> list[Guess]:

@@ -21,6 +21,9 @@ from slr_accel.importers.units import are_pixels
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.units import FRACTION
 
+LONGEST_BONE = 0.7
+"""Of a stretched index finger with its palm, the longest bone is a quarter; unrelated points are
+about as far from each other as any."""
 ARRAYS = (".npy", ".npz", ".safetensors")
 
 
@@ -105,15 +108,27 @@ def _ordered(joined: np.ndarray, layout: Layout, result: ArrayGuess) -> Layout |
 
 def _looks_like_a_body(joined: np.ndarray, layout: Layout) -> bool:
     """Whether the nose is above the shoulders, and these lie beside each other."""
-    if not layout.origin:
-        return True
     values = finite(joined)
+    if not layout.origin:
+        return all(_looks_like_a_hand(values, layout, name) for name in layout.slices)
     nose, left, right = (
         np.median(values[:, layout.point_columns(name, ("x", "y"))], axis=0)
         for name in ("pose.nose", *layout.origin)
     )
     apart = np.abs(left - right)
     return bool(apart[0] > apart[1] and nose[1] < (left[1] + right[1]) / 2)
+
+
+def _looks_like_a_hand(values: np.ndarray, layout: Layout, block: str) -> bool:
+    """Whether two neighbours of a finger are nearer to each other than its tip to the wrist."""
+
+    def place(point: str) -> np.ndarray:
+        return values[:, layout.point_columns(f"{block}.{point}", ("x", "y"))]
+
+    whole = np.linalg.norm(place("index_tip") - place("wrist"), axis=1)
+    bone = np.linalg.norm(place("index_pip") - place("index_mcp"), axis=1)
+    shown = whole > 0
+    return not shown.any() or bool(np.median(bone[shown] / whole[shown]) < LONGEST_BONE)
 
 
 def _describe_blocks(joined: np.ndarray, layout: Layout, result: ArrayGuess) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -170,6 +171,10 @@ def annotation_options(contents: Contents, names: list[str]) -> tuple[list[str],
         chosen.append(path)
         words.update(label for row in named for label in row.labels)
     chosen += _split_tables(contents, chosen)
+    elan = [path for path in chosen if path.suffix.lower() == ".eaf"]
+    if len(elan) > 1:
+        folder = Path(os.path.commonpath([path.parent for path in elan]))
+        chosen = [folder, *(path for path in chosen if path not in elan)]
     if not chosen or not words:
         return [], "none", remarks
     fact = f"{len(words):,} different ones, e.g. {', '.join(list(words)[:3])}"

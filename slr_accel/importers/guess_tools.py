@@ -82,6 +82,8 @@ def _landmark_files(contents: Contents) -> Guess | None:
         facts["frame rate"] = f"{size[1]}, as that corpus has (its videos are {size[0]})"
     else:
         facts["frame rate"] = "not in the files: add --fps where you know it"
+    if any(b",phrase" in path.read_bytes().split(b"\n", 1)[0] for path in contents.here(".csv")):
+        remarks.append("phrases are stored as words: train with --label_policy characters")
     kinds = {
         "pickle": "a pickle of recordings",
         "pickles": "a pickle a recording",
@@ -145,12 +147,18 @@ def _videos(contents: Contents) -> Guess | None:
     files = contents.of(*VIDEO_SUFFIXES)
     if not files:
         return None
+    names = [path.relative_to(contents.root).as_posix() for path in files]
+    options, labels, remarks = annotation_options(contents, names)
+    folder = contents.root if options else files[0].parent
+    if not options:
+        labels = "none: all is the split `test`, for `predict`"
+        remarks.append("to train, write an index.csv: id,split,signer,video,labels")
     return Guess(
         str(contents.root),
         "videos, without an index",
-        {"videos": f"{len(files):,}", "labels": "none: all is the split `test`, for `predict`"},
-        [command("video", "--videos", files[0].parent, out=out_name(contents.root))],
-        ["to train, write an index.csv: id,split,signer,video,labels"],
+        {"videos": f"{len(files):,}", "labels": labels},
+        [command("video", "--videos", folder, *options, out=out_name(contents.root))],
+        remarks,
     )
 
 

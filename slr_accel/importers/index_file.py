@@ -66,7 +66,12 @@ def _lines(
 def _csv_lines(
     path: Path, file: TextIO, needed: Collection[str], known: Collection[str], problems: Problems
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    delimiter = delimiter_of(file.readline(), {*known, *HOW2SIGN})
+    first = file.readline()
+    if first.lower().startswith("sep="):
+        # Excel's hint to itself; a blank line keeps the numbers of the others.
+        first = file.readline()
+        file = io.StringIO("\n" + first + file.read(), newline="")
+    delimiter = delimiter_of(first, {*known, *HOW2SIGN})
     file.seek(0)
     rows = _csv_rows(path, file, delimiter)
     header = [name.strip() for name in next(rows, ("", []))[1]]

@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.absence import fill_absent
+from slr_accel.importers.absence import absent_points, fill_absent
 from slr_accel.importers.annotated_rows import Found, join, unlabelled
 from slr_accel.importers.arrays import read_samples
 from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
-from slr_accel.importers.field_annotations import Annotation, read_annotations
+from slr_accel.importers.field_annotations import (
+    Annotation,
+    annotation_files,
+    read_annotations,
+)
 from slr_accel.importers.keypoint_files import Clip, Source, find_source
 from slr_accel.importers.keypoint_forms import default_missing, layout_of
 from slr_accel.importers.label_checks import odd_names
@@ -23,16 +27,19 @@ from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import Rated, add_fps, at_rate, one_rate
 from slr_accel.importers.units import are_pixels, parse_frame_size, to_heights
 from slr_accel.layouts.layout import Layout
+from slr_accel.layouts.missing import Marker
 from slr_accel.layouts.units import FRACTION, HEIGHT
 
 DESCRIPTION = """\
-Makes a corpus from landmarks as public corpora and tools have them. SOURCE is one of
+Makes a corpus from landmarks as public corpora and tools have them. SOURCE is a pickle of
+sequences, [frames, points, axes] each:
 
-  a pickle     {name: {"keypoints": [T, P, A]}} or {name: [T, P, A]}: Isharah (86 points),
-               COCO-WholeBody (133: TwoStreamNetwork, SLRT, MSKA), OpenHands (75), features [T, D]
-  a folder     of such pickles, one a recording (Uni-Sign, GloFE)
-  a folder     of OpenPose's *_keypoints.json, in a folder a recording (BODY_25, hands, face)
-  a folder     with Kaggle's .parquet, or one such file (asl-signs, fingerspelling)
+  {name: {"keypoints": [T, P, A]}} or {name: [T, P, A]}
+
+as Isharah (86 points), TwoStreamNetwork, SLRT, MSKA (COCO-WholeBody, 133) and OpenHands (75) have
+them; a folder of such pickles, one a recording (Uni-Sign, GloFE); a folder of OpenPose's
+*_keypoints.json, in a folder a recording (BODY_25, hands, face); or a folder of Kaggle's .parquet
+(asl-signs, fingerspelling).
 
 The shape says which points they are. Pickles are read without executing anything in them: what is
 no number, text, list, dictionary, numpy array or torch tensor is refused by name.
@@ -110,6 +117,7 @@ def list_keypoints(
     """
     check_fps(fps)
     problems = Problems()
+    annotations = annotation_files(annotations)
     found_source = find_source(source, problems, person)
     said = _annotations(found_source, annotations, tier, problems)
     found = _rows(found_source, said, source, problems, share, fps)
@@ -131,14 +139,14 @@ def list_keypoints(
             "by_signer": share.by_signer,
         },
         notes=problems.notes,
-        files=tuple(annotations or ()),
+        files=tuple(annotations),
         root=found_source.root,
         problems=problems,
     )
 
 
 def _annotations(
-    source: Source, paths: list[Path] | None, tier: str | None, problems: Problems
+    source: Source, paths: list[Path], tier: str | None, problems: Problems
 ) -> list[Annotation]:
     if paths:
         return read_annotations(paths, problems, tier=tier)
@@ -178,8 +186,6 @@ def _form(
         units = HEIGHT if frame_size else "pixel" if pixels else FRACTION
         layout = replace(layout, units=units)
     missing = default_missing(name, layout, min_score)
-    if missing == "zeros" and any(np.isnan(array).any() for array in flat):
-        missing = "nan"
     markers = {block.name: missing for block in layout.blocks}
     return name, _Form(layout, markers, frame_size, pixels)
 
@@ -191,6 +197,15 @@ def _flat(array: np.ndarray) -> np.ndarray:
 def _item(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Item:
     files = one.recording.files if one.recording else ()
     return Item(one.row.id, one.row.where, partial(_read, one, form, source, fps), files)
+
+
+def _mark_zeros(features: np.ndarray, layout: Layout) -> None:
+    """Puts NaN into the points of [T, D] features whose coordinates are all 0, in place."""
+    for block in layout.blocks:
+        columns = layout.slices[block.name]
+        values = features[:, columns].reshape(len(features), len(block.points), len(block.axes))
+        values[absent_points(values, block, Marker("zeros"))] = np.nan
+        features[:, columns] = values.reshape(len(features), -1)
 
 
 def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Sequence:
@@ -207,7 +222,12 @@ def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Seq
             f"{layout.columns} ({layout.signature})"
         )
     features = np.array(array, np.float32)
-    presence, seen = fill_absent(features, layout, form.missing)
+    if "zeros" in form.missing.values():
+        # Sources that leave zeros may leave NaN, too.
+        _mark_zeros(features, layout)
+        presence, seen = fill_absent(features, layout)
+    else:
+        presence, seen = fill_absent(features, layout, form.missing)
     if form.frame_size:
         to_heights(features, layout, form.frame_size, pixels=form.pixels)
     sequence = one.row.sequence(features, presence, seen=seen, frame_size=form.frame_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from slr_accel.corpus.split_names import FOR_VALIDATION
@@ -24,6 +25,15 @@ def odd_names(labels: Iterable[str], splits: Iterable[str]) -> list[str]:
         notes.append(
             f"labels hold `|`: {shown(joined)}. Each is one label here: where it is several, put "
             "spaces between them"
+        )
+    forms: dict[str, list[str]] = {}
+    for label in labels:
+        forms.setdefault(unicodedata.normalize("NFC", label), []).append(label)
+    twice = [label for label, written in forms.items() if len(written) > 1]
+    if twice:
+        notes.append(
+            f"labels are written in two forms of Unicode, which makes them different: "
+            f"{shown(twice)}. Write all in the form NFC (Python: unicodedata.normalize)"
         )
     for split in dict.fromkeys(splits):
         meant = _meant(split)

@@ -14,6 +14,7 @@ from slr_accel.importers.array_folder import rows_of_folder
 from slr_accel.importers.array_source import ArraySource, find_source
 from slr_accel.importers.block_order import in_order
 from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
+from slr_accel.importers.field_annotations import annotation_files
 from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import Rated, add_fps, one_rate
@@ -89,7 +90,7 @@ def list_sequences(args: argparse.Namespace) -> Listing:
     return list_manifest(
         args.index,
         folder=args.folder,
-        annotations=args.annotations or (),
+        annotations=annotation_files(args.annotations),
         tier=args.tier,
         share=DevShare(args.dev_share, args.by_signer),
         block_order=args.block_order,

@@ -13,6 +13,7 @@ import math
 import pickle
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,20 @@ def load_pickle(path: Path) -> Any:
         ValueError: it holds anything else, which is named; or it is no pickle.
     """
     try:
+        return _load(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ValueError(f"{path}: not readable ({error.strerror})") from None
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, modified: int) -> Any:
+    # A pickle may hold a whole corpus: looking at it and reading it load it once.
+    try:
         content = path.read_bytes()
         if content.startswith(GZIP):
             content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: not readable ({error})") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: not readable as gzip ({error})") from None
     if content.startswith(ZIP):
         raise ValueError(
             f"{path}: is an archive, as torch.save and numpy.savez write, not a pickle; save its "

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,17 +16,19 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.index import IndexRow, read_index, unlabelled_row
+from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
+from slr_accel.importers.field_annotations import annotation_files
+from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import segments_at
 from slr_accel.importers.spans import Span, Time, add_times
-from slr_accel.importers.tally import shown
 from slr_accel.importers.units import to_heights
+from slr_accel.importers.video_folder import annotated_videos, videos_of_folder
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.layouts.units import HEIGHT
 from slr_accel.progress import Progress
-from slr_accel.video.frames import VIDEO_SUFFIXES, Frame, source_files
+from slr_accel.video.frames import Frame, source_files
 from slr_accel.video.landmarks import (
     Extraction,
     Extractor,
@@ -55,7 +57,8 @@ also      signer, text, segments ([[start_frame, end_frame, gloss], ...], frames
           fps (of a folder of pictures, where it is not --fps)
 
 --videos FOLDER reads every video and folder of pictures in FOLDER instead, without labels, as the
-split `test`: for predict.
+split `test`: for predict. With --annotations it reads those that tables of public corpora, gz
+pickles or ELAN's .eaf name, with their labels.
 
 x, y and z are in units of the frame's height: a body has one shape in landscape and portrait.
 
@@ -68,7 +71,17 @@ as you want it. OUT.preview.png shows the landmarks on some frames: look at it.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--index", type=Path, help="jsonl or csv file")
-    source.add_argument("--videos", type=Path, metavar="FOLDER", help="its videos, unlabelled")
+    source.add_argument("--videos", type=Path, metavar="FOLDER", help="its videos; no index needed")
+    parser.add_argument(
+        "--annotations",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="splits, signers and labels of the videos in --videos, as public corpora have them",
+    )
+    parser.add_argument("--tier", help="tier of ELAN files with the glosses [named so]")
+    add_dev_share(parser)
+    add_by_signer(parser)
     parser.add_argument(
         "--fps",
         type=float,
@@ -102,6 +115,9 @@ def list_sequences(args: argparse.Namespace) -> Listing:
         confidence=not args.no_confidence,
         workers=args.workers,
         times=args.times,
+        annotations=annotation_files(args.annotations),
+        tier=args.tier,
+        share=DevShare(args.dev_share, args.by_signer),
     )
 
 
@@ -124,6 +140,9 @@ def list_video(
     confidence: bool = True,
     workers: int | None = None,
     times: str = "s",
+    annotations: Collection[Path] = (),
+    tier: str | None = None,
+    share: DevShare = USUAL_SHARE,
 ) -> Listing:
     """Lists the sequences of an index, or of a folder of videos.
 
@@ -134,6 +153,9 @@ def list_video(
         confidence: pose points have their confidence as a fourth axis.
         workers: processes; None starts one for each CPU core that this one may use.
         times: the unit of `start` and `end` where they are mere numbers.
+        annotations: files that say splits, signers and labels of the videos in the folder.
+        tier: of ELAN files among them, with the glosses.
+        share: how sequences are divided, where nothing says splits.
 
     Raises:
         ValueError: the index or the folder cannot be read at all, or an option makes no sense.
@@ -143,10 +165,16 @@ def list_video(
         raise ValueError(f"--workers is {workers}; give a number of processes, at least 1")
     problems = Problems()
     if index is not None:
-        root, rows = index.parent, read_index(index, problems, ("video",), times)
+        if annotations:
+            raise ValueError("--annotations go with --videos; an --index says all itself")
+        root, rows = index.parent, read_index(index, problems, ("video",), times, share)
     else:
         assert videos is not None
-        root, rows = videos, _rows_of_folder(videos, problems)
+        root = videos
+        if annotations:
+            rows = annotated_videos(videos, tuple(annotations), problems, share=share, tier=tier)
+        else:
+            rows = videos_of_folder(videos, problems)
     found = [_find(row, root, work, fps, mirrored, problems) for row in rows]
     listed = {video.row.id: video for video in found}
     layout = replace(mediapipe_holistic(confidence), units=HEIGHT)
@@ -158,39 +186,12 @@ def list_video(
         items=[_item(video, layout, fps, failures) for video in found],
         source={**extractor.options, "mirrored": mirrored, "resampled_to_fps": fps},
         notes=problems.notes,
-        files=(index,) if index else (),
+        files=(index,) if index else tuple(annotations),
         root=root,
         problems=problems,
         fetch=partial(_fetch, listed, extractor, workers or _usable_cores(), failures),
         preview=partial(_preview, listed),
     )
-
-
-def _rows_of_folder(folder: Path, problems: Problems) -> list[IndexRow]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of videos")
-    paths = [path for path in sorted(folder.iterdir()) if _is_source(path)]
-    if not paths:
-        raise ValueError(
-            f"{folder}: holds neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders of pictures"
-        )
-    left = [path.name for path in sorted(folder.iterdir()) if path not in paths]
-    if left:
-        problems.notes.append(
-            f"{folder}: {len(left)} left out, neither videos ({', '.join(VIDEO_SUFFIXES)}) nor "
-            f"folders of pictures: {shown(left)}"
-        )
-    names = [path.name if path.is_dir() else path.stem for path in paths]
-    return [
-        unlabelled_row(path, name, path.name, "video")
-        for path, name in zip(paths, names, strict=True)
-    ]
-
-
-def _is_source(path: Path) -> bool:
-    if path.is_dir():
-        return bool(source_files(path))
-    return path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."
 
 
 def _usable_cores() -> int:

@@ -118,7 +118,7 @@ def test_jsonl_csv_and_txt_list_the_same_sentences(signs, tmp_path):
         ("txt", ["s1"], r":1: `split` is missing"),
         ("txt", ["s1 train HELLO", "s1 train HELLO"], r":2: id 's1' was used at .*:1"),
         ("txt", [""], "has no lines"),
-        ("csv", ["id;split;labels", "a;train;HELLO"], r":1: the header has .*without id, labels"),
+        ("csv", ["id/split/labels", "a/train/HELLO"], r":1: the header has .*without id, labels"),
         ("csv", ["id,split,labels", "a,train,HELLO,anna,x"], r":2: more cells"),
         ("jsonl", ["{"], r":1: not a JSON object"),
         ("jsonl", ['{"id": "a", "split": "train", "labels": 3}'], r":1: `labels` is neither"),

@@ -49,3 +49,19 @@ def test_sequences_that_all_differ_are_divided_too():
 def test_a_share_that_leaves_nothing_to_train_on_is_refused(share):
     with pytest.raises(ValueError, match="--dev_share"):
         assign_splits(numbered({"HELLO": 3}), share)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_whole_signers_come_as_near_to_the_share_as_their_sizes_let_them(share):
+    ids = numbered({"HELLO": 200})
+    signers = {id: f"s{number % 10}" for number, id in enumerate(ids)}
+    split_of = assign_splits(ids, share, signers)
+    of_split = {s: {signers[id] for id in ids if split_of[id] == s} for s in ("train", "dev")}
+    assert not of_split["train"] & of_split["dev"]
+    assert len(of_split["dev"]) == round(10 * share)
+
+
+def test_one_signer_alone_cannot_be_held_out():
+    ids = numbered({"HELLO": 3})
+    with pytest.raises(ValueError, match="--by_signer: all sequences are of the signer 'anna'"):
+        assign_splits(ids, 0.2, dict.fromkeys(ids, "anna"))

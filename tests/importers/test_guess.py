@@ -46,8 +46,10 @@ def holistic(frames: int = 6, seed: int = 0) -> np.ndarray:
     for first, at in ((33, 15), (54, 16), (75, 0)):
         count = 468 if first == 75 else 21
         points[:, first : first + count] = points[:, at : at + 1]
-        points[:, first + 1 : first + count, :2] += random.uniform(0, 0.05, (count - 1, 2))
-        points[:, first + 1] = points[:, at]
+        joints = np.arange(count - 1)
+        away = np.stack([joints % 4 + 1, joints // 4], axis=1) * 0.01 * (first != 75)
+        points[:, first + 1 : first + count, :2] += away
+        points[:, first + 1] = points[:, at] if first == 75 else points[:, first + 1]
     points[2:, :, :2] += random.normal(0, 0.01, (frames - 2, 1, 2))
     points[1, 33:54] = 0
     return points
@@ -129,6 +131,10 @@ def test_what_no_command_reads_is_said(name, shared_data, capsys):
 def test_a_folder_of_several_sources_has_a_command_for_each(shared_data):
     kinds = {one.commands[0].split()[2] for one in guess(shared_data / "formats")}
     assert kinds == {"mp_data", "pose", "skels", "video"}
+    everything = [one for one in guess(shared_data.parent / "cases") if one.commands]
+    assert {line.split()[2] for one in everything for line in one.commands} == {
+        *("manifest", "pose", "keypoints", "video")
+    }
 
 
 # Arrays.
@@ -176,9 +182,10 @@ def test_another_order_of_blocks_is_found_and_undone(tmp_path):
     assert corpus.layout.signature.startswith("pose 33xyz, left_hand")
 
 
-def test_columns_of_another_meaning_are_not_called_landmarks(tmp_path):
+@pytest.mark.parametrize("columns", [1629, 1662, 258, 225, 126, 150, 399])
+def test_columns_of_another_meaning_are_not_called_landmarks(tmp_path, columns):
     random = np.random.default_rng(0)
-    write(tmp_path / "s" / "A", *(random.normal(size=(9, 1629)) for _ in range(3)))
+    write(tmp_path / "s" / "A", *(random.normal(size=(9, columns)) for _ in range(3)))
     found = only(tmp_path / "s")
     assert "--layout" not in found.commands[0]
     assert "not its points" in found.facts["points"]
@@ -205,7 +212,8 @@ def test_archives_and_other_containers_are_read(tmp_path):
 def test_annotations_lead_to_their_recordings(tmp_path):
     (tmp_path / "train.csv").write_text("id|gloss\n00_0001|A B\n")
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"00_0001": np.ones((4, 86, 2), np.float32)}))
-    for name in ("train.csv", "a.pkl"):
+    np.savez(tmp_path / "b.npz", x=np.ones((4, 3)), y=np.ones((4, 3)))
+    for name in ("train.csv", "a.pkl", "b.npz"):
         assert "--annotations" in only(tmp_path / name).commands[0]
 
 

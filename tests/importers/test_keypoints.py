@@ -14,6 +14,7 @@ from prepare_helpers import assert_shards_join, built, half_step, points_of
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.importers.dev_split import DevShare
+from slr_accel.importers.field_annotations import annotation_files
 from slr_accel.importers.keypoints import list_keypoints
 
 COCO = {"left_hand": slice(91, 112), "right_hand": slice(112, 133), "face": slice(23, 91)}
@@ -275,6 +276,15 @@ def test_confidences_beside_the_points_are_an_axis(tmp_path):
     )
 
 
+def test_zeros_and_nan_both_mark_an_absent_point(tmp_path):
+    values = keypoints(86, 2)
+    values[1, :21], values[2, :21], values[3, 30] = 0, np.nan, np.nan
+    corpus = prepare(write(tmp_path / "a.pkl", {"a": values}))
+    assert corpus.presence(0)[:, 0].tolist() == [True, False, False, True, True]
+    assert corpus.presence(0)[:, 1].all()
+    assert np.isfinite(corpus.features(0)).all()
+
+
 def test_the_score_at_which_a_point_counts_can_be_set(tmp_path):
     values = keypoints(133, 3)
     values[:, 112:, 2] = 0.25
@@ -346,6 +356,8 @@ def test_elan_gives_labels_and_segments(tmp_path):
         source, tmp_path / "talk.eaf", out=tmp_path / "o", tier="translation", share=DevShare(0)
     )
     assert other.labels(0) == ["hello-there"]
+    of_folder = annotation_files([tmp_path])
+    assert of_folder == [tmp_path / "talk.eaf"]
     assert "Give --tier, one of translation, Gloss_R" in refused(
         source, tmp_path / "talk.eaf", tier="none"
     )

@@ -63,6 +63,38 @@ def refused(folder: Path) -> str:
 # What good folders become.
 
 
+@pytest.mark.parametrize(
+    ("columns", "signature"),
+    [
+        (258, "pose 33xyzc, left_hand 21xyz, right_hand 21xyz"),
+        (225, "pose 33xyz, left_hand 21xyz, right_hand 21xyz"),
+        (132, "pose 33xyzc"),
+        (126, "left_hand 21xyz, right_hand 21xyz"),
+    ],
+)
+@pytest.mark.parametrize("name", ["frame_{:03}.npy", "{}.npy", "hello-{:02}.npy"])
+def test_parts_of_holistic_and_names_with_a_number_are_read(tmp_path, columns, signature, name):
+    folder = tmp_path / "MP_Data" / "hello" / "0"
+    folder.mkdir(parents=True)
+    for number in (8, 9, 10):
+        np.save(folder / name.format(number), frame(number, columns))
+    corpus = prepare(tmp_path / "MP_Data", dev_share=0)
+    assert corpus.layout.signature == signature
+    expected = np.stack([frame(number, columns) for number in (8, 9, 10)])
+    np.testing.assert_allclose(corpus.features(0), expected, atol=1e-3)
+
+
+def test_a_point_of_zeros_is_absent_and_filled_from_its_neighbours(words):
+    array = frame(3)
+    array[4 * 5 : 4 * 5 + 3] = 0
+    np.save(words / "hello" / "2" / "3.npy", array)
+    corpus = prepare(words)
+    row = row_of(corpus, "hello/2")
+    found = points_of(corpus, row, "pose")[:, 5, :3]
+    assert found[3].all()
+    assert corpus.presence(row).all()
+
+
 def test_a_word_is_a_label_and_its_frames_are_in_the_order_of_their_numbers(words):
     corpus = prepare(words)
     row = row_of(corpus, "hello/3")

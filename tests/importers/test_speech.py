@@ -352,8 +352,8 @@ def test_a_bad_row_is_refused_with_its_line(folder, bad, words):
 
 def test_a_csv_index_with_another_delimiter_is_refused(folder):
     path = folder / "index.csv"
-    path.write_text("id;split;audio;labels\ns0;train;s0.wav;A\n")
-    assert "comma-separated header with some of id, split" in refused(path)
+    path.write_text("id/split/audio/labels\ns0/train/s0.wav/A\n")
+    assert "header, with commas, semicolons or tabs between, of some of id" in refused(path)
 
 
 def test_options_that_do_not_go_with_the_index_are_refused(folder):

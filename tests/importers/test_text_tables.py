@@ -69,6 +69,20 @@ def test_labels_that_seem_to_be_several_are_told(folder, labels, words):
     assert any(words in note for note in notes)
 
 
+def test_labels_in_two_forms_of_unicode_are_told(folder):
+    labels = [unicodedata.normalize(form, "ÜBEN") for form in ("NFC", "NFD")]
+    notes = list_manifest(index_of(folder, row(0, labels=labels[:1]), row(1, labels=labels))).notes
+    assert any("two forms of Unicode" in note and "ÜBEN" in note for note in notes)
+
+
+def test_excel_s_line_with_the_separator_is_passed_over(folder):
+    lines = ["sep=;", "id;split;features;labels", "s0;train;gone.npy;A", "s1;train;s1.npy;B;C"]
+    (folder / "a.csv").write_text("\r\n".join(lines))
+    message = refused(folder / "a.csv")
+    assert "a.csv:3: s0: " in message
+    assert "a.csv:4: more cells than the 4 of the header" in message
+
+
 @pytest.mark.parametrize("split", ["val", "validation", "Train"])
 def test_splits_of_other_names_are_told(folder, split):
     notes = list_manifest(index_of(folder, row(0, split=split))).notes
