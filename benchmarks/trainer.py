@@ -244,7 +244,9 @@ class TheirLoop(transformers.TrainerCallback):
 class InOrder(transformers.Trainer):
     """transformers.Trainer with our loss, over the batches in their order."""
 
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any) -> Tensor:
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], *args: Any, **options: Any
+    ) -> Tensor:
         batch = inputs["batch"]
         output = model(*read(batch))
         return total(loss_terms(output, batch, Criterion())) / batch.target_lengths.sum()
