@@ -147,7 +147,7 @@ def test_a_job_is_requeued_upon_the_signal_and_continues(
 def test_a_wrong_setting_is_no_reason_to_requeue(clone: Path, tiny_corpus: Path) -> None:
     process = start(clone, "slurm_single_node.sbatch", tiny_corpus, *CPU, "--dropout=7")
     output, _ = process.communicate(timeout=150)
-    assert process.returncode == 1 and "dropout" in output
+    assert process.returncode == 2 and "dropout" in output
     assert not (clone / "scontrol.log").exists()
 
 
