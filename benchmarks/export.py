@@ -2,7 +2,7 @@
 
     python benchmarks/export.py runs/boston104 runs/wlasl50
 
-Each run is exported with int8 in both forms. Time: one thread, sequences of the split read one by
+Each run is exported with int8 in all forms. Time: one thread, sequences of the split read one by
 one, torch and the graphs in turns; ratios are taken within a turn, and their median counts. The WER
 is that of greedy decoding over the whole split.
 """
@@ -18,7 +18,7 @@ import torch
 from measure import in_turns, make_parser, record, table
 
 from slr_accel.export.check import Input, milliseconds_a_second, read_inputs
-from slr_accel.export.int8 import PARTS, write_int8
+from slr_accel.export.int8 import FORMS
 from slr_accel.export.session import Run, onnx_run, torch_run
 from slr_accel.export.write import GRAPH_FILE, Exported, write_export
 from slr_accel.runs.opened import open_run
@@ -50,9 +50,9 @@ def measured(source: str, data_dir: str | None, rounds: int) -> list[list[str]]:
         manifest = write_export(exported, folder, int8=True, about={})
         runs: dict[str, Run] = {"torch": torch_run(opened.model)}
         runs["fp32"] = onnx_run(folder / GRAPH_FILE)
-        for name, operators in PARTS.items():
+        for name, write_form in FORMS.items():
             path = folder / f"{name}.onnx"
-            write_int8(folder / GRAPH_FILE, path, operators)
+            write_form(folder / GRAPH_FILE, path)
             runs[f"int8_{name}"] = onnx_run(path)
         some = list(split[:: max(1, len(split) // SEQUENCES)])
         inputs = read_inputs(opened.corpus, some, opened.model.max_frames)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="write an int8 graph too: the better of two, at most a point of WER above fp32",
+        help="write an int8 graph too: the best of three, at most a point of WER above fp32",
     )
     parser.add_argument("--data_dir", help="corpus to check it on [the one trained on]")
     parser.add_argument("--split", help="[dev, or the only split of the corpus]")

@@ -22,7 +22,7 @@ from slr_accel.export.check import (
     word_error_rate,
 )
 from slr_accel.export.graph import INPUTS, OUTPUTS, write_graph
-from slr_accel.export.int8 import PARTS, write_int8
+from slr_accel.export.int8 import FORMS
 from slr_accel.export.session import Run, onnx_run, torch_run
 from slr_accel.labels.vocabulary import BLANK, Vocabulary
 from slr_accel.models.build import model_name
@@ -89,11 +89,11 @@ def write_export(
 def _write_best_int8(
     exported: Exported, folder: Path, inputs: list[Input], fp32_wer: float
 ) -> dict[str, Any]:
-    """Writes the int8 graph with the lower WER, or the smaller one; returns figures of both."""
+    """Writes the int8 graph with the lower WER, or the smaller one; returns figures of all."""
     figures: dict[str, Any] = {}
-    for name, operators in PARTS.items():
+    for name, write_form in FORMS.items():
         path = folder / f"int8_{name}.onnx"
-        write_int8(folder / GRAPH_FILE, path, operators)
+        write_form(folder / GRAPH_FILE, path)
         figures[f"int8_{name}"] = {
             **_figures(exported, onnx_run(path), inputs),
             "mb": _megabytes(path),
