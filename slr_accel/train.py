@@ -18,8 +18,8 @@ from slr_accel.processes.threads import yield_to_other_programs
 from slr_accel.runs.run_folder import RunFolder, check_continues, check_new_run
 from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.run import Settings
+from slr_accel.training.by_corpus import values_by_corpus, with_epochs
 from slr_accel.training.data import check_splits
-from slr_accel.training.epochs import with_epochs, without_recipe
 from slr_accel.training.sweep import TrialStart, with_trial_folder
 from slr_accel.training.wandb_run import wandb_mode
 
@@ -27,7 +27,7 @@ from slr_accel.training.wandb_run import wandb_mode
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
     words = with_trial_folder(with_home(sys.argv[1:] if argv is None else argv))
     with TrialStart() as start:
-        return train(parse_settings(words, prog, without_recipe), start)
+        return train(parse_settings(words, prog, values_by_corpus), start)
 
 
 def train(settings: Settings, start: TrialStart) -> int:

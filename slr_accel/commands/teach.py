@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from slr_accel.models.find import find_model
     from slr_accel.runs.run_folder import RunFolder
     from slr_accel.settings.command_line import parse_settings
-    from slr_accel.training.epochs import with_epochs, without_recipe
+    from slr_accel.training.by_corpus import with_epochs, without_recipe
 
     places = [f"--data_dir={args.data_dir}", f"--output_dir={args.out}"]
     words = [*places, *(args.settings or [])]

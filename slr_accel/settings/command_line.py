@@ -17,15 +17,20 @@ from slr_accel.settings.run import Settings, all_fields, build_settings, groups_
 from slr_accel.settings.unknown_name import unknown_name
 
 
+def _general(given: dict[str, Any], recipe: str | None) -> dict[str, Any]:
+    return read_recipe(recipe) if recipe else {}
+
+
 def parse_settings(
     argv: list[str],
     prog: str,
-    without_recipe: Callable[[dict[str, Any]], dict[str, Any]] = lambda given: {},
+    general: Callable[[dict[str, Any], str | None], dict[str, Any]] = _general,
 ) -> Settings:
     """Reads settings from the words of a command line.
 
     Args:
-        without_recipe: makes the values that stand in for a recipe, of the values that are given.
+        general: makes the values of a recipe for any corpus, or of none, of the values that are
+            given and the name of the recipe.
 
     Raises:
         SystemExit: --help was given, and is printed.
@@ -47,10 +52,10 @@ def parse_settings(
             problems.append(f"{word!r} belongs to no setting")
     foreign: list[str] = []
     try:
-        recipe = _recipe(parsed.recipe) if parsed.recipe else without_recipe(given)
+        is_general = parsed.recipe is None or parsed.recipe in GENERAL
+        recipe = general(given, parsed.recipe) if is_general else _recipe(parsed.recipe)
         foreign = _of_another_model(recipe, given)
         own = {name: value for name, value in recipe.items() if name not in foreign}
-        is_general = not parsed.recipe or parsed.recipe in GENERAL
         settings = build_settings(
             _without_rivals(own, given) | given,
             quiet=own.keys() - given.keys() if is_general else (),

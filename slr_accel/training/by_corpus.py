@@ -1,4 +1,4 @@
-"""Chooses what a run has where no recipe, or no number of epochs, is given."""
+"""Chooses by the corpus what is not given: the recipe, its output stride, the number of epochs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.labels.policies import train_labels
+from slr_accel.loading.plan import required_output_length
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.models.by_name import DEFAULT_MODEL
 from slr_accel.settings.recipes import read_recipe
@@ -15,38 +19,58 @@ from slr_accel.settings.run import Settings, setting_fields
 
 SMALL = 2000
 """Train sequences up to which the recipe own_small is chosen."""
-
 LEAST_EPOCHS, LEAST_STEPS = 40, 6000
 """CTC needs some thousand optimizer steps, however few sentences there are."""
+STRIDES = (4, 2, 1)
+TIGHT, MOST_TIGHT = 1.3, 0.05
+"""Output steps over those that CTC needs below which a sequence is tight, and the share of tight
+ones from which a stride is too large."""
 
 
-def without_recipe(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the values that stand in for a recipe: those of the run, or a recipe by size.
+def values_by_corpus(given: dict[str, Any], recipe: str | None) -> dict[str, Any]:
+    """Returns the values of a recipe for any corpus, or of the run that is to continue.
 
     Args:
         given: values of the command line.
+        recipe: one of GENERAL; None: by the size of the corpus, where the run is new.
     """
     if not {"data_dir", "output_dir"} <= given.keys():
-        return {}
+        return read_recipe(recipe) if recipe else {}
     run = RunFolder(Path(given["output_dir"]))
-    if run.exists:
+    if run.exists and recipe is None:
         config = run.config()
         known = setting_fields(config.get("model", DEFAULT_MODEL))
         return {name: value for name, value in config.items() if name in known}
     if given.get("model", DEFAULT_MODEL) != DEFAULT_MODEL:
-        return {}
+        return read_recipe(recipe) if recipe else {}
     cache = {name: given[name] for name in ("cache_dir",) if name in given}
     try:
-        rows = len(open_corpus(given["data_dir"], **cache).rows.of_split("train"))
+        corpus = open_corpus(given["data_dir"], **cache)
+        stride = fitting_stride(corpus, given.get("label_policy", "raw"))
     except (ValueError, OSError):
         return {}  # what is wrong with the corpus is reported when the run opens it
-    name = "own_small" if rows <= SMALL else "own_large"
+    rows = len(corpus.rows.of_split("train"))
+    name = recipe or ("own_small" if rows <= SMALL else "own_large")
     if os.environ.get("RANK", "0") == "0":
-        print(
-            f"recipe {name}, by the size of the corpus ({rows} train sequences); --recipe names "
-            "another"
-        )
-    return read_recipe(name)
+        why = "" if recipe else f" by the size of the corpus ({rows} train sequences)"
+        print(f"recipe {name}{why}, output_stride {stride}; --recipe names another")
+    return {**read_recipe(name), "output_stride": stride, "reduction": stride}
+
+
+def fitting_stride(corpus: Corpus, policy: str) -> int:
+    """Returns the largest output stride that leaves CTC room for the labels of most sequences."""
+    rows = corpus.rows.of_split("train")
+    required = np.array([_required(train_labels(policy, corpus.labels(row))) for row in rows])
+    for stride in STRIDES:
+        tight = np.ceil(corpus.rows.frames[rows] / stride) < TIGHT * required
+        if tight.mean() <= MOST_TIGHT:
+            return stride
+    return STRIDES[-1]
+
+
+def _required(tokens: list[str]) -> int:
+    numbers = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    return required_output_length([numbers[token] for token in tokens])
 
 
 def with_epochs(settings: Settings, corpus: Corpus, run: RunFolder) -> Settings:

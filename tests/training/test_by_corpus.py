@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_helpers import TrainCommand, metrics
+from run_helpers import TrainCommand, metrics, tiny_sequences, write_tiny
 
 from slr_accel.corpus.reader import open_corpus
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.recipes import GENERAL, read_recipe
 from slr_accel.settings.run import build_settings
-from slr_accel.training.epochs import (
+from slr_accel.training.by_corpus import (
     LEAST_EPOCHS,
     LEAST_STEPS,
     epochs_by_size,
+    fitting_stride,
+    values_by_corpus,
     with_epochs,
-    without_recipe,
 )
 
 FOLDERS = {"data_dir": "c", "output_dir": "r"}
@@ -39,9 +41,22 @@ def test_the_recipe_is_chosen_for_the_student_alone(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = {"data_dir": str(tiny_corpus), "output_dir": str(tmp_path / "run")}
-    assert without_recipe(given) == read_recipe("own_small")
-    assert "recipe own_small, by the size of the corpus (18 train" in capsys.readouterr().out
-    assert without_recipe({**given, "model": "speech"}) == {}
+    own = {"output_stride": 4, "reduction": 4}
+    assert values_by_corpus(given, None) == read_recipe("own_small") | own
+    assert values_by_corpus(given, "own_large") == read_recipe("own_large") | own
+    assert "recipe own_small by the size of the corpus (18 train" in capsys.readouterr().out
+    assert values_by_corpus({**given, "model": "speech"}, None) == {}
+
+
+@pytest.mark.parametrize(("kept", "stride"), [(1, 4), (3, 2), (6, 1)])
+def test_signs_of_few_frames_have_a_smaller_stride(kept: int, stride: int, tmp_path: Path) -> None:
+    """Every third, or sixth, frame is kept, of 6 to 13 frames a sign."""
+    sequences = [
+        replace(s, features=s.features[::kept], presence=s.presence[::kept])
+        for s in tiny_sequences(40)
+    ]
+    corpus = open_corpus(write_tiny(tmp_path / "corpus", sequences))
+    assert fitting_stride(corpus, "raw") == stride
 
 
 @pytest.mark.parametrize("name", GENERAL)
