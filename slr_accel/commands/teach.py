@@ -54,14 +54,14 @@ def run(args: argparse.Namespace) -> int:
     from slr_accel.models.find import find_model
     from slr_accel.runs.run_folder import RunFolder
     from slr_accel.settings.command_line import parse_settings
-    from slr_accel.training.by_corpus import with_epochs, without_recipe
+    from slr_accel.training.by_corpus import values_by_corpus, with_epochs
 
     places = [f"--data_dir={args.data_dir}", f"--output_dir={args.out}"]
     words = [*places, *(args.settings or [])]
     for source in args.runs:
         find_model(source)
         words.append(f"--teacher={source}")
-    settings = parse_settings(words, "slr-accel teach", without_recipe)
+    settings = parse_settings(words, "slr-accel teach", values_by_corpus)
     corpus = open_corpus(
         args.data_dir, cache_dir=settings.loading.cache_dir, cache_gb=settings.loading.cache_gb
     )
