@@ -22,6 +22,9 @@ SMALL = 2000
 LEAST_EPOCHS, LEAST_STEPS = 40, 6000
 """CTC needs some thousand optimizer steps, however few sentences there are."""
 STRIDES = (4, 2, 1)
+SPLICING = ("crop_probability", "join_probability")
+UNSPLICED = {"max_frames", "dynamic_truncation", "shard_window"}
+"""Settings that sequences may not be cut and joined with."""
 TIGHT, MOST_TIGHT = 1.3, 0.05
 """Output steps over those that CTC needs below which a sequence is tight, and the share of tight
 ones from which a stride is too large."""
@@ -54,7 +57,10 @@ def values_by_corpus(given: dict[str, Any], recipe: str | None) -> dict[str, Any
     if os.environ.get("RANK", "0") == "0":
         why = "" if recipe else f" by the size of the corpus ({rows} train sequences)"
         print(f"recipe {name}{why}, output_stride {stride}; --recipe names another")
-    return {**read_recipe(name), "output_stride": stride, "reduction": stride}
+    values = {**read_recipe(name), "output_stride": stride, "reduction": stride}
+    if given.keys() & UNSPLICED:
+        values = {key: value for key, value in values.items() if key not in SPLICING}
+    return values
 
 
 def fitting_stride(corpus: Corpus, policy: str) -> int:

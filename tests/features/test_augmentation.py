@@ -382,8 +382,19 @@ def test_labels_stay_alignable_and_micro_batches_inside_their_budget(
         dropped=[],
     )
     options = build_settings(
-        {"data_dir": "c", "output_dir": "r", "batch_frames": batch_frames, "seed": seed}
-        | {"time_stretch": stretch, "frame_dropping": dropping, "output_stride": stride}
+        {
+            "data_dir": "c",
+            "output_dir": "r",
+            "batch_frames": batch_frames,
+            "seed": seed,
+            "epochs": 2,
+        }
+        | {
+            "epochs": 2,
+            "time_stretch": stretch,
+            "frame_dropping": dropping,
+            "output_stride": stride,
+        }
         | {"reduction": stride}
     )
     augment = Augmentation(generic_layout(1), options.augmentation, stride, torch.ones(1))

@@ -19,6 +19,7 @@ from slr_accel.runs.run_folder import (
     check_new_run,
     locked,
 )
+from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.group import may_change
 from slr_accel.settings.health import HealthSettings
 from slr_accel.settings.models.by_name import MODELS
@@ -168,7 +169,8 @@ MAY_CHANGE = {
     *("wandb_mode", "wandb_project", "wandb_group"),
     *("keep_every", "save_total_gb", "async_save", "average_best", "profile"),
     *("accumulation_steps", "micro_batches_per_step", "cache_dir", "cache_gb"),
-    *("gradient_checkpointing", "compile"),
+    *("gradient_checkpointing", "compile", "teacher", "teacher_cache", "teacher_precision"),
+    *DecodingSettings.model_fields,
 }
 
 

@@ -100,7 +100,12 @@ def test_unlabelled_rows_are_planned_whole_and_weigh_as_much_as_labelled_ones(
     tiny_corpus: Path,
 ) -> None:
     values = {"data_dir": str(tiny_corpus), "output_dir": "run", "teacher": "a teacher"}
-    spliced = {"join_probability": 0.5, "num_train_samples": 6, "unlabelled_split": "train"}
+    spliced = {
+        "join_probability": 0.5,
+        "epochs": 2,
+        "num_train_samples": 6,
+        "unlabelled_split": "train",
+    }
     settings, corpus = build_settings(values | spliced), open_corpus(tiny_corpus)
     data = train_data(settings, corpus, make_vocabulary(settings, corpus))
     labelled = {source.row for source in data.sources}

@@ -47,7 +47,7 @@ def test_the_warning_at_the_end_names_the_schedule_that_took_the_learning_rate_a
 
     def told(settings: Settings, validations: list[tuple[int, float]], **state: Any) -> str:
         progress = TrainState(validations=validations, **state)
-        return "\n".join(describe_trouble(settings, run, progress, "all are the same", []))
+        return "\n".join(describe_trouble(settings, run, progress, "all are the same", {}))
 
     flat = [(step, 1.0) for step in range(1, 8)]
     assert "reduced the learning rate 2 times, from 0.1 to 0.025" in told(

@@ -40,7 +40,7 @@ def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(folder: Path, policy: str, **changes: Any) -> tuple[Settings, Corpus, TrainData]:
     settings = build_settings(
-        {"data_dir": str(folder), "output_dir": "unused", "label_policy": policy}
+        {"data_dir": str(folder), "output_dir": "unused", "label_policy": policy, "epochs": 2}
         | {"output_stride": 1, **changes}
     )
     corpus = open_corpus(folder)

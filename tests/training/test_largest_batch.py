@@ -84,7 +84,7 @@ def test_no_batch_of_the_epoch_is_larger_than_the_one_tried(corpus: Corpus) -> N
 
 @pytest.mark.parametrize("model", ["student", "student_reference"])
 def test_a_dry_run_leaves_no_trace(corpus: Corpus, model: str) -> None:
-    values = {"data_dir": "c", "output_dir": "r", "model": model, "channels": 8}
+    values = {"data_dir": "c", "output_dir": "r", "model": model, "channels": 8, "epochs": 2}
     settings = build_settings(values)
     epoch, network = epoch_of(corpus, settings), model_of(corpus, settings).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
