@@ -47,6 +47,8 @@ def run_details(
     if train:
         tables["By what training saw"] = _by_seen(sequences, counts, train)
     shown = dict(zip(rows.tolist(), sequences, strict=True))
+    if opened.corpus.is_remote:  # what is replayed would be fetched once more
+        shown = {}
     sentences, clips = replayed_sentences(opened, shown)
     confused, signs = confused_signs(opened, shown)
     return Details(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def test_sequences_that_ctc_cannot_align_are_not_chosen(overfit: Overfit, tmp_pa
 def test_a_signal_ends_the_test_without_a_verdict(
     overfit: Overfit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slr_accel.train.train", lambda settings, start: 130)
+    module = import_module("slr_accel.train")
+    monkeypatch.setattr(module, "train", lambda settings, start: 130)
     code, text = overfit("--model=student", *SMALL)
     assert code == 130 and "no verdict" in text
     assert not list(tmp_path.glob("overfit_*"))
