@@ -128,8 +128,16 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def default_missing(name: str | None, layout: Layout, least_score: float | None) -> str:
-    """How sources of a layout usually mark a point that was not detected."""
+    """How sources of a layout usually mark a point that was not detected.
+
+    Raises:
+        ValueError: a least score is given, but not all points have one.
+    """
     scored = all("confidence" in block.axes for block in layout.blocks)
+    if least_score is not None and not scored:
+        raise ValueError(
+            f"--min_score: not all points of {layout.signature} have a score; leave it out"
+        )
     if scored and name == "coco_wholebody":
         # COCO's extractors give every point a place: the score alone says whether it is there.
         return f"confidence < {0.3 if least_score is None else least_score:g}"

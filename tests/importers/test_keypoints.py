@@ -15,7 +15,9 @@ from prepare_helpers import assert_shards_join, built, half_step, points_of
 from slr_accel.corpus.reader import Corpus
 from slr_accel.importers.dev_split import DevShare
 from slr_accel.importers.field_annotations import annotation_files
+from slr_accel.importers.keypoint_forms import default_missing
 from slr_accel.importers.keypoints import list_keypoints
+from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
 
 COCO = {"left_hand": slice(91, 112), "right_hand": slice(112, 133), "face": slice(23, 91)}
 COCO["pose"] = slice(0, 23)
@@ -463,3 +465,8 @@ def test_parquet_of_something_else_is_told(tmp_path, columns, words):
     folder.mkdir()
     pq.write_table(pa.table(columns), folder / "a.parquet")
     assert words in refused(folder)
+
+
+def test_a_least_score_of_points_without_scores_is_refused() -> None:
+    with pytest.raises(ValueError, match="--min_score: not all points"):
+        default_missing("isharah", NAMED_LAYOUTS["isharah"](), 0.5)
