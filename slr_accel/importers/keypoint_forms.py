@@ -13,7 +13,7 @@ from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
 
 VALUES = ("keypoints", "keypoint", "sign")
 """Keys of arrays in dictionaries of a sequence."""
-SCORES = ("scores", "confidences", "confidence")
+SCORES = ("scores", "keypoint_score", "confidences", "confidence")
 OF_POINTS = {
     (133, 3): "coco_wholebody",
     (86, 2): "isharah",
@@ -87,7 +87,7 @@ def sequence_values(value: Any, person: int | None = None) -> np.ndarray:
         return _of_people(value, scores, person)
     array = _numbers(value)
     if scores is not None:
-        array = np.concatenate([array, _numbers(scores).reshape(*array.shape[:2], 1)], axis=2)
+        array = np.concatenate([array, _numbers(scores).reshape(*array.shape[:-1], 1)], axis=-1)
     if array.ndim == 4 and 1 in (array.shape[0], array.shape[1]):
         array = array[0] if array.shape[0] == 1 else array[:, 0]
     if array.ndim not in (2, 3):
