@@ -70,10 +70,10 @@ def _align(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: Sto
 
     rows = opened.corpus.rows.of_split(opened.split)
     hypotheses = transcripts.transcribe(opened, rows, stops).hypotheses
-    if not opened.is_main:
-        return
     said = {int(row): h.tokens for row, h in zip(rows, hypotheses, strict=True)}
     aligned = align_rows(opened, rows, said, args.blank_penalty, stops=stops)
+    if not opened.is_main:  # not before: all processes ask together whether to stop
+        return
     _write(folder, opened.split, aligned, args.formats)
     print(f"{len(aligned):,} sequences of the split {opened.split}: {folder}")
     if opened.corpus.info.frames_per_second is None:

@@ -13,7 +13,7 @@ from slr_accel.commands.streaming import evaluate_streaming
 from slr_accel.commands.tuning import tuned
 from slr_accel.models.find import HUB
 from slr_accel.runs.opened import OpenedRun
-from slr_accel.scoring.protocols import PROTOCOLS
+from slr_accel.scoring.protocols import PROTOCOLS, prepared_hypotheses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     with replaced(folder / f"{split}.jsonl") as path:
         write_sentences(path, scored.sequences, expected, words, times, n_best)
     with replaced(folder / "report.html") as path:
-        texts = [[one["hypothesis"] for one in own] for own in n_best]
+        texts = n_best_texts(n_best, args.protocol)
         details = run_details(opened, args.run, rows, scored.sequences, texts)
         write_html(path, figures, scored.sequences, details)
     if not args.protocol:
@@ -129,6 +129,12 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     print_summary(console, figures, scored.sequences)
     transcripts.warn(warning(scored.health, errors=scored.errors))
     print(f"\nreport: {folder / 'report.html'}")
+
+
+def n_best_texts(n_best: list[list[dict[str, Any]]], protocol: str | None) -> list[list[list[str]]]:
+    """The words of each sequence's n best, as the protocol compares them with the references."""
+    texts = [[one["hypothesis"] for one in own] for own in n_best]
+    return [prepared_hypotheses(protocol or "plain", own) for own in texts]
 
 
 def calibrate(opened: OpenedRun, rows: np.ndarray, source: str) -> float:

@@ -34,6 +34,12 @@ def evaluate_streaming(
         raise ValueError(
             "--streaming compares under the run's own label policy: leave out --protocol"
         )
+    for option in ("calibrate", "tune"):
+        if getattr(args, option):
+            raise ValueError(
+                f"--streaming has no use for --{option}: first give `evaluate --{option}` without "
+                "--streaming"
+            )
     if opened.decoding.decoder != "greedy":
         warn(f"--streaming decodes greedily, not by {opened.decoding.decoder}")
     rows = evaluation_rows(opened.corpus, opened.split)

@@ -24,7 +24,7 @@ def tuned(opened: OpenedRun, run: str, stops: Stops) -> OpenedRun:
 
     Raises:
         ValueError: there is no language model, no run to write into, dev is what is to be scored,
-            or it is too small.
+            it is too small, or several runs decode together.
     """
     from slr_accel.scoring.references import evaluation_rows
     from slr_accel.scoring.scored import score_transcript
@@ -34,6 +34,8 @@ def tuned(opened: OpenedRun, run: str, stops: Stops) -> OpenedRun:
         raise ValueError("--tune chooses the weights of a --language_model: give one")
     if not folder.exists:
         raise ValueError(f"{run}: is no run that --tune could write its choice into")
+    if opened.averaged_with:
+        raise ValueError("--tune chooses the weights of one run; leave out the others")
     if opened.split == SPLIT:
         raise ValueError(
             f"--tune chooses on {SPLIT}, which must not be what is scored: give another --split"

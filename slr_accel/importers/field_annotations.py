@@ -45,6 +45,7 @@ COLUMNS = {
     "text": ("text", "translation", "char"),
     "split": ("split",),
     "part": ("sequence_id",),
+    "fps": ("fps",),
 }
 """{what is read: its names in tables, the first that is there}"""
 KNOWN = {name for names in COLUMNS.values() for name in names}
@@ -87,8 +88,9 @@ def read_annotations(
     for path in paths:
         if not path.is_file():
             raise ValueError(f"{path}: no such file of annotations")
+        divides = _is_split_table(path)
         for row in _read(path, tier, problems):
-            if row.split and not row.labels and _is_split_table(path):
+            if row.split and not row.labels and divides:
                 split_of[row.name] = row.split
                 continue
             key = f"{row.name} {row.part or ''}"
@@ -157,7 +159,7 @@ def _read(path: Path, tier: str | None, problems: Problems) -> list[Annotation]:
 
 
 def _index_rows(path: Path, problems: Problems) -> list[Annotation]:
-    from slr_accel.importers.index import parse_labels, parse_signer
+    from slr_accel.importers.index import parse_fps, parse_labels, parse_signer
     from slr_accel.importers.index_file import read_fields
 
     rows = []
@@ -165,13 +167,15 @@ def _index_rows(path: Path, problems: Problems) -> list[Annotation]:
         name = str(fields.get("features") or fields.get("video") or fields.get("id") or "")
         labels = parse_labels(where, fields.get("labels"), problems)
         signer = parse_signer(where, fields.get("signer"), problems)
-        rows.append(
-            Annotation(where, name, labels, fields.get("split"), signer, fps=fields.get("fps"))
-        )
+        fps = parse_fps(where, fields.get("fps"), problems)
+        text = fields.get("text")
+        rows.append(Annotation(where, name, labels, fields.get("split"), signer, text, fps=fps))
     return rows
 
 
 def _table_rows(path: Path, problems: Problems) -> list[Annotation]:
+    from slr_accel.importers.index import parse_fps
+
     lines = read_text(path).splitlines()
     if not lines:
         raise ValueError(f"{path}: is empty")
@@ -220,6 +224,7 @@ def _table_rows(path: Path, problems: Problems) -> list[Annotation]:
                 named.get("signer") or signer_in_name(named["name"]),
                 named.get("text") or None,
                 named.get("part"),
+                fps=parse_fps(where, named.get("fps") or None, problems),
             )
         )
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> 
         options = [*found[1], *options]
         remarks += found[2]
     if medium == "path":
-        options = [*_rate_of(here, facts), *options]
+        options = [*rate_of(here, facts), *options]
     kind = {"features": "arrays", "video": "videos", "audio": "sound", "path": ".pose files"}
     lines = [command(MEDIA[medium], "--index", path, *options, out=name)]
     if splits.get("train") and not splits.get("dev"):
@@ -99,7 +98,7 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> 
     return Guess(str(path), f"an index of {kind[medium]}", facts, lines if here else [], remarks)
 
 
-def _rate_of(files: list[Path], facts: dict[str, str]) -> list[str]:
+def rate_of(files: list[Path], facts: dict[str, str]) -> list[str]:
     """The option that gives .pose files of several rates one."""
     rates = set()
     for file in files[:MOST_HEADERS]:
@@ -158,7 +157,6 @@ def annotation_options(contents: Contents, names: list[str]) -> tuple[list[str],
             rows = read_annotations([path], Problems())
         except ValueError:
             continue
-        rows = [replace(row, labels=row.labels) for row in rows]
         named = [row for row in rows if clips.find(row.name, row.part) is not None]
         if not named:
             if rows and any(row.labels for row in rows):

@@ -10,7 +10,7 @@ import numpy as np
 from slr_accel.importers.clip_names import normal_name
 from slr_accel.importers.field_pickles import annotation_rows
 from slr_accel.importers.guess import Contents, Guess, command, out_name
-from slr_accel.importers.guess_index import annotation_options
+from slr_accel.importers.guess_index import annotation_options, rate_of
 from slr_accel.importers.keypoint_files import PICKLES, find_source
 from slr_accel.importers.keypoint_forms import layout_of
 from slr_accel.importers.listing import Problems
@@ -47,11 +47,13 @@ def _pose_files(contents: Contents) -> Guess | None:
     files = contents.of(".pose")
     if not files:
         return None
+    facts = {"sequences": f"{len(files):,}", "labels": "none: all is the split `test`"}
+    options = rate_of(files, facts)
     return Guess(
         str(contents.root),
         "files of the pose-format library, without an index",
-        {"sequences": f"{len(files):,}", "labels": "none: all is the split `test`"},
-        [command("pose", "--folder", contents.root, out=out_name(contents.root))],
+        facts,
+        [command("pose", "--folder", contents.root, *options, out=out_name(contents.root))],
         ["to train, write an index.csv beside them: path,id,split,signer,glosses"],
     )
 

@@ -155,7 +155,7 @@ def parse_row(
         labels=parse_labels(where, fields.get("labels"), problems),
         segments=_parse_segments(where, fields.get("segments"), problems),
         text=None if _is_nothing(fields.get("text")) else str(fields["text"]),
-        fps=_parse_fps(where, fields.get("fps"), problems),
+        fps=parse_fps(where, fields.get("fps"), problems),
         span=parse_span(where, fields, times, problems),
         frame_size=frame_size_of_row(where, fields.get("frame_size"), problems),
     )
@@ -267,7 +267,8 @@ def _parse_segments(where: str, value: Any, problems: Problems) -> list[Segment]
     return []
 
 
-def _parse_fps(where: str, value: Any, problems: Problems) -> float | None:
+def parse_fps(where: str, value: Any, problems: Problems) -> float | None:
+    """Frames per second; None where there are none. What is wrong goes to `problems`."""
     with suppress(TypeError, ValueError, OverflowError):
         fps = None if value is None else float(value)
         if fps is None or 0 < fps < MAX_FPS:

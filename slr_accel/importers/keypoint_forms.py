@@ -13,7 +13,7 @@ from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
 
 VALUES = ("keypoints", "keypoint", "sign")
 """Keys of arrays in dictionaries of a sequence."""
-SCORES = ("scores", "confidences", "confidence")
+SCORES = ("scores", "keypoint_score", "confidences", "confidence")
 OF_POINTS = {
     (133, 3): "coco_wholebody",
     (86, 2): "isharah",
@@ -87,7 +87,7 @@ def sequence_values(value: Any, person: int | None = None) -> np.ndarray:
         return _of_people(value, scores, person)
     array = _numbers(value)
     if scores is not None:
-        array = np.concatenate([array, _numbers(scores).reshape(*array.shape[:2], 1)], axis=2)
+        array = np.concatenate([array, _numbers(scores).reshape(*array.shape[:-1], 1)], axis=-1)
     if array.ndim == 4 and 1 in (array.shape[0], array.shape[1]):
         array = array[0] if array.shape[0] == 1 else array[:, 0]
     if array.ndim not in (2, 3):
@@ -128,8 +128,16 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def default_missing(name: str | None, layout: Layout, least_score: float | None) -> str:
-    """How sources of a layout usually mark a point that was not detected."""
+    """How sources of a layout usually mark a point that was not detected.
+
+    Raises:
+        ValueError: a least score is given, but not all points have one.
+    """
     scored = all("confidence" in block.axes for block in layout.blocks)
+    if least_score is not None and not scored:
+        raise ValueError(
+            f"--min_score: not all points of {layout.signature} have a score; leave it out"
+        )
     if scored and name == "coco_wholebody":
         # COCO's extractors give every point a place: the score alone says whether it is there.
         return f"confidence < {0.3 if least_score is None else least_score:g}"

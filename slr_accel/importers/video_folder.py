@@ -46,10 +46,13 @@ def annotated_videos(
         problems,
         share=share,
     )
-    return [
-        replace(one.row, parts=(one.recording or f"{one.row.parts[0]}.mp4",), medium="video")
-        for one in joined
-    ]
+    rows = []
+    for one in joined:
+        name = one.recording or f"{one.row.parts[0]}.mp4"
+        # Videos have times of their own, pictures have none.
+        fps = one.row.fps if (folder / name).is_dir() else None
+        rows.append(replace(one.row, parts=(name,), medium="video", fps=fps))
+    return rows
 
 
 def videos_of_folder(folder: Path, problems: Problems) -> list[IndexRow]:

@@ -168,7 +168,9 @@ def model_emit(model: Recogniser) -> Emit:
         features, present = (torch.from_numpy(np.ascontiguousarray(a))[None] for a in arrays)
         lengths = torch.tensor([features.shape[1]])
         output = model(*(x.to(device) for x in (features, present, lengths)))
-        log_probs: np.ndarray = output.log_probs[0].cpu().numpy()
+        # The temperature changes confidences; the best label of a step stays the best.
+        softened = (output.log_probs[0].float() / model.temperature).log_softmax(dim=-1)
+        log_probs: np.ndarray = softened.cpu().numpy()
         return log_probs
 
     return emit

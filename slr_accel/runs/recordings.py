@@ -24,7 +24,7 @@ from slr_accel.importers.units import are_pixels, to_heights
 from slr_accel.layouts.layout import Layout
 from slr_accel.layouts.missing import parse_marker
 from slr_accel.layouts.named_layouts import LayoutFile, read_layout
-from slr_accel.layouts.units import HEIGHT, have_other_units
+from slr_accel.layouts.units import FRACTION, HEIGHT, have_other_units
 from slr_accel.video.frames import VIDEO_SUFFIXES
 
 VIDEO_FPS = 25.0
@@ -105,6 +105,11 @@ class RecordingReader:
             for fitting in fitting_orders(values, layout)[:1]:
                 raise ValueError(f"{name}: {explain_order(values, layout, fitting)}")
         pixels = are_pixels([values], layout)
+        if pixels and layout.units == FRACTION:
+            raise ValueError(
+                f"{name}: its coordinates are pixels, but the model reads them as a ({FRACTION}): "
+                "divide x by the width and y by the height"
+            )
         presence = fill_absent(values, layout, self.missing).presence
         if layout.units == HEIGHT and any(block.is_planar for block in layout.blocks):
             if size is None:

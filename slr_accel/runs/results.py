@@ -40,7 +40,7 @@ def read_results(runs: list[str], split: str) -> list[RunResult]:
     """
     missing = [run for run in runs if not _files(run, split)[0].is_file()]
     if missing:
-        commands = "\n".join(f"  slr-accel evaluate {quote(r)} --split {split}" for r in missing)
+        commands = "\n".join(_command(run, split) for run in missing)
         raise ValueError(f"these have no result of the split {split!r} yet; make it:\n{commands}")
     names = [Path(run).resolve().name for run in runs]
     return [
@@ -54,6 +54,14 @@ def _files(run: str, split: str) -> tuple[Path, Path]:
     return folder / f"{split}.json", folder / f"{split}.jsonl"
 
 
+def _command(run: str, split: str) -> str:
+    """The command that makes the results; a model without its run does not know its corpus."""
+    words = f"  slr-accel evaluate {quote(run)} --split {split}"
+    if RunFolder(Path(run)).exists:
+        return words
+    return f"{words} --data_dir CORPUS --output_dir {quote(str(Path(run) / 'eval'))}"
+
+
 def _read(run: str, split: str, name: str) -> RunResult:
     path, lines = _files(run, split)
     try:
@@ -64,7 +72,7 @@ def _read(run: str, split: str, name: str) -> RunResult:
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(
             f"{path} and {lines.name} cannot be read ({error}); make them again:\n"
-            f"  slr-accel evaluate {quote(run)} --split {split}"
+            + _command(run, split)
         ) from None
     folder = RunFolder(Path(run))
     return RunResult(name, figures, sentences, _config(folder), _size(folder))
@@ -88,8 +96,9 @@ def _config(folder: RunFolder) -> dict[str, Any]:
 def _size(folder: RunFolder) -> dict[str, Any]:
     """What the files of a run say; nothing of a file that is not there."""
     size: dict[str, Any] = {}
-    weights = folder.best / WEIGHTS_FILE
-    if weights.is_file():
+    places = [place / WEIGHTS_FILE for place in (folder.best, folder.path)]
+    weights = next((path for path in places if path.is_file()), None)
+    if weights is not None:
         size["parameters"] = _num_parameters(weights)
         size["megabytes"] = weights.stat().st_size / 1e6
     if folder.metrics.is_file():

@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from slr_accel.settings.group import MayChange, SettingsGroup
+
+
+def _absolute(path: str) -> str:
+    """The path as a run keeps it: evaluation may start in another folder."""
+    return str(Path(path).absolute())
 
 
 class DecodingSettings(SettingsGroup):
@@ -16,7 +21,7 @@ class DecodingSettings(SettingsGroup):
     probable sentence over all its paths. Validation in training is greedy."""
     beam: MayChange[Annotated[int, Field(ge=1)]] = 10
     """beam: beginnings of sentences that are kept after each output step."""
-    language_model: MayChange[str | None] = None
+    language_model: MayChange[Annotated[str, AfterValidator(_absolute)] | None] = None
     """beam: an ARPA file, as `slr-accel lm train` makes it. With characters it is one over words,
     and no others are recognised."""
     alpha: MayChange[Annotated[float, Field(ge=0)]] = 0.4

@@ -11,6 +11,8 @@ import pytest
 from slr_accel.cli import main
 from slr_accel.commands.align import file_names
 from slr_accel.corpus.reader import open_corpus
+from slr_accel.processes.preemption import StopRequest
+from slr_accel.runs.opened import OpenedRun
 
 
 def align(*words: object) -> int:
@@ -67,3 +69,15 @@ def test_ids_become_different_names_that_stay_in_the_folder() -> None:
     assert len({name.casefold() for name in names}) == len(ids)
     assert not any("/" in name or name.startswith(".") for name in names)
     assert max(len(name) for name in names) < 80
+
+
+def test_all_processes_ask_as_often_whether_to_stop(
+    plain_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(StopRequest, "is_anywhere", lambda self, accelerator: bool(asked.append(1)))
+    for is_main in (True, False):
+        monkeypatch.setattr(OpenedRun, "is_main", is_main)
+        assert align(plain_run, "--formats", "ctm", "--output_dir", tmp_path) == 0
+        asked.append(0)
+    assert asked.index(0) * 2 + 2 == len(asked)

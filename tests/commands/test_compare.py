@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,17 @@ def test_the_page_logs_nothing(
     assert code == 0
     document = opened_in_browser(page, tmp_path / "profile")
     assert "learning_rate" in document and "KALT" in document
+
+
+def test_a_model_without_its_run_has_its_size_and_no_settings(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(runs[1] / "best", model)
+    code, _, said = compare(capsys, runs[0], model)
+    assert code == 2 and f"--data_dir CORPUS --output_dir {model / 'eval'}" in said
+    shutil.copytree(runs[1] / "eval", model / "eval")
+    code, printed, _ = compare(capsys, runs[0], model, "--json")
+    found = json.loads(printed)
+    assert code == 0 and found["settings"] == {}
+    assert [one["parameters"] for one in found["runs"]] == [22, 22]

@@ -643,6 +643,9 @@ def test_weights_are_tuned_on_a_large_dev_alone_and_stay_in_the_run(
     assert "must not be what is scored" in capsys.readouterr().err
     assert command("evaluate", run, "--tune", "--split", "train") == 2
     assert "dev has 6 sentences, and --tune needs 300" in capsys.readouterr().err
+    several = (run, beam_run[0], "--tune", "--split", "train", "--output_dir", tmp_path / "both")
+    assert command("evaluate", *several) == 2
+    assert "leave out the others" in capsys.readouterr().err
     assert not (run / "decoding.yaml").exists()
     monkeypatch.setattr("slr_accel.commands.tuning.LEAST", 6)
     monkeypatch.setattr("slr_accel.commands.tuning.ALPHAS", (0.3,))

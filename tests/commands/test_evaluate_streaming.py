@@ -24,3 +24,13 @@ def test_the_table_ends_with_the_offline_wer_and_is_written(
     assert found["points"][-1]["look_ahead"] is None
     assert found["points"][-1]["wer"] == slr_accel.evaluate(plain_run)["wer"]
     assert "(chosen)" in printed and found["chosen"]["chunk"] == 8
+
+
+@pytest.mark.parametrize("option", ["--calibrate", "--tune"])
+def test_an_option_that_would_do_nothing_is_refused(
+    plain_run: Path, tmp_path: Path, capsys, option: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["evaluate", str(plain_run), "--output_dir", str(tmp_path), "--streaming", option])
+    assert exit_info.value.code == 2
+    assert f"no use for {option}" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scored_helpers import sequence
 
+from slr_accel.commands.evaluate import n_best_texts
 from slr_accel.commands.run_report import run_details
 from slr_accel.runs.opened import open_run
 from slr_accel.scoring.scored import ScoredSequence, scored_sequences
@@ -55,3 +56,9 @@ def test_an_empty_split_of_words_is_shown(plain_run: Path) -> None:
         alone = [sequence(opened.corpus.rows.id(rows[0]), "x", "", "")]
         details = run_details(opened, str(plain_run), np.array(rows), alone)
     assert details.sentences[alone[0].id].tracks == {"reference": [], "hypothesis": []}
+
+
+def test_the_n_best_are_compared_as_the_protocol_compares() -> None:
+    n_best = [[{"hypothesis": ["haus", "a"]}, {"hypothesis": []}], []]
+    assert n_best_texts(n_best, "sclite") == [[["HAUS", "A"], []], []]
+    assert n_best_texts(n_best, None) == [[["haus", "a"], []], []]

@@ -99,6 +99,26 @@ def test_tables_of_public_corpora_name_arrays(tmp_path, name, content):
     assert corpus.rows.signer(0) == ("unknown" if "gsl" in name else "S1")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("own.csv", "id,split,labels,text,fps\na,train,X,said,30\n"),
+        (
+            "own.jsonl",
+            '{"id": "a", "split": "train", "labels": "X", "text": "said", "fps": "30"}\n',
+        ),
+    ],
+)
+def test_annotations_say_the_rate_and_the_text(tmp_path, name, content):
+    save(tmp_path / "a", "a.npy")
+    (tmp_path / name).write_text(content)
+    corpus = prepare(tmp_path, folder=tmp_path / "a", annotations=[tmp_path / name])
+    assert corpus.info.frames_per_second == 30 and corpus.sequence(0).text == "said"
+    (tmp_path / name).write_text(content.replace("30", "fast"))
+    with pytest.raises(ValueError, match="`fps` is 'fast'"):
+        prepare(tmp_path / "again", folder=tmp_path / "a", annotations=[tmp_path / name])
+
+
 def test_an_index_without_ids_and_splits_gets_both(tmp_path):
     save(tmp_path, *(f"{word}/{i}.npy" for word in "AB" for i in range(5)))
     lines = [f"{word}/{i}.npy,{word},s{i}" for word in "AB" for i in range(5)]

@@ -15,7 +15,9 @@ from prepare_helpers import assert_shards_join, built, half_step, points_of
 from slr_accel.corpus.reader import Corpus
 from slr_accel.importers.dev_split import DevShare
 from slr_accel.importers.field_annotations import annotation_files
+from slr_accel.importers.keypoint_forms import default_missing, sequence_values
 from slr_accel.importers.keypoints import list_keypoints
+from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
 
 COCO = {"left_hand": slice(91, 112), "right_hand": slice(112, 133), "face": slice(23, 91)}
 COCO["pose"] = slice(0, 23)
@@ -463,3 +465,15 @@ def test_parquet_of_something_else_is_told(tmp_path, columns, words):
     folder.mkdir()
     pq.write_table(pa.table(columns), folder / "a.parquet")
     assert words in refused(folder)
+
+
+def test_a_least_score_of_points_without_scores_is_refused() -> None:
+    with pytest.raises(ValueError, match="--min_score: not all points"):
+        default_missing("isharah", NAMED_LAYOUTS["isharah"](), 0.5)
+
+
+@pytest.mark.parametrize("key", ["scores", "keypoint_score"])
+def test_scores_of_an_only_person_stay_beside_its_points(key: str) -> None:
+    points, scores = np.random.default_rng(0).random((1, 5, 133, 2)), np.full((1, 5, 133), 0.5)
+    found = sequence_values({"keypoint": points, key: scores})
+    assert found.shape == (5, 133, 3) and (found[..., 2] == 0.5).all()

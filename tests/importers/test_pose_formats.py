@@ -7,6 +7,7 @@ import pytest
 from prepare_helpers import built, points_of
 
 from slr_accel.corpus.reader import Corpus
+from slr_accel.importers.guess import guess
 from slr_accel.importers.pose import list_pose_folder
 from slr_accel.layouts.named_layouts import mediapipe_holistic
 
@@ -47,7 +48,9 @@ def mediapipe_points() -> dict[str, list[str]]:
     return {component: names(block) for block, component in MEDIAPIPE.items()}
 
 
-def write(path: Path, components: dict[str, list[str]], letters: str) -> np.ndarray:
+def write(
+    path: Path, components: dict[str, list[str]], letters: str, fps: float = 25
+) -> np.ndarray:
     """Writes 5 frames, and returns their data [5, points, axes without C]."""
     header = PoseHeader(
         0.2,
@@ -59,7 +62,7 @@ def write(path: Path, components: dict[str, list[str]], letters: str) -> np.ndar
     )
     count = sum(map(len, components.values()))
     data = np.random.default_rng(0).uniform(1, 400, (5, 1, count, len(letters) - 1))
-    body = NumPyPoseBody(25, np.ma.array(data.astype("f4")), np.ones((5, 1, count), "f4"))
+    body = NumPyPoseBody(fps, np.ma.array(data.astype("f4")), np.ones((5, 1, count), "f4"))
     with path.open("wb") as file:
         Pose(header, body).write(file)
     return data[:, 0]
@@ -105,3 +108,10 @@ def test_a_format_without_x_and_y_is_told(tmp_path):
     write(tmp_path / "a.pose", mediapipe_points(), "ZKC")
     with pytest.raises(ValueError, match="POSE_LANDMARKS has the format ZKC, without X and Y"):
         prepare(tmp_path)
+
+
+def test_a_guess_gives_files_of_several_rates_one(tmp_path):
+    for fps in (25, 50):
+        write(tmp_path / f"{fps}.pose", mediapipe_points(), "XYZC", fps)
+    (found,) = guess(tmp_path)
+    assert found.facts["frame rate"] == "25 and 50" and "--fps 25" in found.commands[0]

@@ -43,3 +43,9 @@ def test_how2sign_names_clips_of_sentences(folder):
 def test_annotations_of_other_videos_are_refused(folder):
     with pytest.raises(ValueError, match="Annotations name 'z'"):
         rows(folder, "train.csv", "id|gloss\nz|A\n")
+
+
+def test_a_video_has_its_own_times_and_pictures_have_those_of_the_table(folder):
+    (folder / "own.csv").write_text("id,gloss,split,fps\nb,A,train,30\nc_1-rgb_front,A,train,30\n")
+    found = annotated_videos(folder / "v", [folder / "own.csv"], Problems(), share=DevShare())
+    assert [row.fps for row in found] == [30, None]

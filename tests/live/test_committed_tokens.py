@@ -117,3 +117,14 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="max_frames"):
         StreamSettings(8, 96, 32).check(100)
     StreamSettings(8, 96, None).check(100)
+
+
+def test_confidences_have_the_temperature_of_the_model() -> None:
+    layout = LAYOUTS["tracks"]
+    model = make("student", layout).eval()
+    values = np.random.default_rng(0).normal(size=(30, layout.columns)).astype(np.float32)
+    presence = np.ones((30, len(layout.blocks)), bool)
+    plain = model_emit(model)(values, presence)
+    model.temperature = 3.0
+    expected = torch.from_numpy(plain / 3).log_softmax(dim=-1).numpy()
+    np.testing.assert_allclose(model_emit(model)(values, presence), expected, atol=1e-5)

@@ -15,6 +15,7 @@ from slr_accel.layouts.units import FRACTION, HEIGHT
 from slr_accel.models.build import make_model
 from slr_accel.models.pretrained import save_pretrained
 from slr_accel.runs.opened import open_run
+from slr_accel.runs.trained import load
 from slr_accel.settings.features import FeatureSettings
 from slr_accel.settings.models.student import StudentSettings
 
@@ -45,3 +46,11 @@ def test_a_unit_that_is_not_known_is_read(tmp_path):
     model = model_in(HEIGHT, tmp_path / "model")
     with open_run(str(model), data_dir=str(corpus_in("unknown", tmp_path / "corpus"))) as opened:
         assert opened.corpus.layout.units == "unknown"
+
+
+def test_pixels_are_no_fractions(tmp_path):
+    recogniser = load(model_in(FRACTION, tmp_path / "model"), device="cpu")
+    share = np.random.default_rng(0).random((8, 4))
+    assert recogniser.transcribe(share).log_probs.shape[1] == 3
+    with pytest.raises(ValueError, match="coordinates are pixels"):
+        recogniser.transcribe(640 * share)

@@ -16,6 +16,7 @@ import yaml
 
 from slr_accel.cli import COMMANDS
 from slr_accel.settings.command_line import parse_settings
+from slr_accel.settings.decoding import DecodingSettings
 from slr_accel.settings.loading import TRUNCATED_FRAMES
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.settings.recipes import RECIPES, read_recipe
@@ -339,3 +340,9 @@ def test_help_lists_a_setting_once_and_says_which_models_have_it(help_text: str)
         assert len(re.findall(rf"^  --{name}\b", help_text, re.MULTILINE)) == 1, name
     shared, alone = help_text.split("--model student alone:")
     assert "--block_channels" in shared and "--inception_blocks" in alone
+
+
+def test_a_language_model_is_found_from_another_folder_too(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = DecodingSettings(decoder="beam", language_model="lm.arpa")
+    assert chosen.language_model == str(tmp_path / "lm.arpa")
