@@ -6,7 +6,7 @@ with the minor one). Everything else may change at any time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +162,8 @@ def score(
     from slr_accel.scoring.protocols import PROTOCOLS, prepared_hypotheses, prepared_references
     from slr_accel.scoring.scored import count_errors, scored_sequences
 
+    if any(isinstance(given, str | Mapping) for given in (references, hypotheses)):
+        raise ValueError("references and hypotheses are lists of sentences, in one order")
     if len(references) != len(hypotheses) or not references:
         raise ValueError(
             f"there are {len(references)} references and {len(hypotheses)} hypotheses; give one "

@@ -92,7 +92,8 @@ def compare_results(results: list[RunResult], split: str) -> dict[str, Any]:
         )
     keys = ("wer", "wer_ci95", "cer", "decoder", "checkpoint", "data_dir", "protocol")
     settings = [
-        {name: value for name, value in result.config.items() if name not in PLACES}
+        {"decoder": result.figures.get("decoder")}
+        | {name: value for name, value in result.config.items() if name not in {*PLACES, "decoder"}}
         for result in results
     ]
     return {

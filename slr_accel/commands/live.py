@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.record:
         check_new_folder(args.record)
+    if args.video is not None and not args.video.is_file():
+        raise ValueError(f"{args.video}: no such file")
     recogniser = load(args.run, device=args.device)
     name = "MediaPipe" if args.video is None else str(args.video)
     columns, blocks = recogniser.reader.places_in(STORED_LAYOUT, name)

@@ -40,6 +40,8 @@ CURVES = (
 """(name, title, {figure: legend})"""
 MOST_POINTS = 300
 FEW_STEPS = 300
+LEARNED = 0.5
+"""WER, a fraction, below which few steps were enough to begin."""
 SMALL_UPDATE = 1e-5
 """Update over weights in a step below which weights hardly move; 1e-3 is usual."""
 LARGE_UPDATE = 0.02
@@ -135,7 +137,8 @@ def progress_findings(
         )
     known = (planned_steps(records, config), config.get("max_steps"))
     total = min((steps for steps in known if steps), default=FEW_STEPS)
-    if total < FEW_STEPS:
+    has_begun = min((r["wer"] for r in records if "wer" in r), default=1.0) < LEARNED
+    if total < FEW_STEPS and not has_begun:
         per_step = config.get("accumulation_steps") or config.get("micro_batches_per_step")
         joined = f", with {per_step} micro-batches in each" if (per_step or 1) > 1 else ""
         yield Finding(

@@ -78,7 +78,7 @@ def read_array(folder: Path, reference: str, columns: int | None = None) -> np.n
     if array.ndim != 2:
         raise ValueError(
             f"{reference}: has shape {array.shape}; needed is [frames, values]: "
-            "reshape it to one row a frame"
+            "reshape it to one row a frame, or give the --layout that its points have"
         )
     if 0 in array.shape:
         missing = "frames" if len(array) == 0 else "values in its frames"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slr_accel.corpus.format import CORPUS_FILE
 from slr_accel.corpus.split_names import USUAL
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import Problems
@@ -29,6 +30,11 @@ RECORDINGS = frozenset(
     )
 )
 """Suffixes of files that hold recordings."""
+MADE_HERE = (
+    (CORPUS_FILE, "a corpus that is prepared already", "inspect"),
+    ("metrics.jsonl", "a run", "diagnose"),
+)
+"""(file, what the folder is that has it, the command for it)"""
 IGNORED = ("readme", "license", "licence", "changelog", "checksums", "source.sha256")
 
 
@@ -101,6 +107,10 @@ def guess(path: Path) -> list[Guess]:
         raise ValueError(f"{path}: no such file or folder")
     if path.is_file():
         return _of_file(path)
+    for name, what, command in MADE_HERE:
+        if (path / name).is_file():
+            remark = f"nothing is to be prepared: slr-accel {command} {shlex.quote(str(path))}"
+            return [Guess(str(path), what, remarks=[remark])]
     several = _of_several(path)
     if several:
         return several

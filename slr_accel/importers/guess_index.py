@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slr_accel.importers.arrays import NUM_SAMPLES, find_file, load_numbers, split_reference
+from slr_accel.importers.arrays import NUM_SAMPLES, load_numbers, split_reference
 from slr_accel.importers.clip_names import ClipNames
 from slr_accel.importers.field_annotations import SUFFIXES, read_annotations
 from slr_accel.importers.guess import Contents, Guess, command, out_name
@@ -116,7 +116,7 @@ def _of_arrays(path: Path, parts: list[str]) -> tuple[dict[str, str], list[str],
     for part in parts[:: max(len(parts) // NUM_SAMPLES, 1)][:NUM_SAMPLES]:
         with suppress(ValueError, OSError):
             file, key = split_reference(path.parent, part)
-            if find_file(path.parent, str(file)).is_file():
+            if file.is_file():
                 arrays.append(load_numbers(file, key))
     arrays = [array for array in arrays if array.ndim in (2, 3) and array.size]
     if not arrays:

@@ -78,6 +78,8 @@ class RecordingReader:
             return self._from_array(np.asarray(source), "the array", fps, frame_size)
         path, key = split_reference(Path(), str(source))
         suffix = path.suffix.lower()
+        if not path.exists():
+            raise ValueError(f"{path}: no such file")
         if suffix == ".pose":
             return self._from_pose(path)
         if suffix in VIDEO_SUFFIXES or path.is_dir():
@@ -85,10 +87,8 @@ class RecordingReader:
         if suffix in SUFFIXES and path.is_file():
             # Of an archive with one array the key may be left out, unlike in an index.
             reference = f"{path.name}#{key}" if key else only_array(path)
-            array = read_array(path.parent, reference)
+            array = read_array(path.parent, reference, self.layout.columns)
             return self._from_array(array, str(source), fps, frame_size)
-        if not path.exists():
-            raise ValueError(f"{path}: no such file")
         known = ", ".join((*SUFFIXES, ".pose", *VIDEO_SUFFIXES))
         raise ValueError(f"{path}: recordings are arrays, .pose files or videos ({known})")
 
@@ -192,9 +192,8 @@ class RecordingReader:
         ]
         if lacking:
             raise ValueError(
-                f"{name}: has the landmarks of MediaPipe Holistic ({stored.signature}), but the "
-                f"model reads {self.layout.signature}, of which {', '.join(lacking)} is not there; "
-                "give arrays in the model's layout"
+                f"{name}: MediaPipe Holistic finds no {' and no '.join(lacking)} as the model reads "
+                f"({self.layout.signature}); give arrays in the model's layout"
             )
         columns = [
             column

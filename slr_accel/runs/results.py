@@ -38,6 +38,9 @@ def read_results(runs: list[str], split: str) -> list[RunResult]:
     Raises:
         ValueError: says of which runs there is none, and which commands make them.
     """
+    absent = [run for run in runs if not Path(run).exists()]
+    if absent:
+        raise ValueError(f"{absent[0]}: no such run")
     missing = [run for run in runs if not _files(run, split)[0].is_file()]
     if missing:
         commands = "\n".join(_command(run, split) for run in missing)

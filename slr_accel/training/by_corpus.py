@@ -13,7 +13,7 @@ from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.labels.policies import train_labels
 from slr_accel.loading.plan import required_output_length
 from slr_accel.runs.run_folder import RunFolder
-from slr_accel.settings.models.by_name import DEFAULT_MODEL
+from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
 from slr_accel.settings.recipes import read_recipe
 from slr_accel.settings.run import Settings, setting_fields
 
@@ -42,7 +42,8 @@ def values_by_corpus(given: dict[str, Any], recipe: str | None) -> dict[str, Any
     run = RunFolder(Path(given["output_dir"]))
     if run.exists and recipe is None:
         config = run.config()
-        known = setting_fields(config.get("model", DEFAULT_MODEL))
+        model = given.get("model")  # another one than the run's is reported when it is opened
+        known = setting_fields(model if model in MODELS else config.get("model", DEFAULT_MODEL))
         return {name: value for name, value in config.items() if name in known}
     if given.get("model", DEFAULT_MODEL) != DEFAULT_MODEL:
         return read_recipe(recipe) if recipe else {}

@@ -156,11 +156,11 @@ def train_data(settings: Settings, corpus: Corpus, vocabulary: Vocabulary) -> Tr
 def scored_rows(settings: Settings, corpus: Corpus, data: TrainData) -> np.ndarray:
     """Returns the rows that validation scores: those of the evaluation split.
 
-    With num_train_samples and the evaluation split `train`, they are the rows trained on.
+    With num_train_samples and the evaluation split `train`, they are the labelled rows trained on.
     """
     split = settings.training.eval_split
     if split == "train" and settings.loading.num_train_samples is not None:
-        return data.rows
+        return np.array([source.row for source in data.sources])
     return evaluation_rows(corpus, split)
 
 

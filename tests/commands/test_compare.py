@@ -92,11 +92,15 @@ def test_a_setting_that_an_older_run_lacks_had_its_default(
 def test_runs_without_a_result_are_named_with_the_commands_that_make_it(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = [tmp_path / "not there", tmp_path / "nor this"]
+    others = [tmp_path / "not scored", tmp_path / "nor this"]
+    for other in others:
+        other.mkdir()
     code, _, err = compare(capsys, runs[0], *others)
     assert code == 2
     for other in others:
         assert f"slr-accel evaluate '{other}' --split dev" in err
+    code, _, err = compare(capsys, runs[0], tmp_path / "not there")
+    assert code == 2 and "not there: no such run" in err
 
 
 def test_only_sentences_that_both_scored_on_the_same_words_are_compared(

@@ -249,3 +249,20 @@ def test_lines_have_80_columns_and_the_command_stays_one(tmp_path):
     assert all(len(line) <= 80 for line in lines if str(tmp_path) not in line)
     shown = "\n".join(lines[lines.index("to make a corpus of it:") + 1 :])
     assert shlex.split(shown.replace("\\\n", " ")) == shlex.split(found.commands[0])
+
+
+def test_what_this_project_made_is_no_source(tiny_corpus: Path, plain_run: Path) -> None:
+    for folder, command in ((tiny_corpus, "slr-accel inspect"), (plain_run, "slr-accel diagnose")):
+        (found,) = guess(folder)
+        assert not found.commands and command in found.remarks[0]
+
+
+def test_arrays_are_read_where_the_path_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "a.npy", np.ones((9, 543, 3), np.float32))
+    (tmp_path / "data" / "index.csv").write_text("id,split,features,labels\na,train,a.npy,X\n")
+    monkeypatch.chdir(tmp_path)
+    (found,) = guess(Path("data"))
+    assert "mediapipe_holistic" in found.commands[0]

@@ -133,7 +133,7 @@ def test_no_camera_and_a_layout_without_landmarks_are_errors(
     assert command("live", model) == 1
     assert command("live", plain_run) == 2
     errors = capsys.readouterr().err
-    assert "cannot be opened" in errors and "is not there; give arrays" in errors
+    assert "cannot be opened" in errors and "as the model reads" in errors
 
 
 def test_no_hands_for_a_minute_says_nothing_and_keeps_nothing(

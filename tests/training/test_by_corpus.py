@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from run_helpers import TrainCommand, metrics, tiny_sequences, write_tiny
 
 from slr_accel.corpus.reader import open_corpus
-from slr_accel.runs.run_folder import RunFolder
+from slr_accel.runs.run_folder import CONFIG_FILE, RunFolder
+from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.recipes import GENERAL, read_recipe
 from slr_accel.settings.run import build_settings
 from slr_accel.training.by_corpus import (
@@ -73,3 +76,12 @@ def test_a_run_continues_with_its_own_settings(train: TrainCommand, tmp_path: Pa
     only |= dict.fromkeys(("log_steps", "learning_rate", "recipe"))
     train.run(run, **only, max_steps=4)
     assert [line["step"] for line in metrics(run) if "loss" in line] == [1, 2, 3, 4]
+
+
+def test_a_run_of_another_model_is_refused_by_the_run_itself(tmp_path: Path) -> None:
+    words = ["--data_dir=c", f"--output_dir={tmp_path}"]
+    values = parse_settings(words, "train").flat()
+    text = yaml.safe_dump(json.loads(json.dumps(values, default=str)))
+    (tmp_path / CONFIG_FILE).write_text(text, encoding="utf-8")
+    settings = parse_settings([*words, "--model=speech"], "train", values_by_corpus)
+    assert settings.training.model == "speech"

@@ -17,6 +17,7 @@ from slr_accel.training.data import (
     count_steps,
     make_epoch,
     make_vocabulary,
+    scored_rows,
     train_data,
 )
 
@@ -122,3 +123,12 @@ def test_unlabelled_rows_are_planned_whole_and_weigh_as_much_as_labelled_ones(
     scored = build_settings(values | {"unlabelled_split": "dev"})
     with pytest.raises(ValueError, match="the split that validation scores"):
         train_data(scored, corpus, make_vocabulary(scored, corpus))
+
+
+def test_validation_of_the_rows_trained_on_leaves_unlabelled_ones_out(tiny_corpus: Path) -> None:
+    values = {"data_dir": str(tiny_corpus), "output_dir": "run", "teacher": "a teacher"}
+    chosen = {"eval_split": "train", "num_train_samples": 6, "unlabelled_split": "dev"}
+    settings, corpus = build_settings(values | chosen), open_corpus(tiny_corpus)
+    data = train_data(settings, corpus, make_vocabulary(settings, corpus))
+    scored = scored_rows(settings, corpus, data).tolist()
+    assert scored == [source.row for source in data.sources] and len(scored) == 6
