@@ -192,7 +192,7 @@ class RecordingReader:
         ]
         if lacking:
             raise ValueError(
-                f"{name}: MediaPipe Holistic finds no {' and no '.join(lacking)} as the model reads "
+                f"{name}: MediaPipe finds no {' and no '.join(lacking)} as the model reads "
                 f"({self.layout.signature}); give arrays in the model's layout"
             )
         columns = [
