@@ -83,7 +83,9 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
             f"{hint_at_case(wanted, names)}; {how_to_validate(wanted, names)}"
         )
     rows = evaluation_rows(corpus, wanted)
-    _check_lengths(settings, corpus, np.concatenate([train, rows]))
+    further = settings.distillation.unlabelled_split
+    unlabelled = corpus.rows.of_split(further) if further in names else train[:0]
+    _check_lengths(settings, corpus, np.concatenate([train, rows, unlabelled]))
 
 
 def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None:

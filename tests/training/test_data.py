@@ -132,3 +132,10 @@ def test_validation_of_the_rows_trained_on_leaves_unlabelled_ones_out(tiny_corpu
     data = train_data(settings, corpus, make_vocabulary(settings, corpus))
     scored = scored_rows(settings, corpus, data).tolist()
     assert scored == [source.row for source in data.sources] and len(scored) == 6
+
+
+def test_unlabelled_sequences_may_not_be_too_long_either(tmp_path: Path) -> None:
+    text = refusal_of(
+        tmp_path, "train", "dev", "more", unlabelled_split="more", teacher="t", max_frames="5"
+    )
+    assert "3 of 3 sequences have more than max_frames 5" in text
