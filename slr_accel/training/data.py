@@ -84,8 +84,8 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
         )
     rows = evaluation_rows(corpus, wanted)
     further = settings.distillation.unlabelled_split
-    unlabelled = corpus.rows.of_split(further) if further in names else train[:0]
-    _check_lengths(settings, corpus, np.concatenate([train, rows, unlabelled]))
+    extra = corpus.rows.of_split(further) if further in names else train[:0]
+    _check_lengths(settings, corpus, np.concatenate([train, rows, extra]))
 
 
 def _check_lengths(settings: Settings, corpus: Corpus, rows: np.ndarray) -> None:
