@@ -60,7 +60,13 @@ def clone(tmp_path: Path) -> Path:
 
 
 def start(clone: Path, script: str, corpus: Path, *first: str) -> subprocess.Popen[str]:
-    settings = {"data_dir": corpus, "output_dir": "my runs/one", **SMALL, "epochs": 6}
+    settings = {
+        "recipe": "none",
+        "data_dir": corpus,
+        "output_dir": "my runs/one",
+        **SMALL,
+        "epochs": 6,
+    }
     settings |= {"micro_batches_per_step": 2, "save_steps": 2}
     environment = {
         "PATH": f"{clone / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",

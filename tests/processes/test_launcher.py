@@ -96,7 +96,13 @@ def test_no_process_outlives_its_launcher_and_the_run_is_saved(
     config: str, processes: int, number: signal.Signals, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    settings = {"data_dir": tiny_corpus, "output_dir": run, **SMALL, "epochs": 1000}
+    settings = {
+        "recipe": "none",
+        "data_dir": tiny_corpus,
+        "output_dir": run,
+        **SMALL,
+        "epochs": 1000,
+    }
     settings |= {"eval_steps": 10**6}
     words = [f"--{name}={value}" for name, value in settings.items()]
     program = ("-m", "slr_accel.train")

@@ -102,7 +102,7 @@ def test_a_terminal_that_is_closed_saves_the_run_and_behind_nohup_changes_nothin
         "nohup": ["nohup", "slr-accel", "train"],
         "train.sh": [script],
     }[how]
-    settings = {**SMALL, "epochs": 12 if how == "nohup" else 1000, "log_steps": 1}
+    settings = {"recipe": "none", **SMALL, "epochs": 12 if how == "nohup" else 1000, "log_steps": 1}
     words = [f"--{name}={value}" for name, value in settings.items()]
     words = [*program, f"--data_dir={tiny_corpus}", f"--output_dir={run}", *words]
     process, terminal = pty.fork()
