@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -255,7 +256,7 @@ def test_the_quickstart_script_works(workplace: Path) -> None:
     launch.unlink()
     launch.mkdir()
     for script in (ROOT / "launch").iterdir():
-        (launch / script.name).write_bytes(script.read_bytes())
+        shutil.copy(script, launch / script.name)
     stamp = subprocess.run(
         "cat constraints.txt pyproject.toml | cksum",
         shell=True,

@@ -195,7 +195,7 @@ FAULTS: dict[str, tuple[str, Case, Case]] = {
     ),
     "forty steps": (
         "few_steps",
-        Case(40, settings={"micro_batches_per_step": 4}),
+        Case(40, settings={"micro_batches_per_step": 4, "learning_rate": 1e-3}),
         Case(320),
     ),
     "dropout": (
