@@ -25,7 +25,7 @@ def announcement(trainer: Trainer) -> Iterator[str]:
 def _corpus(trainer: Trainer) -> Iterator[str]:
     split, vocabulary = trainer.settings.training.eval_split, trainer.vocabulary
     sequences = f"{len(trainer.data.rows)} train and {len(trainer.eval_rows)} {split} sequences"
-    if trainer.eval_rows is trainer.data.rows:
+    if np.array_equal(trainer.eval_rows, trainer.data.rows):
         sequences = f"{len(trainer.data.rows)} train sequences, which are scored too"
     yield (
         f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
