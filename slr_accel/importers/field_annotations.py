@@ -6,6 +6,7 @@ Tables (PHOENIX, Isharah, GSL, CSL-Daily, Kaggle's train.csv), pickles (`field_p
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
 from slr_accel.corpus.split_names import split_in_name
+from slr_accel.importers.dev_split import add_by_signer, add_dev_share
 from slr_accel.importers.listing import Problems
 from slr_accel.importers.text_tables import TABLES, delimiter_of, read_text
 
@@ -112,6 +114,20 @@ def read_annotations(
         problems.raise_if_any()
         raise ValueError(f"{', '.join(map(str, paths))}: no annotations with labels in it")
     return rows
+
+
+def add_annotations(parser: argparse.ArgumentParser, recordings: str) -> None:
+    """Adds --annotations and what belongs to it; `recordings` names what they are of."""
+    parser.add_argument(
+        "--annotations",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help=f"splits, signers and labels of {recordings}, as public corpora have them",
+    )
+    parser.add_argument("--tier", help="tier of ELAN files with the glosses [named so]")
+    add_dev_share(parser)
+    add_by_signer(parser)
 
 
 def annotation_files(paths: Iterable[Path] | None) -> list[Path]:

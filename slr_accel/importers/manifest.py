@@ -13,8 +13,8 @@ from slr_accel.importers.array_checks import check_columns, check_unit
 from slr_accel.importers.array_folder import rows_of_folder
 from slr_accel.importers.array_source import ArraySource, find_source
 from slr_accel.importers.block_order import in_order
-from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
-from slr_accel.importers.field_annotations import annotation_files
+from slr_accel.importers.dev_split import USUAL_SHARE, DevShare
+from slr_accel.importers.field_annotations import add_annotations, annotation_files
 from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import Rated, add_fps, one_rate
@@ -58,16 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--index", type=Path, help="jsonl or csv file (or tsv, txt with |)")
     source.add_argument("--folder", type=Path, help="of arrays, as WORD/CLIP.npy: no index needed")
-    parser.add_argument(
-        "--annotations",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="splits, signers and labels of the arrays in --folder, as public corpora have them",
-    )
-    parser.add_argument("--tier", help="tier of ELAN files with the glosses [named so]")
-    add_dev_share(parser)
-    add_by_signer(parser)
+    add_annotations(parser, "the arrays in --folder")
     parser.add_argument(
         "--layout", help=f"{', '.join(NAMED_LAYOUTS)}, or a layout.json [the one beside the index]"
     )

@@ -16,8 +16,8 @@ import numpy as np
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
-from slr_accel.importers.field_annotations import annotation_files
+from slr_accel.importers.dev_split import USUAL_SHARE, DevShare
+from slr_accel.importers.field_annotations import add_annotations, annotation_files
 from slr_accel.importers.index import IndexRow, read_index
 from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import segments_at
@@ -72,16 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--index", type=Path, help="jsonl or csv file")
     source.add_argument("--videos", type=Path, metavar="FOLDER", help="its videos; no index needed")
-    parser.add_argument(
-        "--annotations",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="splits, signers and labels of the videos in --videos, as public corpora have them",
-    )
-    parser.add_argument("--tier", help="tier of ELAN files with the glosses [named so]")
-    add_dev_share(parser)
-    add_by_signer(parser)
+    add_annotations(parser, "the videos in --videos")
     parser.add_argument(
         "--fps",
         type=float,

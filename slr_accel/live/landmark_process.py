@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 from slr_accel.errors import RunError
 from slr_accel.video.frames import Frame, read_frames
 from slr_accel.video.holistic import holistic, landmarks_by_frame
+from slr_accel.video.workers import die_with_parent
 
 SILENCE = 60
 """Seconds without a frame after which the process counts as hanging."""
@@ -71,7 +72,7 @@ def live_frames(source: Path | int) -> Iterator[LiveFrame]:
 def _serve(connection: Connection, source: Path | int) -> None:
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     with suppress(BrokenPipeError, OSError):
         try:
             if isinstance(source, int):
@@ -87,13 +88,6 @@ def _serve(connection: Connection, source: Path | int) -> None:
             connection.send(error)
         else:
             connection.send(None)
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 class _Camera:

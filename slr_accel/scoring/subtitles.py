@@ -15,7 +15,7 @@ def webvtt(words: Iterable[tuple[float, float, str]]) -> str:
         words: (start, end, word) in seconds, in order of time.
     """
     cues = [
-        f"{_clock(start)} --> {_clock(end)}\n{word.translate(_ESCAPED)}\n"
+        f"{clock(start)} --> {clock(end)}\n{word.translate(_ESCAPED)}\n"
         for start, end, word in words
     ]
     return "\n".join(["WEBVTT\n", *cues])
@@ -26,7 +26,7 @@ def write_webvtt(path: Path, words: Iterable[tuple[float, float, str]]) -> None:
     path.write_text(webvtt(words), encoding="utf-8", newline="\n")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Writes hours:minutes:seconds.milliseconds."""
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)

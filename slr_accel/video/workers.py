@@ -85,7 +85,7 @@ def _give(worker: _Worker, jobs: Sequence[Job], job: int) -> None:
 def _serve(connection: Connection, work: Callable[[Job], None]) -> None:
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_die_with_parent, daemon=True).start()
+    Thread(target=die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             job = connection.recv()
@@ -97,7 +97,7 @@ def _serve(connection: Connection, work: Callable[[Job], None]) -> None:
                 connection.send(None)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ends this process with its parent: its job would compete with that of the next run."""
     parent = parent_process()
     assert parent is not None
