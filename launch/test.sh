@@ -15,4 +15,6 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
+# Two processes of tests share the cores: a thread each.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 pytest -m "" --numprocesses 2 --dist loadfile --durations 10 "$@"

@@ -202,9 +202,15 @@ def test_ctrl_c_ends_cleanly(tiny_corpus: Path, tmp_path: Path) -> None:
     ],
 )
 def test_ten_real_sequences_are_learned_by_heart(
-    model: str, source: list[str], shared_data: Path, tmp_path: Path, overfit: Overfit
+    model: str,
+    source: list[str],
+    shared_data: Path,
+    tmp_path: Path,
+    overfit: Overfit,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The train split of `skels` has five."""
+    """The train split of `skels` has five. The standard settings alone, for time."""
+    monkeypatch.delitem(command.TRIALS, "relaxed")
     importer, option, path = source
     corpus = tmp_path / "corpus"
     with pytest.raises(SystemExit) as end:
