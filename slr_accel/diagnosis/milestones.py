@@ -23,7 +23,7 @@ def behind(history: History, thresholds: HealthSettings) -> Finding | None:
     due = [m for m in thresholds.milestones if LATENESS * m.share <= share]
     if not due:
         return None
-    milestone = max(due)
+    milestone = max(due, key=_share)
     missed = []
     wer, losses = history.best_wer, history["loss"].values
     if wer is not None and milestone.wer is not None and wer > milestone.wer + WER_MARGIN:
@@ -46,7 +46,7 @@ def behind(history: History, thresholds: HealthSettings) -> Finding | None:
 def expected(milestones: Iterable[Milestone], total: float) -> dict[str, list[tuple[float, float]]]:
     """The expected curves of a run of `total` steps: {figure: [(step, value)]}."""
     points: dict[str, list[tuple[float, float]]] = {}
-    for milestone in sorted(milestones):
+    for milestone in sorted(milestones, key=_share):
         for name, value in (("wer", milestone.wer), ("loss", milestone.loss)):
             if value is not None:
                 points.setdefault(name, []).append((milestone.share * total, value))
@@ -74,3 +74,7 @@ def milestones_of(
         if wer is not None or loss is not None:
             made.append(Milestone(share, wer, loss))
     return made
+
+
+def _share(milestone: Milestone) -> float:
+    return milestone.share

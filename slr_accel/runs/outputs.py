@@ -10,6 +10,7 @@ import torch
 from slr_accel.errors import Interrupted
 from slr_accel.loading.loader import read_ahead
 from slr_accel.loading.plan import evaluation_plan, evaluation_windows
+from slr_accel.processes.tf32 import in_float32
 from slr_accel.runs.opened import OpenedRun
 
 
@@ -43,7 +44,8 @@ def outputs(
             if stops():
                 raise Interrupted
             batch = next(batches).to(opened.accelerator.device)
-            output = model(batch.features, batch.presence, batch.lengths)
+            with in_float32():
+                output = model(batch.features, batch.presence, batch.lengths)
             log_probs, lengths = output.log_probs.float().cpu().numpy(), output.lengths.tolist()
             for row, found, steps in zip(rows[positions], log_probs, lengths, strict=True):
                 yield int(row), found[:steps]

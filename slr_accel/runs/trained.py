@@ -23,6 +23,7 @@ from slr_accel.loading.loader import padded, subsampled
 from slr_accel.models.find import find_model, recordings_layout
 from slr_accel.models.folder import load_model
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.processes.tf32 import in_float32
 from slr_accel.runs.opened import decoding_settings
 from slr_accel.runs.other_corpus import is_usual_rate
 from slr_accel.runs.recordings import Recording, RecordingReader, make_reader
@@ -151,9 +152,10 @@ class TrainedRecogniser:
         presence = [subsampled(recording.presence, model.max_frames) for recording in recordings]
         lengths = torch.tensor([len(array) for array in values])
         model.features.read_at(rate)
-        output = model(
-            *(x.to(self.device) for x in (padded(values), padded(presence), lengths)),
-        )
+        with in_float32():
+            output = model(
+                *(x.to(self.device) for x in (padded(values), padded(presence), lengths)),
+            )
         hypotheses = with_temperature(
             self.decoder(output.log_probs, output.lengths), output.log_probs, model.temperature
         )

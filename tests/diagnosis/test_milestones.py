@@ -47,6 +47,12 @@ def test_a_run_far_behind_is_noted_while_it_trains() -> None:
     assert "and its best is 100.0%" in found.problem and "a loss of" in found.problem
 
 
+def test_wer_and_loss_of_one_share_may_be_two_milestones() -> None:
+    both = HealthSettings(milestones=(Milestone(0.25, 0.5), Milestone(0.25, None, 2.0)))
+    assert behind(History(run(), 1000), both) is None
+    assert expected(both.milestones, 1000) == {"wer": [(250, 0.5)], "loss": [(250, 2.0)]}
+
+
 def test_what_is_not_yet_due_is_not_missed() -> None:
     assert behind(History(run(delay=400)[:12], 1000), THRESHOLDS) is None
 
