@@ -103,16 +103,17 @@ def step_of(name: str, model: nn.Module) -> Step:
         options = criterion(build_settings({"data_dir": "-", "output_dir": "-", "model": name}))
     batch = Batch(
         rows=torch.arange(BATCH),
-        features=torch.rand(BATCH, FRAMES, layout.columns),
+        features=torch.randn(BATCH, FRAMES, sum(PARTS.values()))
+        if name in LITERAL
+        else torch.rand(BATCH, FRAMES, layout.columns),
         presence=torch.ones(BATCH, FRAMES, len(layout.blocks), dtype=torch.bool),
         lengths=torch.full((BATCH,), FRAMES),
         targets=torch.randint(1, OUTPUTS, (BATCH, LABELS)),
         target_lengths=torch.full((BATCH,), LABELS),
     )
-    values = torch.randn(BATCH, FRAMES, sum(PARTS.values()))
 
     def literal(features: Tensor, presence: Tensor, lengths: Tensor) -> Output:
-        return Output(model(values, lengths), lengths)
+        return Output(model(features, lengths), lengths)
 
     def step() -> None:
         called = literal if name in LITERAL else model

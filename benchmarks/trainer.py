@@ -52,7 +52,7 @@ from slr_accel.models.folder import load_tensors
 from slr_accel.runs.run_folder import RunFolder
 from slr_accel.settings.recipes import read_recipe
 from slr_accel.settings.run import build_settings
-from slr_accel.training.losses import Criterion, loss_terms, total
+from slr_accel.training.losses import Criterion, criterion, loss_terms, total
 from slr_accel.training.setup import make_optimizer, set_up
 from slr_accel.training.start import fresh_model
 from slr_accel.training.step_work import StepWork
@@ -62,6 +62,7 @@ RECIPE = "phoenix14t_streams"
 PLAIN: dict[str, Any] = {
     "wandb_mode": "disabled",
     "batch_size": 16,
+    "batch_frames": None,
     "micro_batches_per_step": 1,
     "ema_decay": 0.0,
     "dropout": 0.0,
@@ -115,8 +116,9 @@ def loops(trainer: Trainer, rounds: int) -> str:
     """Returns the table of the three loops."""
     works = list(islice(trainer.rest_of_epoch(), 8 * BLOCK))
     models = {name: fresh(trainer) for name in ("bare", "transformers")}
-    bare = BareLoop(*models["bare"])
-    theirs = TheirLoop(*models["transformers"], trainer.run.path)
+    options = criterion(trainer.settings)
+    bare = BareLoop(*models["bare"], options)
+    theirs = TheirLoop(*models["transformers"], options, trainer.run.path)
     assert trainer.settings.augmentation.is_off
     takes: dict[str, Callable[[Sequence[StepWork]], tuple[float, float]]] = {
         "ours": lambda works: timed(lambda: take_ours(trainer, works)),
@@ -182,15 +184,15 @@ def read(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class BareLoop:
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(self, model: nn.Module, optimizer: Optimizer, options: Criterion) -> None:
+        self.model, self.optimizer, self.options = model, optimizer, options
 
     def take(self, works: Sequence[StepWork]) -> None:
         for work in works:
             self.step(work.micro_batches[0].batch)
 
     def step(self, batch: Batch) -> float:
-        terms = loss_terms(self.model(*read(batch)), batch, Criterion())
+        terms = loss_terms(self.model(*read(batch)), batch, self.options)
         (total(terms) / batch.target_lengths.sum()).backward()
         clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
@@ -201,8 +203,10 @@ class BareLoop:
 class TheirLoop(transformers.TrainerCallback):
     """Trains with transformers.Trainer, and takes its time."""
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
-        self.model, self.optimizer, self.folder = model, optimizer, folder
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, options: Criterion, folder: Path
+    ) -> None:
+        self.model, self.optimizer, self.options, self.folder = model, optimizer, options, folder
         self.start: tuple[float, float] | None = None
         self.end = (0.0, 0.0)
 
@@ -222,14 +226,16 @@ class TheirLoop(transformers.TrainerCallback):
             dataloader_pin_memory=False,
         )
         self.start = None
-        InOrder(
+        loop = InOrder(
             model=self.model,
             args=arguments,
             train_dataset=[work.micro_batches[0].batch for work in works],
             data_collator=lambda items: {"batch": items[0]},
             optimizers=(self.optimizer, None),
             callbacks=[self],
-        ).train()
+        )
+        loop.options = self.options
+        loop.train()
         assert self.start is not None
         clock, processor = (end - start for end, start in zip(self.end, self.start, strict=True))
         return clock, processor
@@ -244,12 +250,14 @@ class TheirLoop(transformers.TrainerCallback):
 class InOrder(transformers.Trainer):
     """transformers.Trainer with our loss, over the batches in their order."""
 
+    options: Criterion
+
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *args: Any, **options: Any
     ) -> Tensor:
         batch = inputs["batch"]
         output = model(*read(batch))
-        return total(loss_terms(output, batch, Criterion())) / batch.target_lengths.sum()
+        return total(loss_terms(output, batch, self.options)) / batch.target_lengths.sum()
 
     def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler:
         return torch.utils.data.SequentialSampler(cast(Sized, self.train_dataset))
@@ -284,7 +292,7 @@ def bucketing(trainer: Trainer, num_batches: int) -> str:
     at_random = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
     part = [batch for batch in planned if len(batch) == size][:num_batches]
     mixed = np.split(np.random.default_rng(2).permutation(np.concatenate(part)), len(part))
-    loop = BareLoop(*fresh(trainer))
+    loop = BareLoop(*fresh(trainer), criterion(trainer.settings))
     seconds: dict[str, list[float]] = {"bucketed": [], "random": []}
     for pair in zip(part, mixed, strict=True):
         for name, positions in zip(seconds, pair, strict=True):

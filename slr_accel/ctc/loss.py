@@ -1,4 +1,4 @@
-"""Computes the CTC loss as a sum in float32, with a blank margin and a delay penalty."""
+"""Computes the CTC loss in float32, with a blank margin and a delay penalty."""
 
 from __future__ import annotations
 
@@ -22,16 +22,41 @@ def ctc_loss(
     """Sums -log p(labels) over the batch (Graves et al. 2006): a float32 scalar.
 
     Nothing is normalised here: the sum is divided once by the number of targets of the whole
-    optimizer step. Rows that cannot be aligned must not come here (the plan drops and counts
-    them): their loss is infinite, and is not hidden.
+    optimizer step. The arguments are those of `ctc_losses`.
+    """
+    return ctc_losses(
+        log_probs,
+        output_lengths,
+        targets,
+        target_lengths,
+        delay_penalty=delay_penalty,
+        blank_margin=blank_margin,
+    ).sum()
+
+
+def ctc_losses(
+    log_probs: Tensor,
+    output_lengths: Tensor,
+    targets: Tensor,
+    target_lengths: Tensor,
+    *,
+    lengths_on_host: Tensor | None = None,
+    delay_penalty: float = 0.0,
+    blank_margin: float = 0.0,
+) -> Tensor:
+    """-log p(labels) of each sequence: [B] float32.
+
+    Rows that cannot be aligned must not come here (the plan drops and counts them): their loss is
+    infinite, and is not hidden.
 
     Args:
         log_probs: [B, T', V] float32.
         output_lengths: [B] int64.
         targets: [B, U] int64, padded.
-        target_lengths: [B] int64.
+        target_lengths: [B] int64; those that lie on the host are not asked of the device.
+        lengths_on_host: output_lengths on the host, where they are known there.
         delay_penalty: nats per output step by which a token costs more the later it is said. The
-            sum may fall below 0 then.
+            loss may fall below 0 then.
         blank_margin: nats that blank is ahead by in the loss, so that recognition, where it is not,
             leaves fewer tokens out. Logit adjustment (Menon et al. 2021) of the one class that
             most output steps have.
@@ -46,19 +71,19 @@ def ctc_loss(
         # one symbol a step, so that what they sum to can stand beside the loss.
         sums = log_probs.logsumexp(-1)
         log_probs = log_probs - sums[..., None]
-        beyond = (sums * frame_mask(output_lengths, sums.shape[1])).sum()
-    # Lengths stay int64 on the device of log_probs: int32 ones on the CPU select cuDNN's CTC,
-    # which fails there (pytorch 152421).
-    loss = functional.ctc_loss(
+        beyond = (sums * frame_mask(output_lengths, sums.shape[1])).sum(1)
+    # Lengths stay int64: int32 ones on the CPU select cuDNN's CTC, which fails there (pytorch
+    # 152421). Of lengths on a GPU torch waits for a copy on the host, only to copy them back.
+    losses = functional.ctc_loss(
         log_probs.transpose(0, 1),  # (T', B, V)
         targets,
-        output_lengths,
+        output_lengths if lengths_on_host is None else lengths_on_host,
         target_lengths,
         blank=BLANK,
-        reduction="sum",
+        reduction="none",
         zero_infinity=False,
     )
-    return loss - beyond
+    return losses - beyond
 
 
 def _delays(log_probs: Tensor, output_lengths: Tensor) -> Tensor:

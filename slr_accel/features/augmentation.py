@@ -78,7 +78,8 @@ class Augmentation(nn.Module):
             return batch
         rows, frames = batch.rows.tolist(), batch.lengths.tolist()
         needed = self._needed_frames(batch)
-        return replace(batch, draws=self.sampler.draw(rows, frames, needed, seed=seed, epoch=epoch))
+        draws = self.sampler.draw(rows, frames, needed, seed=seed, epoch=epoch)
+        return replace(batch, draws=draws, frames=draws.lengths)
 
     def _needed_frames(self, batch: Batch) -> list[int]:
         """Returns the fewest frames of each sequence with which CTC can align its labels."""

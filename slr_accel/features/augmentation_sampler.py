@@ -25,10 +25,8 @@ class _Changes(NamedTuple):
 
     places: np.ndarray
     mirrored: bool
-    image: np.ndarray
-    body_shift: np.ndarray
-    turns: np.ndarray
-    shifts: np.ndarray
+    normals: np.ndarray
+    """Standard normal, for the image and the blocks."""
     seed: int
     shown: np.ndarray
 
@@ -43,6 +41,8 @@ class AugmentationSampler:
         self._is_needed = self._is_origin | _holds(layout.scale, layout)
         self.planes = [i for i, block in enumerate(layout.blocks) if block.is_planar]
         """The blocks with x and y."""
+        of_image = 4 + bool(settings.body_scale) + 2 * bool(settings.body_shift)
+        self._num_normals = of_image + 3 * len(self.planes) if self.planes else 0
 
     def draw(
         self,
@@ -66,14 +66,15 @@ class AugmentationSampler:
             for row, own, least in zip(rows, frames, needed, strict=True)
         ]
         lengths = [len(changes.places) for changes in drawn]
+        image, body_shift, turns, shifts = self._moves(np.array([own.normals for own in drawn]))
         return Draws(
             places=padded([changes.places.astype(np.float32) for changes in drawn]),
             lengths=torch.tensor(lengths),
             mirrored=torch.tensor([changes.mirrored for changes in drawn]),
-            image=_stacked([changes.image for changes in drawn]),
-            body_shift=_stacked([changes.body_shift for changes in drawn]),
-            turns=_stacked([changes.turns for changes in drawn]),
-            shifts=_stacked([changes.shifts for changes in drawn]),
+            image=_float32(image),
+            body_shift=_float32(body_shift),
+            turns=_float32(turns),
+            shifts=_float32(shifts),
             shown=padded([changes.shown for changes in drawn]),
             noise=tuple((length, own.seed) for length, own in zip(lengths, drawn, strict=True)),
         )
@@ -85,36 +86,36 @@ class AugmentationSampler:
         if s.frame_dropping:
             places = drop_places(places, least, random, s.frame_dropping)
         mirrored = bool(s.mirror_probability) and random.random() < s.mirror_probability
-        image, shift = np.eye(2), np.zeros(2)
-        turns, shifts = np.empty((0, 2, 2)), np.empty((0, 2))
-        if self.planes:
-            image = self._image(random)
-            if s.body_shift:
-                shift = random.normal(0, s.body_shift, 2)
-            blocks = [self._block(random, is_origin=self._is_origin[i]) for i in self.planes]
-            turns, shifts = map(np.array, zip(*blocks, strict=True))
+        normals = random.standard_normal(self._num_normals)
         # Drawn without jitter too: later draws stay the same.
         seed = int(random.integers(2**62))
         shown = self._shown(random, len(places))
-        return _Changes(places, mirrored, image, shift, turns, shifts, seed, shown)
+        return _Changes(places, mirrored, normals, seed, shown)
 
-    def _image(self, random: np.random.Generator) -> np.ndarray:
-        """Samples (2, 2): rotation x shear x zoom."""
-        s = self.settings
-        shear = np.array([[1, random.normal(0, s.shear)], [0, 1]])
-        zoom = np.diag(np.exp(random.normal(0, s.zoom, 2)))
+    def _moves(self, normals: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Makes rotation x shear x zoom of the image [B, 2, 2] and shift of the body [B, 2], then
+        rotation [B, P, 2, 2] and shift [B, P, 2] of each block, of which the origin's stays.
+
+        All sequences at once: one by one, this took as long as reading them.
+        """
+        s, count = self.settings, len(normals)
+        image, body_shift = np.tile(np.eye(2), (count, 1, 1)), np.zeros((count, 2))
+        if not self.planes:
+            return image, body_shift, np.empty((count, 0, 2, 2)), np.empty((count, 0, 2))
+        own, of_blocks = np.split(normals, [-3 * len(self.planes)], axis=1)
+        shear, zoom, others = own[:, 0], np.exp(s.zoom * own[:, 1:3]), own[:, 3:]
         if s.body_scale:
-            zoom *= np.exp(random.normal(0, s.body_scale))
-        return _rotation(random.normal(0, s.rotation)) @ shear @ zoom
-
-    def _block(
-        self, random: np.random.Generator, *, is_origin: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Samples rotation (2, 2) and shift (2) of a block; the origin's stays in place."""
-        s = self.settings
-        weight = 0.0 if is_origin else 1.0
-        angle, shift = random.normal(0, s.block_rotation), random.normal(0, s.block_shift, 2)
-        return _rotation(weight * angle), weight * shift
+            zoom *= np.exp(s.body_scale * others[:, :1])
+            others = others[:, 1:]
+        image[:, 0, 1] = s.shear * shear
+        image = _rotations(s.rotation * others[:, 0]) @ image @ (zoom[:, None] * np.eye(2))
+        if s.body_shift:
+            body_shift = s.body_shift * others[:, 1:]
+        blocks = of_blocks.reshape(count, -1, 3) * ~self._is_origin[self.planes, None]
+        return (
+            *(image, body_shift),
+            *(_rotations(s.block_rotation * blocks[..., 0]), s.block_shift * blocks[..., 1:]),
+        )
 
     def _shown(self, random: np.random.Generator, frames: int) -> np.ndarray:
         """Samples (frames, blocks) bool: some spans of frames and some blocks are hidden."""
@@ -144,9 +145,11 @@ def _span(random: np.random.Generator, longest: int, frames: int) -> slice:
     return slice(start, start + length)
 
 
-def _rotation(angle: float) -> np.ndarray:
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+def _rotations(angles: np.ndarray) -> np.ndarray:
+    """Returns (..., 2, 2)."""
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
 
 
-def _stacked(arrays: list[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.array(arrays, np.float32))
+def _float32(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))

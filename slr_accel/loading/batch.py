@@ -59,9 +59,12 @@ class Batch:
     targets: Tensor
     """[B, U] int64 token ids, padded with 0; empty where the rows are not trained on."""
     target_lengths: Tensor
-    """[B] int64 tokens."""
+    """[B] int64 tokens; on the host, wherever the batch is, since CTC reads them there."""
     draws: Draws | None = None
     """The draws of the augmentation; None for no augmentation."""
+    frames: Tensor | None = None
+    """[B] int64 frames that the model is given, augmented, on the host; None: they are `lengths`,
+    and these lie there."""
     teacher: SoftLabels | None = None
     """The soft labels of the teachers."""
     mean_teacher: SoftLabels | None = None
@@ -72,8 +75,14 @@ class Batch:
         if device.type == "cpu":
             return self
         parts = self._parts(lambda part: _moved(part, device))
-        moved: Batch = replace(_moved(self, device), **parts)
+        on_host = {"target_lengths": self.target_lengths, "frames": self.frames_on_host}
+        moved: Batch = replace(_moved(replace(self, frames=None), device), **parts, **on_host)
         return moved
+
+    @property
+    def frames_on_host(self) -> Tensor:
+        """[B] int64 frames that the model is given, known without asking a device."""
+        return self.lengths if self.frames is None else self.frames
 
     def pinned(self) -> Batch:
         """A copy in pinned memory, which `to` takes without a copy of its own."""

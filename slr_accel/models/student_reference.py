@@ -190,3 +190,8 @@ class MaskedBatchNorm(nn.Module):
                 self.mean.copy_(torch.where(mean.isfinite(), mean, self.mean))
                 self.variance.copy_(torch.where(variance.isfinite(), variance, self.variance))
             return torch.zeros_like(x, dtype=torch.float32).masked_scatter(valid[..., None], normed)
+
+
+def has_statistics(model: nn.Module) -> bool:
+    """Whether training changes buffers of the model, which are those of batch norm."""
+    return any(isinstance(module, MaskedBatchNorm) for module in model.modules())

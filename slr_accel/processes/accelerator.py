@@ -39,8 +39,13 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         )
     # DDP reorders its buckets after its first step, also after a resume. On three CPU processes or
     # more, sums would then round differently. This keeps the order; torch warns that it is slow.
+    # A static graph would reorder them too, and saves only that search.
     many = int(os.environ.get("WORLD_SIZE", "1")) > 2
-    fixed_buckets = DistributedDataParallelKwargs(find_unused_parameters=many and not has_gpu)
+    ddp = DistributedDataParallelKwargs(
+        find_unused_parameters=many and not has_gpu,
+        # Gradients lie in the buckets that are exchanged: one copy of them less.
+        gradient_as_bucket_view=True,
+    )
     group = InitProcessGroupKwargs(timeout=LONGEST_SILENCE)
     if deepspeed.is_asked_for():
         deepspeed.make_ready(has_gpu=has_gpu)
@@ -54,7 +59,7 @@ def make_accelerator(mixed_precision: str | None) -> Accelerator:
         # it, accelerate ignores DeepSpeed, which finds the CPU by itself.
         cpu=not has_gpu and not deepspeed.is_asked_for(),
         mixed_precision=mixed_precision,
-        kwargs_handlers=[fixed_buckets, group],
+        kwargs_handlers=[ddp, group],
         # training/step.py accumulates gradients. By default accelerate would divide them by
         # ACCELERATE_GRADIENT_ACCUMULATION_STEPS.
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),

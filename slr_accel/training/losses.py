@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from slr_accel.ctc.loss import ctc_loss
+from slr_accel.ctc.loss import ctc_losses
 from slr_accel.distillation.soft_loss import (
     SoftTargets,
     hypotheses,
@@ -21,9 +23,14 @@ from slr_accel.distillation.soft_loss import (
     soft_loss,
 )
 from slr_accel.loading.batch import Batch, SoftLabels
+from slr_accel.models.blocks import output_lengths
 from slr_accel.models.recogniser import Head, Output
 from slr_accel.padding import frame_mask
 from slr_accel.settings.run import Settings
+
+STRIDES = (1, 2, 4)
+"""Input frames a step of a head. The least one that fits the padded frames and steps fits each
+sequence of the batch."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +56,34 @@ class Criterion:
     some_unlabelled: bool = False
     """Batches may have sequences without labels, which CTC leaves out."""
 
-    def ctc(self, head: Head | Output, batch: Batch) -> Tensor:
-        """The CTC loss of one head, summed over the labelled sequences of the batch."""
-        log_probs, lengths = head.log_probs, head.lengths
-        targets, target_lengths = batch.targets, batch.target_lengths
-        if self.some_unlabelled:
-            labelled = target_lengths > 0
-            if not labelled.any():
-                return log_probs.sum() * 0
-            log_probs, lengths = log_probs[labelled], lengths[labelled]
-            targets, target_lengths = targets[labelled], target_lengths[labelled]
-        return ctc_loss(
-            log_probs,
-            lengths,
-            targets,
-            target_lengths,
+    def ctc(self, heads: Sequence[Head | Output], batch: Batch) -> list[Tensor]:
+        """The CTC loss of each head, summed over the labelled sequences of the batch.
+
+        Neighbours of the same stride share one call, since on a GPU each waits for the device.
+        """
+        sums: list[Tensor] = []
+        for steps, alike in groupby(heads, lambda head: head.log_probs.shape[1]):
+            sums += self._ctc_of_stride(list(alike), batch, steps)
+        return sums
+
+    def _ctc_of_stride(
+        self, heads: Sequence[Head | Output], batch: Batch, steps: int
+    ) -> list[Tensor]:
+        count, frames = len(heads), batch.features.shape[1]
+        stride = next(s for s in STRIDES if -(-frames // s) == steps)
+        losses = ctc_losses(
+            torch.cat([head.log_probs for head in heads]) if count > 1 else heads[0].log_probs,
+            torch.cat([head.lengths for head in heads]),
+            batch.targets.repeat(count, 1),
+            batch.target_lengths.repeat(count),
+            lengths_on_host=output_lengths(batch.frames_on_host, stride).repeat(count),
             delay_penalty=self.delay_penalty,
             blank_margin=self.blank_margin,
-        )
+        ).chunk(count)
+        if self.some_unlabelled:
+            labelled = (batch.targets > 0).any(1)
+            return [own.where(labelled, 0.0).sum() for own in losses]
+        return [own.sum() for own in losses]
 
 
 def criterion(settings: Settings, factor: float = 1.0, progress: float = 0.0) -> Criterion:
@@ -108,23 +125,18 @@ class Term(NamedTuple):
     """A scalar, summed over the sequences of the micro-batch; without the weight."""
 
 
-def ctc(output: Output, batch: Batch, options: Criterion) -> Term:
-    """CTC of the head that recognises (Graves et al. 2006)."""
-    return Term(options.label_weight, options.ctc(output, batch))
-
-
-def second_view(output: Output, batch: Batch, options: Criterion) -> Term | None:
-    """CTC of the same head on the second view of the batch."""
-    if output.second_view is None:
-        return None
-    return Term(options.label_weight, options.ctc(output.second_view, batch))
-
-
-def early_head(output: Output, batch: Batch, options: Criterion) -> Term | None:
-    """CTC of the heads before the recurrent part, in both views."""
-    losses = [options.ctc(head, batch) for view in _views(output) for head in view.early_heads]
-    weight = options.label_weight * options.auxiliary_weight
-    return Term(weight, _sum(losses)) if losses else None
+def ctc(output: Output, batch: Batch, options: Criterion) -> dict[str, Term]:
+    """CTC of all heads (Graves et al. 2006): by name, those of the CTC_TERMS that there are."""
+    views = _views(output)
+    early = [head for view in views for head in view.early_heads]
+    sums = options.ctc([*views, *early], batch)
+    terms = {"ctc": Term(options.label_weight, sums[0])}
+    if output.second_view is not None:
+        terms["second_view"] = Term(options.label_weight, sums[1])
+    if early:
+        weight = options.label_weight * options.auxiliary_weight
+        terms["early_head"] = Term(weight, _sum(sums[len(views) :]))
+    return terms
 
 
 def consistency(output: Output, batch: Batch, options: Criterion) -> Term | None:
@@ -177,24 +189,25 @@ def mean_teacher(output: Output, batch: Batch, options: Criterion) -> Term | Non
     return Term(options.mean_teacher_weight, _sum(losses))
 
 
+CTC_TERMS = ("ctc", "second_view", "early_head")
+"""The head that recognises; the same on the second view; those before the recurrent part, in both
+views."""
 TERMS: tuple[Callable[[Output, Batch, Criterion], Term | None], ...] = (
-    consistency,
-    ctc,
-    second_view,
-    early_head,
     distillation,
     early_distillation,
     sequence,
     self_distillation,
     mean_teacher,
 )
-NAMES = tuple(term.__name__ for term in TERMS)
+NAMES = (consistency.__name__, *CTC_TERMS, *(term.__name__ for term in TERMS))
 
 
 def loss_terms(output: Output, batch: Batch, options: Criterion) -> dict[str, Term]:
-    """The terms that an output has, by name."""
-    terms = ((name, term(output, batch, options)) for name, term in zip(NAMES, TERMS, strict=True))
-    return {name: term for name, term in terms if term is not None}
+    """The terms that an output has, by name, in the order of NAMES."""
+    terms: dict[str, Term | None] = {"consistency": consistency(output, batch, options)}
+    terms |= ctc(output, batch, options)
+    terms |= {term.__name__: term(output, batch, options) for term in TERMS}
+    return {name: term for name, term in terms.items() if term is not None}
 
 
 def total(terms: dict[str, Term]) -> Tensor:

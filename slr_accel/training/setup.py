@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
+from torch.nn.parallel import DistributedDataParallel
 
 from slr_accel.corpus.reader import Corpus
 from slr_accel.ctc.decoders import make_decoder
@@ -15,6 +16,7 @@ from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.plan import accumulation_for
 from slr_accel.models.compiled import compile_parts
 from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.student_reference import has_statistics
 from slr_accel.processes import deepspeed
 from slr_accel.processes.accelerator import make_accelerator
 from slr_accel.processes.lost_peers import lost_peers_explained
@@ -98,6 +100,9 @@ def _trainer(
     else:
         sharded = None
         model, optimizer = accelerator.prepare(raw_model, raw_optimizer)
+        # DDP sends all buffers once, and then before each forward, though most are constant.
+        if isinstance(model, DistributedDataParallel):
+            model.broadcast_buffers = has_statistics(raw_model)
     if accelerator.scaler is not None and state.grad_scaler:
         accelerator.scaler.load_state_dict(state.grad_scaler)
     if settings.loading.batch_frames == "auto":

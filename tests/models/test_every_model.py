@@ -9,6 +9,7 @@ from models_helpers import EVERY_WAY, LAYOUTS, SMALL, make, random_batch, run
 from slr_accel.ctc.loss import ctc_loss
 from slr_accel.models.build import build_model, model_config
 from slr_accel.models.recogniser import Recogniser, log_probs
+from slr_accel.models.student_reference import has_statistics
 from slr_accel.settings.models.by_name import MODELS
 from slr_accel.training.losses import Criterion, loss_terms, total
 
@@ -84,6 +85,15 @@ def test_loss_and_every_gradient_are_finite(name, settings, dtype) -> None:
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
+
+
+@every_model
+def test_training_changes_buffers_of_models_with_statistics_alone(name) -> None:
+    model = make(name, LAYOUTS["tracks"]).train()
+    before = [buffer.clone() for buffer in model.buffers()]
+    run(model, random_batch(LAYOUTS["tracks"], [20, 9]))
+    same = all(map(torch.equal, before, model.buffers()))
+    assert same != has_statistics(model)
 
 
 def test_heads_compute_in_float32_whatever_the_rest_does() -> None:

@@ -1,4 +1,4 @@
-"""A forward in training does not wait for the device: nothing is read from it, or brought to it.
+"""Training does not wait for the device: nothing is read from it, or brought to it.
 
 The device `meta` holds no values, so that reading one is an error.
 """
@@ -8,17 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from accelerate import DistributedType
 from models_helpers import EVERY_WAY, LAYOUTS, make, random_batch, run
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from slr_accel.features.augmentation import Augmentation
+from slr_accel.loading.batch import Batch, SoftLabels
+from slr_accel.models.recogniser import Output
 from slr_accel.settings.features import AugmentationSettings
+from slr_accel.training.losses import Criterion, loss_terms, total
+from slr_accel.training.preparation import Preparation
+from slr_accel.training.step import train_step
+from slr_accel.training.step_work import MicroBatch, StepWork
 
 LITERAL = "student_reference"
 """As published: its batch norm picks valid frames out of a batch, which needs their number."""
@@ -84,16 +92,105 @@ def test_augmentation(layout: str) -> None:
     assert not brought.operations
 
 
+@pytest.fixture
+def on_no_device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """`meta`, which lacks memory to pin, generators, autocast and CTC."""
+
+    def ctc(log_probs: Tensor, targets: Tensor, *lengths: Tensor, **_: object) -> Tensor:
+        # Of these lengths torch would wait for copies.
+        assert targets.is_meta and all(n.device.type == "cpu" for n in lengths)
+        return log_probs.sum((0, 2))
+
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.nn.functional, "ctc_loss", ctc)
+    monkeypatch.setattr("slr_accel.training.step._seed", lambda *_: None)
+    return torch.device("meta")
+
+
+def taught(batch: Batch, output: Output) -> Batch:
+    """With soft labels of two teachers."""
+    soft = SoftLabels(output.log_probs.detach(), output.lengths)
+    return replace(batch, teacher=soft, mean_teacher=soft)
+
+
+ALL_TERMS = Criterion(
+    auxiliary_weight=0.5,
+    consistency_weight=0.5,
+    delay_penalty=0.1,
+    blank_margin=0.1,
+    label_weight=0.5,
+    self_distillation_weight=0.5,
+    mean_teacher_weight=0.5,
+    some_unlabelled=True,
+)
+"""But `sequence`: torch's CTC asks the device how many glosses the teacher says."""
+
+
 @pytest.mark.parametrize("layout", ["tracks", "streams", "holistic"])
 @pytest.mark.parametrize(
     ("name", "settings"), [way for way in EVERY_WAY if way[0] != LITERAL], ids=str
 )
-def test_a_model(
-    name: str, settings: dict[str, object], layout: str, monkeypatch: pytest.MonkeyPatch
+def test_a_model_and_its_loss(
+    name: str, settings: dict[str, object], layout: str, on_no_device: torch.device
 ) -> None:
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # unknown on meta
-    model = make(name, LAYOUTS[layout], **settings).to("meta")
-    batch = on_meta(random_batch(LAYOUTS[layout], [31, 12]))
+    model = make(name, LAYOUTS[layout], **settings).to(on_no_device)
+    batch = random_batch(LAYOUTS[layout], [11, 6]).to(on_no_device)
     with Brought(vars(batch), list(model.parameters()), list(model.buffers())) as brought:
-        run(model, batch)
+        output = run(model, batch)
+        stride = getattr(model.settings, "alignment_stride", 1) // model.output_stride
+        options = replace(ALL_TERMS, early_stride=stride)
+        loss = total(loss_terms(output, taught(batch, output), options))
     assert not brought.operations
+    loss.backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_a_step_reads_twice(on_no_device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether losses are finite, and whether gradients are."""
+    layout, reads = LAYOUTS["pose and hands"], []
+
+    def tolist(tensor: Tensor) -> list[float]:
+        reads.append(tensor.shape)
+        return [0.0] * len(tensor)
+
+    on_host = Tensor.tolist
+    monkeypatch.setattr(Tensor, "tolist", lambda t: tolist(t) if t.is_meta else on_host(t))
+    model = make("student", layout, auxiliary_weight=0.5, consistency_weight=4).to(on_no_device)
+    augment = Augmentation(layout, AugmentationSettings(jitter=0), 4, torch.ones(layout.columns))
+    batch = augment.drawn(random_batch(layout, [11, 6]), seed=1, epoch=0)
+    accelerator = SimpleNamespace(
+        device=on_no_device,
+        num_processes=2,
+        distributed_type=DistributedType.MULTI_GPU,
+        scaler=None,
+        no_sync=lambda _: nullcontext(),
+        backward=Tensor.backward,
+        reduce=lambda tensor, **_: tensor,
+        clip_grad_norm_=torch.nn.utils.clip_grad_norm_,
+    )
+    work = StepWork(
+        [MicroBatch(batch, index, True) for index in range(2)],
+        num_targets=4,
+        rows=[batch.rows.numpy()] * 2,
+        first=0,
+        num_frames=34,
+        num_padded_frames=44,
+        num_sequences=4,
+        wait_seconds=0.0,
+        is_last=True,
+    )
+    result = train_step(
+        accelerator,
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        Preparation(augment.to(on_no_device), [lambda b: taught(b, run(model, b))]),
+        work,
+        epoch=0,
+        seed=1,
+        max_grad_norm=1.0,
+        criterion=ALL_TERMS,
+        stop_requested=False,
+        measured=True,
+    )
+    assert result.update.took_step and len(reads) == 2

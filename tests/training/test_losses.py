@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from models_helpers import LAYOUTS, make, random_batch, run
 from run_helpers import TrainCommand, metrics
 
 from slr_accel.ctc.loss import ctc_loss
@@ -39,6 +41,48 @@ def test_options_of_ctc_are_on_all_its_heads() -> None:
     assert float(total(terms)) == pytest.approx(alone(main) + 0.5 * alone(early))
     plain = loss_terms(output, batch, Criterion())["ctc"].sum
     assert float(terms["ctc"].sum) != pytest.approx(float(plain))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("student", {"output_stride": 2, "auxiliary_weight": 0.5, "consistency_weight": 4}),
+        ("teacher", {"output_stride": 1, "consistency_weight": 4}),
+        ("cosign", {}),
+        ("speech", {}),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"delay_penalty": 0.1, "blank_margin": 0.5}], ids=str)
+def test_heads_that_share_a_call_lose_what_each_loses_alone(
+    name: str, settings: dict[str, object], options: dict[str, float]
+) -> None:
+    batch = random_batch(LAYOUTS["tracks"], [17, 1, 8])
+    output = run(make(name, LAYOUTS["tracks"], **settings), batch)
+    terms = loss_terms(output, batch, Criterion(**options))
+
+    def alone(heads: Sequence[Head | Output]) -> torch.Tensor:
+        labels = batch.targets, batch.target_lengths
+        return sum(ctc_loss(head.log_probs, head.lengths, *labels, **options) for head in heads)
+
+    views = [output] if output.second_view is None else [output, output.second_view]
+    early = [head for view in views for head in view.early_heads]
+    assert torch.equal(terms["ctc"].sum, alone(views[:1]))
+    assert ("second_view" in terms, "early_head" in terms) == (len(views) == 2, bool(early))
+    if len(views) == 2:
+        assert torch.equal(terms["second_view"].sum, alone(views[1:]))
+    if early:
+        assert torch.equal(terms["early_head"].sum, alone(early))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_steps_are_told_from_the_padded_ones(stride: int) -> None:
+    for frames in range(1, 12):
+        lengths = torch.arange(1, frames + 1)
+        log_probs = torch.randn(frames, -(-frames // stride), 3).log_softmax(-1)
+        batch = random_batch(LAYOUTS["tracks"], lengths.tolist())
+        steps = (lengths + stride - 1) // stride
+        found = loss_terms(Output(log_probs, steps), batch, Criterion())["ctc"].sum
+        assert found == ctc_loss(log_probs, steps, batch.targets, batch.target_lengths)
 
 
 def test_sequences_without_labels_are_taught_by_soft_labels_alone() -> None:
