@@ -57,9 +57,10 @@ def prefix_beam_search(
     order = np.argsort(-lengths, kind="stable")  # sequences that are over stand behind the others
     search = _Search(len(lengths), emitted.shape[2], beam, grammar)
     likeliest = _likeliest(values, search.num_sorted)
-    for step in range(int(lengths.max(initial=0))):
-        rows = order[: int((lengths > step).sum())]
-        search.advance(values[rows, step], *(array[rows, step] for array in likeliest))
+    with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
+        for step in range(int(lengths.max(initial=0))):
+            rows = order[: np.count_nonzero(lengths > step)]
+            search.advance(values[rows, step], *(array[rows, step] for array in likeliest))
     found = search.n_best()
     return [found[place] for place in np.argsort(order)]
 
@@ -143,8 +144,10 @@ class _Search:
         # A path goes on to another token from anywhere, to the same one only from a blank.
         same = tokens[:, None] == beams.last[:, :, None]  # (A, K, C)
         grown = np.where(same, beams.blank[:, :, None], total[:, :, None]) + scores[:, None]
-        gains = 0.0 if self.fusion is None else self.fusion.gains(beams.state, tokens)
-        ranked = grown + beams.added[:, :, None] + gains
+        ranked = grown
+        if self.fusion is not None:
+            gains = self.fusion.gains(beams.state, tokens)
+            ranked = grown + beams.added[:, :, None] + gains
         sequence, longer, shorter = kept
         again, column = np.nonzero(tokens[sequence] == beams.last[sequence, longer][:, None])
         ranked[sequence[again], shorter[again], column] = -np.inf  # that prefix is kept already
@@ -154,27 +157,31 @@ class _Search:
             return
         chosen = _best(stays + beams.added, ranked)  # (A, K)
 
+        # All that follows is (A, K); each array is read by places in its flat form.
         row = np.arange(len(chosen))[:, None]
         num_kept, num_tokens = chosen.shape[1], tokens.shape[1]
         is_new = chosen >= num_kept
-        source = np.where(is_new, (chosen - num_kept) // num_tokens, chosen)
-        new = _Beams(*(array[row, source] for array in vars(beams).values()))
-        new.blank, new.said = stays_blank[row, source], stays_said[row, source]
-        grown_by = np.full(chosen.shape, BLANK)
-        a, k = np.nonzero(is_new)
-        if a.size:
-            s, c = source[a, k], (chosen[a, k] - num_kept) % num_tokens
-            possible = ranked[a, s, c] > -np.inf
-            token = grown_by[a, k] = new.last[a, k] = tokens[a, c]
-            new.blank[a, k], new.said[a, k] = -np.inf, np.where(possible, grown[a, s, c], -np.inf)
-            new.parent[a, k] = np.where(possible, new.name[a, k], NO_PARENT)
-            new.name[a, k] = np.where(possible, _name(new.name[a, k], token), NOBODY)
-            if self.fusion is not None:
-                new.added[a, k] += gains[a, s, c]  # type: ignore[index]
-                new.state[a, k] = self.fusion.after(new.state[a, k], token)
-        self.steps.append((source, grown_by))
-        for array, values in zip(vars(beams).values(), vars(new).values(), strict=True):
-            array[:] = values
+        old, column = np.divmod(chosen - num_kept, num_tokens)
+        source = np.where(is_new, old, chosen)
+        before = row * num_kept + source
+        cell = np.where(is_new, before * num_tokens + column, 0)
+        is_dead = is_new & (ranked.take(cell) == -np.inf)
+        token = tokens.take(row * num_tokens + column)
+        name = beams.name.take(before)
+        added, state = beams.added.take(before), beams.state.take(before)
+        if self.fusion is not None:
+            added[is_new] += gains.take(cell[is_new])
+            state[is_new] = self.fusion.after(state[is_new], token[is_new])
+        self.steps.append((source, np.where(is_new, token, BLANK)))
+        beams.blank[:] = np.where(is_new, -np.inf, stays_blank.take(before))
+        beams.said[:] = np.where(is_new, grown.take(cell), stays_said.take(before))
+        beams.added[:], beams.state[:] = added, state
+        beams.last[:] = np.where(is_new, token, beams.last.take(before))
+        beams.parent[:] = np.where(is_new, name, beams.parent.take(before))
+        beams.name[:] = np.where(is_new, _name(name, token), name)
+        if is_dead.any():  # fewer prefixes are possible than a beam holds
+            beams.said[is_dead] = -np.inf
+            beams.parent[is_dead], beams.name[is_dead] = NO_PARENT, NOBODY
 
     def _with_a_chance(
         self, emitted: np.ndarray, tokens: np.ndarray, scores: np.ndarray, ranks: np.ndarray
@@ -190,8 +197,7 @@ class _Search:
         if self.fusion is not None:
             states = self.beams.state[:count]
             first = scores + self.fusion.gains(states[row, best][:, None], tokens)[:, 0]
-        with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
-            least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
+        least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
         if first.shape[1] > num_kept:
             least = np.fmax(least, np.partition(first, -num_kept - 1, axis=1)[:, -num_kept - 1])
         gain = 0.0 if self.fusion is None else self.fusion.largest_gain
