@@ -96,7 +96,7 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     starts: dict[str, list[float]] = {}
     words: dict[str, list[str]] = {}
     channels: dict[str, str] = {}
-    name = channel = None
+    name = channel = ""
     own_starts: list[float] = []
     own_words: list[str] = []
     latest, out_of_order = -math.inf, set()
