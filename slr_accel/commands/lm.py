@@ -16,7 +16,9 @@ or on sentences of a text file, and writes it in the ARPA format, which KenLM an
   slr-accel evaluate runs/mine --decoder beam --language_model lm.arpa
 
 Labels become words by the label policy of the run that is to be decoded. With characters the model
-is one over words, and recognition spells no other words than these.
+is one over words, and recognition spells no other words than these. The perplexity of held-out
+sentences says whether the model is of use: where it is that of single words, decoding gives the
+model no weight.
 """
 
 
