@@ -128,7 +128,7 @@ def test_page_says_where_the_language_model_helped(tmp_path):
     result = scored(SEQUENCES) | decoded | {"greedy": {"wer": 0.5, "helped": 7, "hurt": 8}}
     write_html(path, result, SEQUENCES, Details(greedy_errors=errors))
     text = " ".join(Page(path.read_text(encoding="utf-8")).words)
-    assert "WER 50.0 % with greedy decoding: the language model helped in 7" in text
+    assert "Greedy decoding WER 50.0 %: the language model helped in 7" in text
     assert text.count("the language model helped: greedy decoding has 2 errors") == 1
     assert text.count("the language model hurt: greedy decoding has 0 errors") == 1
 
