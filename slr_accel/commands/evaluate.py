@@ -75,9 +75,10 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     from slr_accel.scoring.page import write_html
     from slr_accel.scoring.references import evaluation_rows
     from slr_accel.scoring.report import print_summary
-    from slr_accel.scoring.scored import count_errors, result, score_transcript
+    from slr_accel.scoring.scored import against_greedy, count_errors, result, score_transcript
     from slr_accel.scoring.sentences import write_sentences, write_stm
-    from slr_accel.scoring.words import n_best_words, recognised_words, unsayable
+    from slr_accel.scoring.wer import score
+    from slr_accel.scoring.words import greedy_texts, n_best_words, recognised_words, unsayable
     from slr_accel.terminal import Terminal
 
     corpus, split, vocabulary = opened.corpus, opened.split, opened.vocabulary
@@ -105,6 +106,10 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         figures = {"protocol": args.protocol, "policy_wer": own_wer, **floors}
         scored = rescored(scored, expected, args.protocol)
     figures |= result(scored, split=split, **transcripts.source_of(opened))
+    texts = greedy_texts(vocabulary, transcript.hypotheses)
+    prepared = prepared_hypotheses(args.protocol or "plain", texts)
+    greedy = score([s.reference for s in scored.sequences], prepared) if texts else []
+    figures |= against_greedy(scored.sequences, greedy)
     figures["calibration"] = confidences
     text = transcripts.write_result(folder / f"{split}.json", figures)
     times = transcripts.word_times(opened, rows, transcript.hypotheses)
@@ -116,8 +121,8 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     with replaced(folder / f"{split}.jsonl") as path:
         write_sentences(path, scored.sequences, expected, words, times, n_best)
     with replaced(folder / "report.html") as path:
-        texts = n_best_texts(n_best, args.protocol)
-        details = run_details(opened, args.run, rows, scored.sequences, texts)
+        others = n_best_texts(n_best, args.protocol)
+        details = run_details(opened, args.run, rows, scored.sequences, others, greedy)
         write_html(path, figures, scored.sequences, details)
     if not args.protocol:
         raw_references = [sequence.reference for sequence in scored.sequences]

@@ -16,7 +16,9 @@ or on sentences of a text file, and writes it in the ARPA format, which KenLM an
   slr-accel evaluate runs/mine --decoder beam --language_model lm.arpa
 
 Labels become words by the label policy of the run that is to be decoded. With characters the model
-is one over words, and recognition spells no other words than these.
+is one over words, and recognition spells no other words than these. The perplexity of held-out
+sentences says whether the model is of use: where it is that of single words, decoding gives the
+model no weight.
 """
 
 
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from slr_accel.ctc.kneser_ney import train_language_model
+    from slr_accel.ctc.kneser_ney import held_out_perplexities, train_language_model
     from slr_accel.ctc.language_model import write_arpa
 
     if (args.data_dir is None) == (args.text is None):
@@ -48,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     labels = _corpus(args.data_dir) if args.text is None else _text(args.text)
     sentences = _words(args.label_policy, labels)
     model = train_language_model(sentences, args.order)
+    model.held_out = held_out_perplexities(sentences, args.order)
     write_arpa(model, args.out)
     lengths = [len(ngram) for ngram in model.probabilities]
     ngrams = " / ".join(f"{lengths.count(order):,}" for order in range(1, args.order + 1))
@@ -55,6 +58,12 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out}: order {args.order}, {len(model.words):,} words, n-grams {ngrams}, "
         f"from {len(sentences):,} sentences"
     )
+    if model.held_out is not None:
+        perplexity, of_words = model.held_out
+        print(
+            f"perplexity of held-out sentences {perplexity:.1f}, of single words {of_words:.1f}"
+            + (f": decoding takes {model.weight:.0%} of its weights" if model.weight < 1 else "")
+        )
     return 0
 
 

@@ -21,6 +21,7 @@ from slr_accel.scoring.references import references
 from slr_accel.scoring.replay import skeleton
 from slr_accel.scoring.report_details import Details
 from slr_accel.scoring.scored import ScoredSequence, count_errors
+from slr_accel.scoring.wer import Counts
 
 TRAIN = "train"
 PLACES = ("data_dir", "output_dir", "cache_dir")
@@ -32,6 +33,7 @@ def run_details(
     rows: np.ndarray,
     sequences: Sequence[ScoredSequence],
     n_best: Sequence[Sequence[list[str]]] = (),
+    greedy: Sequence[Counts] = (),
 ) -> Details:
     """The details of the report on `rows`, whose scores `sequences` are.
 
@@ -39,6 +41,7 @@ def run_details(
         source: the folder of the run, or what names the model.
         n_best: of a decoder that gives several hypotheses: those of each sequence, best first, in
             the words that were scored.
+        greedy: of such a decoder: the counts of what greedy decoding says instead.
     """
     train = _train_references(opened)
     counts = Counter(word for words in train for word in words)
@@ -64,6 +67,7 @@ def run_details(
         skeleton=skeleton(opened.corpus.layout),
         clips=clips | signs,
         ranks=_ranks(sequences, n_best),
+        greedy_errors={s.id: own.errors for s, own in zip(sequences, greedy, strict=False)},
         facts=_facts(opened, RunFolder(Path(source))),
     )
 

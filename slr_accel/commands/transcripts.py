@@ -74,17 +74,18 @@ def source_of(opened: OpenedRun) -> dict[str, Any]:
 def write_result(path: Path, figures: dict[str, Any]) -> str:
     """Writes figures, which hold `source_of`, as JSON and returns the text.
 
-    Warns where it replaces a result of another corpus.
+    Warns where it replaces a result of another corpus or decoder.
     """
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["data_dir"]
-    except (OSError, ValueError, LookupError, TypeError):
-        before = None
-    if before not in (None, figures["data_dir"]):
-        warn(
-            f"{path}: replaced the result for {before} with one for {figures['data_dir']}; "
-            "--output_dir keeps both"
-        )
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        before = {}
+    for name in ("data_dir", "decoder"):
+        if before.get(name, figures[name]) != figures[name]:
+            warn(
+                f"{path}: replaced the result for {before[name]} with one for {figures[name]}; "
+                "--output_dir keeps both"
+            )
     text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, text + "\n")
     return text

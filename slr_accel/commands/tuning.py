@@ -46,7 +46,8 @@ def tuned(opened: OpenedRun, run: str, stops: Stops) -> OpenedRun:
     if len(rows) < LEAST:
         raise ValueError(
             f"{SPLIT} has {len(rows)} sentences, and --tune needs {LEAST}: weights chosen on fewer "
-            "fit these alone; keep the fixed ones"
+            "fit these alone, and train is no substitute, since the model has learned it; keep the "
+            "fixed ones"
         )
     errors = {}
     # Of equals the first is taken, which are the weights nearest to those that were given.

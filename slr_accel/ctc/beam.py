@@ -14,8 +14,9 @@ from slr_accel.labels.vocabulary import BLANK
 
 SORTED_TOKENS = 64
 """Tokens of an output step that are sorted beforehand for a grammar."""
-NOBODY, NO_PARENT = -1, -2
-"""Node and parent of a place in a beam that holds no prefix; and the parent of an empty prefix."""
+NOBODY, NO_PARENT, EMPTY = 1, 2, 0x9E3779B97F4A7C15
+"""Name and parent of a place in a beam that holds no prefix, the latter also the parent of the
+empty prefix; and the name of that."""
 
 
 class Scored(NamedTuple):
@@ -56,9 +57,10 @@ def prefix_beam_search(
     order = np.argsort(-lengths, kind="stable")  # sequences that are over stand behind the others
     search = _Search(len(lengths), emitted.shape[2], beam, grammar)
     likeliest = _likeliest(values, search.num_sorted)
-    for step in range(int(lengths.max(initial=0))):
-        rows = order[: int((lengths > step).sum())]
-        search.advance(values[rows, step], *(array[rows, step] for array in likeliest))
+    with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
+        for step in range(int(lengths.max(initial=0))):
+            rows = order[: np.count_nonzero(lengths > step)]
+            search.advance(values[rows, step], *(array[rows, step] for array in likeliest))
     found = search.n_best()
     return [found[place] for place in np.argsort(order)]
 
@@ -88,10 +90,12 @@ class _Beams:
     """What the grammar has added to its score."""
     last: np.ndarray
     """Last token; blank for the empty prefix."""
-    node: np.ndarray
-    """Its number in the tree of all prefixes."""
+    name: np.ndarray
+    """A number of 64 bits that its tokens give; none other has it but by a chance of 2^-64."""
     parent: np.ndarray
-    """The number of the prefix without the last token."""
+    """The name of the prefix without the last token."""
+    state: np.ndarray
+    """That of the grammar after it."""
 
     def first(self, count: int) -> _Beams:
         """Views of the first sequences."""
@@ -113,17 +117,15 @@ class _Search:
             said=np.full(shape, -np.inf),
             added=np.zeros(shape),
             last=np.full(shape, BLANK),
-            node=np.full(shape, NOBODY),
-            parent=np.full(shape, NO_PARENT),
+            name=np.full(shape, NOBODY, np.uint64),
+            parent=np.full(shape, NO_PARENT, np.uint64),
+            state=np.zeros(shape, np.int64),
         )
         self.beams.blank[:, 0] = 0.0
-        self.beams.node[:, 0] = np.arange(count)
-        self.children: dict[int, int] = {}
-        """The node of each (node, token), which are one number."""
-        self.last = [BLANK] * count
-        self.parents = [NO_PARENT] * count
-        self.states = np.zeros(max(count, 1), np.int64)
-        """The grammar's state after each node, as far as nodes have been made."""
+        self.beams.name[:, 0] = EMPTY
+        self.steps: list[tuple[np.ndarray, np.ndarray]] = []
+        """For each kept prefix its place in the beam before, and the token that it grew by; blank
+        where by none. Both are (A, K)."""
 
     def advance(self, emitted: np.ndarray, tokens: np.ndarray, scores: np.ndarray) -> None:
         """Takes an output step of the first A sequences.
@@ -135,15 +137,17 @@ class _Search:
         beams = self.beams.first(len(emitted))
         total = np.logaddexp(beams.blank, beams.said)
         # Where both a prefix and the one a token shorter are kept: sequence, prefix, shorter one.
-        kept = np.nonzero(beams.parent[:, :, None] == beams.node[:, None, :])
+        kept = np.nonzero(beams.parent[:, :, None] == beams.name[:, None, :])
         stays_blank = total + emitted[:, :1]
         stays_said = _said_again(beams, total, emitted, kept)
         tokens, scores = self._with_a_chance(emitted, tokens, scores, total + beams.added)
         # A path goes on to another token from anywhere, to the same one only from a blank.
         same = tokens[:, None] == beams.last[:, :, None]  # (A, K, C)
         grown = np.where(same, beams.blank[:, :, None], total[:, :, None]) + scores[:, None]
-        gains = 0.0 if self.fusion is None else self.fusion.gains(self.states[beams.node], tokens)
-        ranked = grown + beams.added[:, :, None] + gains
+        ranked = grown
+        if self.fusion is not None:
+            gains = self.fusion.gains(beams.state, tokens)
+            ranked = grown + beams.added[:, :, None] + gains
         sequence, longer, shorter = kept
         again, column = np.nonzero(tokens[sequence] == beams.last[sequence, longer][:, None])
         ranked[sequence[again], shorter[again], column] = -np.inf  # that prefix is kept already
@@ -153,26 +157,31 @@ class _Search:
             return
         chosen = _best(stays + beams.added, ranked)  # (A, K)
 
+        # All that follows is (A, K); each array is read by places in its flat form.
         row = np.arange(len(chosen))[:, None]
         num_kept, num_tokens = chosen.shape[1], tokens.shape[1]
         is_new = chosen >= num_kept
-        source = np.where(is_new, (chosen - num_kept) // num_tokens, chosen)
-        new = _Beams(*(array[row, source] for array in vars(beams).values()))
-        new.blank, new.said = stays_blank[row, source], stays_said[row, source]
-        if is_new.any():
-            a, k = np.nonzero(is_new)
-            s, c = source[a, k], (chosen[a, k] - num_kept) % num_tokens
-            if self.fusion is not None:
-                new.added[a, k] += gains[a, s, c]  # type: ignore[index]
-            possible = ranked[a, s, c] > -np.inf
-            new.blank[a, k], new.said[a, k] = -np.inf, np.where(possible, grown[a, s, c], -np.inf)
-            new.last[a, k] = tokens[a, c]
-            new.parent[a, k] = np.where(possible, new.node[a, k], NO_PARENT)
-            new.node[a, k] = NOBODY
-            a, k = a[possible], k[possible]
-            new.node[a, k] = self._nodes(new.parent[a, k], new.last[a, k])
-        for array, values in zip(vars(beams).values(), vars(new).values(), strict=True):
-            array[:] = values
+        old, column = np.divmod(chosen - num_kept, num_tokens)
+        source = np.where(is_new, old, chosen)
+        before = row * num_kept + source
+        cell = np.where(is_new, before * num_tokens + column, 0)
+        is_dead = is_new & (ranked.take(cell) == -np.inf)
+        token = tokens.take(row * num_tokens + column)
+        name = beams.name.take(before)
+        added, state = beams.added.take(before), beams.state.take(before)
+        if self.fusion is not None:
+            added[is_new] += gains.take(cell[is_new])
+            state[is_new] = self.fusion.after(state[is_new], token[is_new])
+        self.steps.append((source, np.where(is_new, token, BLANK)))
+        beams.blank[:] = np.where(is_new, -np.inf, stays_blank.take(before))
+        beams.said[:] = np.where(is_new, grown.take(cell), stays_said.take(before))
+        beams.added[:], beams.state[:] = added, state
+        beams.last[:] = np.where(is_new, token, beams.last.take(before))
+        beams.parent[:] = np.where(is_new, name, beams.parent.take(before))
+        beams.name[:] = np.where(is_new, _name(name, token), name)
+        if is_dead.any():  # fewer prefixes are possible than a beam holds
+            beams.said[is_dead] = -np.inf
+            beams.parent[is_dead], beams.name[is_dead] = NO_PARENT, NOBODY
 
     def _with_a_chance(
         self, emitted: np.ndarray, tokens: np.ndarray, scores: np.ndarray, ranks: np.ndarray
@@ -186,10 +195,9 @@ class _Search:
         row, best = np.arange(count), ranks.argmax(axis=1)
         first = scores
         if self.fusion is not None:
-            states = self.states[self.beams.node[:count]]
+            states = self.beams.state[:count]
             first = scores + self.fusion.gains(states[row, best][:, None], tokens)[:, 0]
-        with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
-            least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
+        least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
         if first.shape[1] > num_kept:
             least = np.fmax(least, np.partition(first, -num_kept - 1, axis=1)[:, -num_kept - 1])
         gain = 0.0 if self.fusion is None else self.fusion.largest_gain
@@ -202,23 +210,6 @@ class _Search:
         tokens = np.argpartition(reached, -width, axis=1)[:, -width:] + BLANK + 1
         return tokens, emitted[row[:, None], tokens]
 
-    def _nodes(self, parents: np.ndarray, tokens: np.ndarray) -> list[int]:
-        """The nodes of these prefixes with these tokens behind, made where they are new."""
-        nodes = []
-        keys = (parents * self.num_outputs + tokens).tolist()
-        for key, parent, token in zip(keys, parents.tolist(), tokens.tolist(), strict=True):
-            node = self.children.get(key)
-            if node is None:
-                node = self.children[key] = len(self.last)
-                self.last.append(token)
-                self.parents.append(parent)
-                if self.fusion is not None:
-                    if node >= len(self.states):
-                        self.states = np.concatenate([self.states, np.zeros_like(self.states)])
-                    self.states[node] = self.fusion.after(int(self.states[parent]), token)
-            nodes.append(node)
-        return nodes
-
     def n_best(self) -> list[list[Scored]]:
         """What each sequence's beam holds, best first. Where a grammar lets none of the prefixes
         end, they are ranked as if the sequence went on."""
@@ -226,15 +217,15 @@ class _Search:
         log_prob = np.logaddexp(beams.blank, beams.said)
         score = log_prob + beams.added
         if self.fusion is not None:
-            ended = score + self.fusion.ends(self.states[beams.node])
+            ended = score + self.fusion.ends(beams.state)
             can_end = (ended > -np.inf).any(axis=1, keepdims=True)
             score = np.where(can_end, ended, score)
-        found = []
+        found, tokens = [], self._tokens()
         for row, order in enumerate(np.argsort(-score, axis=1, kind="stable")):
             possible = [k for k in order if score[row, k] > -np.inf]
             found.append(
                 [
-                    Scored(self._prefix(beams.node[row, k]), *map(float, both))
+                    Scored(tokens[row][k], *map(float, both))
                     for k in possible
                     for both in [(score[row, k], log_prob[row, k])]
                 ]
@@ -242,12 +233,25 @@ class _Search:
             )
         return found
 
-    def _prefix(self, node: int) -> list[int]:
-        tokens = []
-        while self.parents[node] != NO_PARENT:
-            tokens.append(self.last[node])
-            node = self.parents[node]
-        return tokens[::-1]
+    def _tokens(self) -> list[list[list[int]]]:
+        """The tokens of every prefix in the beams, found by following the steps back."""
+        said = np.full((len(self.steps), *self.beams.last.shape), BLANK, np.int32)
+        place = np.tile(np.arange(said.shape[2]), (said.shape[1], 1))
+        for step in range(len(self.steps) - 1, -1, -1):
+            source, grown_by = self.steps[step]
+            now = place[: len(source)]
+            said[step, : len(source)] = np.take_along_axis(grown_by, now, axis=1)
+            now[:] = np.take_along_axis(source, now, axis=1)
+        by_prefix = np.moveaxis(said, 0, 2)  # (B, K, steps)
+        return [[own[own != BLANK].tolist() for own in prefixes] for prefixes in by_prefix]
+
+
+def _name(parents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """The names of prefixes that grow by a token (the mixing of Steele et al. 2014, SplitMix64)."""
+    mixed = (parents ^ tokens.astype(np.uint64)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    named: np.ndarray = mixed ^ (mixed >> np.uint64(31))
+    return named
 
 
 def _said_again(

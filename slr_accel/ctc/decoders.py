@@ -29,6 +29,8 @@ class Hypothesis:
     """Mean probability of the token over its run, 0 to 1; CTC outputs are seldom calibrated."""
     n_best: list[Scored] = field(default_factory=list)
     """The best token sequences of a beam, the first of which this is; empty of greedy decoding."""
+    greedy: list[int] = field(default_factory=list)
+    """What greedy decoding says instead, where there is an n-best list."""
 
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
@@ -78,16 +80,23 @@ def _merge(best: np.ndarray, probability: np.ndarray) -> Hypothesis:
 
 
 def beam_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
-    """Prefix beam search with the language model of the settings; times by forced alignment."""
+    """Prefix beam search with the language model of the settings; times by forced alignment.
+
+    A beam of 1 without one is greedy: a single prefix has nothing to be compared with, and the sum
+    over the paths that it happened to keep is worse than the best path.
+    """
     grammar = make_grammar(settings, vocabulary)
+    if settings.beam == 1 and grammar is None:
+        return greedy_decode
 
     def decode(log_probs: Tensor, output_lengths: Tensor) -> list[Hypothesis]:
         n_best = prefix_beam_search(log_probs, output_lengths, beam=settings.beam, grammar=grammar)
         tokens = [sequences[0].tokens for sequences in n_best]
         times = forced_alignments(log_probs.float().cpu().numpy(), output_lengths.tolist(), tokens)
+        greedy = greedy_decode(log_probs, output_lengths)
         return [
-            Hypothesis(best, found.start, found.end, found.confidence, own)
-            for best, found, own in zip(tokens, times, n_best, strict=True)
+            Hypothesis(best, found.start, found.end, found.confidence, own, other.tokens)
+            for best, found, own, other in zip(tokens, times, n_best, greedy, strict=True)
         ]
 
     return decode

@@ -36,6 +36,7 @@ class Fusion:
         self.largest_gain = grammar.largest_gain
         self._states = [grammar.start]
         self._numbers = {grammar.start: 0}
+        self._after: dict[tuple[int, int], int] = {}
         self._rows = grammar.gains(grammar.start)[None]
         self._has_row = 1
 
@@ -51,13 +52,19 @@ class Fusion:
         most: np.ndarray = self._rows[states].max(axis=1)
         return most
 
-    def after(self, state: int, token: int) -> int:
-        """The number of the state after one more token."""
-        following = self.grammar.after(self._states[state], token)
-        number = self._numbers.setdefault(following, len(self._states))
-        if number == len(self._states):
-            self._states.append(following)
-        return number
+    def after(self, states: np.ndarray, tokens: np.ndarray) -> list[int]:
+        """The numbers of the states after one more token each."""
+        found = []
+        for step in zip(states.tolist(), tokens.tolist(), strict=True):
+            number = self._after.get(step)
+            if number is None:
+                following = self.grammar.after(self._states[step[0]], step[1])
+                number = self._numbers.setdefault(following, len(self._states))
+                if number == len(self._states):
+                    self._states.append(following)
+                self._after[step] = number
+            found.append(number)
+        return found
 
     def ends(self, states: np.ndarray) -> np.ndarray:
         """What the end of the sentence adds after states (A, K): (A, K)."""

@@ -25,7 +25,9 @@ def make_grammar(settings: DecodingSettings, vocabulary: Vocabulary) -> Grammar 
     """Reads the language model of the settings; None where they name none.
 
     Where the vocabulary spells words in characters, a model over words is also a lexicon: no other
-    words are recognised. A model that holds the separator of words is one over characters.
+    words are recognised. A model that holds the separator of words is one over characters. A model
+    that predicts held-out sentences hardly better than single words do has less weight, or none:
+    what words are frequent CTC has learned itself.
 
     Raises:
         ValueError: the file is no language model, or has no word of the vocabulary.
@@ -33,15 +35,14 @@ def make_grammar(settings: DecodingSettings, vocabulary: Vocabulary) -> Grammar 
     if settings.language_model is None:
         return None
     model = read_arpa(Path(settings.language_model))
+    weights = {"alpha": model.weight * settings.alpha, "beta": model.weight * settings.beta}
     marks = separator(vocabulary.label_policy)
     if marks and not model.words.issuperset(marks):
         sayable = [word for word in sorted(model.words) if _can_spell(vocabulary, word)]
-        grammar: Grammar = WordGrammar(
-            model, vocabulary, sayable, alpha=settings.alpha, beta=settings.beta
-        )
+        grammar: Grammar = WordGrammar(model, vocabulary, sayable, **weights)
     else:
         sayable = [token for token in vocabulary.tokens if token in model.words]
-        grammar = TokenGrammar(model, vocabulary, alpha=settings.alpha, beta=settings.beta)
+        grammar = TokenGrammar(model, vocabulary, **weights)
     if not sayable:
         there, here = sorted(model.words)[:3], vocabulary.tokens[:3]
         raise ValueError(

@@ -15,6 +15,8 @@ FALLBACK = (0.5, 1.0, 1.5)
 """Discounts of n-grams seen once, twice and more often where there are too few to estimate them;
 lmplz has the same behind --discount_fallback."""
 MARKS = {START, END, UNKNOWN}
+PARTS, MANY = 10, 5000
+"""Parts of the sentences for `held_out_perplexities`, and sentences from which one is enough."""
 
 
 def train_language_model(sentences: Iterable[list[str]], order: int) -> LanguageModel:
@@ -54,6 +56,30 @@ def train_language_model(sentences: Iterable[list[str]], order: int) -> Language
         model.probabilities |= {ngram: math.log10(p) for ngram, p in probabilities.items()}
         lower = probabilities
     return model
+
+
+def held_out_perplexities(sentences: list[list[str]], order: int) -> tuple[float, float] | None:
+    """Measures how well models of this kind predict sentences that they were not trained on.
+
+    Each of `PARTS` parts of the sentences is predicted by models of the others; of more than
+    `MANY` sentences one part is enough. Empty sentences are left out.
+
+    Returns:
+        The perplexity a word, the end of sentences among them, of models of this order and of order
+        1; None where there are fewer than two sentences a part.
+    """
+    spoken = [words for words in sentences if words]
+    if len(spoken) < 2 * PARTS:
+        return None
+    nats, predicted = [0.0, 0.0], 0
+    for part in range(1 if len(spoken) > MANY else PARTS):
+        held = spoken[part::PARTS]
+        others = [words for i, words in enumerate(spoken) if i % PARTS != part]
+        predicted += sum(len(words) + 1 for words in held)
+        for place, own in enumerate((order, 1)):
+            model = train_language_model(others, own)
+            nats[place] -= math.log(10) * sum(map(model.sentence_log10, held))
+    return math.exp(nats[0] / predicted), math.exp(nats[1] / predicted)
 
 
 def _adjusted_counts(sentences: Iterable[list[str]], order: int) -> list[Counter[NGram]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 NEVER = -100.0
 """log10 probability of an unknown word where a model has no <unk>, as in KenLM."""
 DIGITS = 7
+HELD_OUT = "# perplexity of held-out sentences {}, of single words {}"
+"""A comment before the n-grams, as KenLM and SRILM allow."""
+NUMBER = r"(\d+\.\d+)"
 
 NGram = tuple[str, ...]
 
@@ -27,6 +31,18 @@ class LanguageModel:
     """Of the last word of each n-gram after the others."""
     backoffs: dict[NGram, float] = field(default_factory=dict)
     """What a word costs that was not seen after this n-gram; 0 for those that are not here."""
+    held_out: tuple[float, float] | None = None
+    """Perplexity of sentences that such a model was not trained on, and that of single words alone,
+    without those before them. None where nobody has measured it."""
+
+    @property
+    def weight(self) -> float:
+        """How much the words before tell of the next one: 1 where they halve the perplexity of
+        single words or more, 0 where they do not lower it; 1 where that is not known."""
+        if self.held_out is None:
+            return 1.0
+        perplexity, of_words = self.held_out
+        return min(max(2 * (1 - perplexity / of_words), 0.0), 1.0)
 
     @property
     def words(self) -> set[str]:
@@ -76,7 +92,10 @@ def write_arpa(model: LanguageModel, path: Path) -> None:
         sorted(ngram for ngram in model.probabilities if len(ngram) == order)
         for order in range(1, model.order + 1)
     ]
-    lines = ["\\data\\"]
+    lines = []
+    if model.held_out is not None:
+        lines = [HELD_OUT.format(*(f"{perplexity:.2f}" for perplexity in model.held_out)), ""]
+    lines += ["\\data\\"]
     lines += [f"ngram {order}={len(ngrams)}" for order, ngrams in enumerate(by_order, 1)]
     for order, ngrams in enumerate(by_order, 1):
         lines += ["", f"\\{order}-grams:"]
@@ -110,9 +129,14 @@ def read_arpa(path: Path) -> LanguageModel:
 
 
 def _read(path: Path, lines: Iterator[tuple[int, str]]) -> LanguageModel:
-    if not any(line.strip() == "\\data\\" for _, line in lines):
-        raise ValueError(f"{path}: is no ARPA file: it has no line \\data\\")
     model, order, expected = LanguageModel(0), 0, {}
+    for _, line in lines:
+        if line.strip() == "\\data\\":
+            break
+        if match := re.fullmatch(HELD_OUT.format(NUMBER, NUMBER), line.strip()):
+            model.held_out = float(match[1]), float(match[2])
+    else:
+        raise ValueError(f"{path}: is no ARPA file: it has no line \\data\\")
     for number, line in lines:
         text = line.strip()
         if text == "\\end\\":

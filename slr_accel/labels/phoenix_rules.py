@@ -33,7 +33,7 @@ _STRIPPED_2014 = (
     *((mark, "") for mark in ("__EMOTION__", "__PU__", "__LEFTHAND__")),
 )
 """Texts, not patterns."""
-_ZEIGEN: Rule = (r"ZEIGEN(?= |$)", "ZEIGEN-BILDSCHIRM")
+_ZEIGEN: Rule = (r"ZEIGEN(?=[ \n]|$)", "ZEIGEN-BILDSCHIRM")
 _ENDINGS_2014: tuple[Rule, ...] = ((r"([A-Z][A-Z])RAUM", r"\1"), ("-PLUSPLUS", ""))
 _RULES_2014: tuple[Rule, ...] = (
     _WIE_AUSSEHEN,
@@ -52,11 +52,6 @@ _WORD_2014T: tuple[Rule, ...] = (
     (r"^cl-", ""),
     (r"\b([A-Z]+)RAUM$", r"\1"),
 )
-_CHANGED_ALONE = re.compile(
-    "loc-|cl-|qu-|poss-|lh-|S0NNE|HABEN2|__(EMOTION|PU|LEFTHAND|EPENTHESIS)__|ZEIGEN$|[A-Z]{2}RAUM"
-    "|-PLUSPLUS"
-)
-"""A word in which this is not found is as it is wherever nothing stands beside it."""
 _FILTERED_973 = ("__", "loc-", "cl-", "lh-", "rh-", "IX", "WG", "$GEST", "PLUSPLUS", "POS")
 
 
@@ -72,16 +67,17 @@ def clean_2014(words: list[str]) -> list[str]:
     return [word for word in line.split() if not any(mark in word for mark in _DROPPED_2014)]
 
 
-def clean_2014_line(word: str) -> list[str]:
-    """What the scripts of 2014 make of a line of a CTM file: a word is cleaned alone.
+def clean_2014_lines(words: list[str]) -> list[str]:
+    """What the scripts of 2014 make of lines of a CTM file: each of the words is cleaned alone.
 
     So repeats and spelled letters stay as they are, and count as insertions where the reference has
-    merged or joined them. Of a mark nothing is left.
+    merged or joined them. Of a mark nothing is left, an empty string.
     """
-    if not _CHANGED_ALONE.search(word):
-        return [word]
-    cleaned = _apply(_RULES_2014_ALONE, _stripped_2014(word))
-    return [cleaned] if cleaned and not any(mark in cleaned for mark in _DROPPED_2014) else []
+    text = _apply(_RULES_2014_ALONE, _stripped_2014("\n".join(words)))
+    lines = text.split("\n") if words else []
+    if not any(mark in text for mark in _DROPPED_2014):
+        return lines
+    return ["" if any(mark in line for mark in _DROPPED_2014) else line for line in lines]
 
 
 def clean_2014t(words: list[str]) -> list[str]:

@@ -11,6 +11,8 @@ from slr_accel.scoring.wer import Counts
 
 Z95 = 1.959964
 """The standard normal's quantile of 97.5 %."""
+DRAWN = 50_000
+"""Sentences that are drawn at a time; their number does not change what is drawn."""
 
 
 def wer_ci95(
@@ -92,8 +94,10 @@ def _resampled_wers(systems: list[list[Counts]], seed: int, resamples: int) -> n
     tokens = np.array([c.reference_tokens for c in systems[0]])
     rng = np.random.default_rng(seed)
     wers = np.empty((len(systems), resamples))
-    # One resample at a time: all at once would hold resamples x sentences numbers.
-    for i in range(resamples):
-        drawn = rng.integers(len(tokens), size=len(tokens))
-        wers[:, i] = errors[:, drawn].sum(1) / max(tokens[drawn].sum(), 1)
+    # Some at a time: all at once would hold resamples x sentences numbers.
+    at_once = max(DRAWN // len(tokens), 1)
+    for first in range(0, resamples, at_once):
+        own = slice(first, min(first + at_once, resamples))
+        drawn = rng.integers(len(tokens), size=(own.stop - first, len(tokens)))
+        wers[:, own] = errors[:, drawn].sum(-1) / np.maximum(tokens[drawn].sum(-1), 1)
     return wers

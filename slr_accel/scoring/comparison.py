@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from slr_accel.labels.phoenix_rules import clean_2014_line
+from slr_accel.labels.phoenix_rules import clean_2014_lines
 from slr_accel.labels.policies import LABEL_POLICIES, reference_labels
 from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
@@ -124,22 +124,26 @@ def _word_notes(
     notes = []
     expected = {word for words in references.sentences.values() for word in words}
     if protocol == "phoenix2014":
-        raw = sorted(word for word in expected if clean_2014_line(word) != [word])
+        words = sorted(expected)
+        cleaned = clean_2014_lines(words)
+        raw = [word for word, own in zip(words, cleaned, strict=True) if own != word]
         if raw:
             notes.append(
                 f"cleaning would change {_named(raw, 'word')} of the reference: this protocol "
                 "cleans hypotheses only, so no hypothesis can match them"
             )
     said = {word for sequence in sequences for word in sequence.hypothesis}
-    if not all(unicodedata.is_normalized("NFC", word) for word in expected | said):
+    written = "\n".join(expected | said)
+    if not written.isascii() and not unicodedata.is_normalized("NFC", written):
         notes.append(
             "some words are written with combining marks (Unicode form NFD), and differ from the "
             "same words in form NFC: convert both files to NFC, uconv -x any-nfc"
         )
+    if folds_case(protocol):
+        return notes
     compared = {word for sequence in sequences for word in sequence.reference}
     folded = {folded_form(word) for word in compared}
-    other_case = sorted(w for w in said - compared if folded_form(w) in folded)
-    if other_case and not folds_case(protocol):
+    if other_case := sorted(w for w in said - compared if folded_form(w) in folded):
         notes.append(
             f"{_named(other_case, 'word')} of the hypothesis differ from words of the reference in "
             "case or Unicode form alone: with --protocol sclite other case counts as equal"

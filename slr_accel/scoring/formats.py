@@ -54,7 +54,7 @@ def read_transcripts(path: Path, side: Side) -> Transcripts:
         )
     text = read_text(path)
     lines: Lines = enumerate(text.removesuffix("\n").split("\n"), 1)
-    if ending != ".txt" and (ending != ".ctm" or ";;" in text):
+    if ending != ".txt" and (ending != ".ctm" or ";" in text):
         lines = ((n, line) for n, line in lines if line[:2] != ";;" and line.strip())
     found = READERS[ending](path, lines, side)
     if not text or not found.sentences:
@@ -88,7 +88,7 @@ def read_text(path: Path) -> str:
             f"{path}: has zero bytes, as UTF-16 without a byte order mark; convert it: "
             f"iconv -f UTF-16LE -t UTF-8 {path.name} > utf8_{path.name}"
         )
-    return text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n") if "\r" in text else text  # looking for one letter is fast
 
 
 def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
@@ -96,6 +96,10 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     starts: dict[str, list[float]] = {}
     words: dict[str, list[str]] = {}
     channels: dict[str, str] = {}
+    name = channel = ""
+    own_starts: list[float] = []
+    own_words: list[str] = []
+    latest, out_of_order = -math.inf, set()
     without_word = 0
     isfinite = math.isfinite
     for number, line in lines:
@@ -107,23 +111,28 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
             sound = isfinite(begin) and isfinite(float(row[3])) and len(row) <= 6
         except (ValueError, IndexError):
             sound = False
-        name = row[0]
-        if not sound or channels.get(name) != row[1]:
-            if not sound or name in channels:
+        if not sound:
+            raise _malformed_ctm(path, number, row, channels)
+        if row[0] != name or row[1] != channel:  # mostly a sentence's lines follow each other
+            name, channel = row[0], row[1]
+            if channels.setdefault(name, channel) != channel:
                 raise _malformed_ctm(path, number, row, channels)
-            channels[name], starts[name], words[name] = row[1], [], []
+            own_starts, own_words = starts.setdefault(name, []), words.setdefault(name, [])
+            latest = own_starts[-1] if own_starts else -math.inf
         if len(row) > 4:
-            starts[name].append(begin)
-            words[name].append(row[4])
+            if begin <= latest:
+                out_of_order.add(name)
+            latest = begin
+            own_starts.append(begin)
+            own_words.append(row[4])
         else:  # cleaning leaves a line whose word it deletes
             without_word += 1
     repeated = 0
-    for name, times in starts.items():
-        if len(set(times)) < len(times):
-            repeated += len(times) - len(set(zip(times, words[name], strict=True)))
-        if times != sorted(times):
-            order = sorted(range(len(times)), key=times.__getitem__)
-            words[name] = [words[name][place] for place in order]
+    for name in out_of_order:
+        times = starts[name]
+        repeated += len(times) - len(set(zip(times, words[name], strict=True)))
+        order = sorted(range(len(times)), key=times.__getitem__)
+        words[name] = [words[name][place] for place in order]
     notes = []
     if without_word:
         notes.append(f"{path.name}: {_lines(without_word)} without a word")

@@ -12,7 +12,14 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from slr_accel import svg
-from slr_accel.scoring.report import ABSENT, MARKS, calibration_text, confusions
+from slr_accel.scoring.report import (
+    ABSENT,
+    MARKS,
+    calibration_text,
+    confusions,
+    greedy_text,
+    helper,
+)
 from slr_accel.scoring.report_details import Details
 from slr_accel.scoring.scored import ScoredSequence
 from slr_accel.scoring.wer import align
@@ -65,6 +72,8 @@ def write_html(
         absent=ABSENT,
         facts=FACTS,
         calibration_text=calibration_text,
+        greedy_text=greedy_text,
+        helper=helper,
         line_chart=lambda curve: Markup(
             svg.line_chart(curve["series"], percent=curve["name"] in ("wer", "output"))
         ),

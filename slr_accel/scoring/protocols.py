@@ -7,9 +7,10 @@ word by word; here is what it makes of a whole hypothesis.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Literal, get_args
 
-from slr_accel.labels.phoenix_rules import clean_2014_line, clean_2014t
+from slr_accel.labels.phoenix_rules import clean_2014_lines, clean_2014t
 from slr_accel.labels.policies import WORD_SEPARATOR, word_spans
 
 Protocol = Literal["phoenix2014", "phoenix2014t", "sclite", "plain", "characters"]
@@ -42,7 +43,7 @@ def prepared_references(protocol: str, sentences: list[list[str]]) -> list[list[
         return _joined(sentences)
     if protocol == "plain":
         return sentences
-    _check_markup(sentences, _ALTERNATIVES)
+    _check_markup(_distinct(sentences), _ALTERNATIVES)
     if protocol == "phoenix2014t":
         sentences = [clean_2014t(words) for words in sentences]
     return _as_sclite_reads(sentences)
@@ -65,26 +66,36 @@ def prepared_hypotheses(protocol: str, sentences: list[list[str]]) -> list[list[
         return _joined(sentences)
     if protocol == "plain":
         return sentences
-    _check_markup(sentences, _CTM_ALTERNATIVES)
+    distinct = _distinct(sentences)
+    _check_markup(distinct, _CTM_ALTERNATIVES)
     if protocol == "phoenix2014t":
         return _as_sclite_reads([clean_2014t(words) for words in sentences])
     if protocol == "sclite":
         return _as_sclite_reads(sentences)
-    distinct = {word for words in sentences for word in words}
-    cleaned = {word: clean_2014_line(word) for word in distinct}
-    lines = [[part for word in words for part in cleaned[word]] for words in sentences]
-    return _as_sclite_reads([words or [EMPTY] for words in lines])
+    cleaned = clean_2014_lines(distinct)
+    read = _sclite_words(cleaned)
+    left = {word: own for word, line, own in zip(distinct, cleaned, read, strict=True) if line}
+    return [[left[word] for word in words if word in left] or [EMPTY] for words in sentences]
 
 
 def _as_sclite_reads(sentences: list[list[str]]) -> list[list[str]]:
+    distinct = _distinct(sentences)
+    read = dict(zip(distinct, _sclite_words(distinct), strict=True))
+    return [[read[word] for word in words] for words in sentences]
+
+
+def _sclite_words(words: list[str]) -> list[str]:
     """Words with a to z as capitals, and without what is markup in them (sctk 2.4.10).
 
     A semicolon and what follows are cut off, backslashes and an asterisk at the end are dropped.
     """
-    words = {word for sentence in sentences for word in sentence}
-    read = {word: _sclite_word(word) for word in words}
-    _check_markup([list(read.values())], _NO_WORD)
-    return [[read[word] for word in sentence] for sentence in sentences]
+    text = "\n".join(words)
+    if words and text.isascii() and not _MARKUP.search(text):
+        read = text.upper().split("\n")
+    else:
+        read = [_sclite_word(word) for word in words]
+    _check_markup(read, _NO_WORD)
+    return read
 
 
 def _sclite_word(word: str) -> str:
@@ -95,8 +106,11 @@ def _sclite_word(word: str) -> str:
     return word
 
 
-def _check_markup(sentences: list[list[str]], markup: re.Pattern[str]) -> None:
-    words = {word for sentence in sentences for word in sentence}
+def _distinct(sentences: list[list[str]]) -> list[str]:
+    return list(set(chain.from_iterable(sentences)))
+
+
+def _check_markup(words: list[str], markup: re.Pattern[str]) -> None:
     if not markup.search("\n".join(words)):
         return
     odd = min(word for word in words if markup.search(word))

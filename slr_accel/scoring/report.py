@@ -73,9 +73,25 @@ def print_summary(
         f"distinct tokens {result['distinct_tokens']}",
         highlight=False,
     )
+    if "greedy" in result:
+        console.print(greedy_text(result), highlight=False)
     if result.get("calibration", {}).get("bins"):
         console.print(calibration_text(result["calibration"]), highlight=False)
     print_examples(console, sequences[:examples])
+
+
+def greedy_text(result: dict[str, Any]) -> str:
+    """Whether what decoded instead of greedy decoding helped."""
+    greedy = result["greedy"]
+    return (
+        f"WER {percent(greedy['wer'])} with greedy decoding: {helper(result)} helped in "
+        f"{greedy['helped']} sentences and hurt in {greedy['hurt']}"
+    )
+
+
+def helper(result: dict[str, Any]) -> str:
+    """What decoded instead."""
+    return "the language model" if "language model" in result["decoder"] else "the beam"
 
 
 def calibration_text(figures: dict[str, Any]) -> str:

@@ -62,5 +62,7 @@ class Details:
     ranks: dict[str, int | None] = field(default_factory=dict)
     """By id: the place of the reference among the n best of the decoder, 1 is the best; None where
     it is not among them. Empty where the decoder gives one hypothesis alone."""
+    greedy_errors: dict[str, int] = field(default_factory=dict)
+    """By id: errors of greedy decoding, where another decoder was scored."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings and origin of the run, under their headings."""

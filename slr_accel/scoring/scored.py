@@ -129,6 +129,23 @@ def count_errors(sequences: Sequence[ScoredSequence]) -> dict[str, Any]:
     }
 
 
+def against_greedy(
+    sequences: Sequence[ScoredSequence], greedy: list[Counts]
+) -> dict[str, dict[str, Any]]:
+    """The WER of greedy decoding, `greedy` counts by sentence, and in how many sentences it has
+    more errors (the decoder helped) or fewer (it hurt); nothing where only greedy decoded."""
+    if not greedy:
+        return {}
+    saved = [own.errors - s.counts.errors for s, own in zip(sequences, greedy, strict=True)]
+    return {
+        "greedy": {
+            "wer": sum(greedy, Counts()).wer,
+            "helped": sum(number > 0 for number in saved),
+            "hurt": sum(number < 0 for number in saved),
+        }
+    }
+
+
 def by_signer(sequences: Sequence[ScoredSequence]) -> dict[str, dict[str, Any]]:
     """`count_errors` of each signer, in order of their names."""
     return {

@@ -151,8 +151,10 @@ def _merge(accelerator: Any, found: dict[int, Hypothesis], num_rows: int) -> lis
 def _merge_n_best(
     accelerator: Any, found: dict[int, Hypothesis], num_rows: int
 ) -> list[list[Scored]]:
-    """As `_merge`, for the n-best lists: before the tokens stand 1, the score and the log_prob."""
-    lists = [h.n_best for h in found.values()]
+    """As `_merge`, for the n-best lists: before the tokens stand 1, the score and the log_prob.
+    What greedy decoding says stands before each list."""
+    listed = {row: [Scored(h.greedy, 0.0, 0.0), *h.n_best] for row, h in found.items() if h.n_best}
+    lists = list(listed.values())
     sizes = torch.tensor(
         [
             max(map(len, lists), default=0),
@@ -162,8 +164,8 @@ def _merge_n_best(
     gathered = accelerator.gather(sizes[None].to(accelerator.device))
     most, longest = gathered.max(dim=0).values.tolist()
     merged = torch.zeros(num_rows, most, 3 + longest, dtype=torch.float64)
-    for row, h in found.items():
-        for place, scored in enumerate(h.n_best):
+    for row, own in listed.items():
+        for place, scored in enumerate(own):
             fields = [1.0, scored.score, scored.log_prob, *scored.tokens]
             merged[row, place, : len(fields)] = torch.tensor(fields, dtype=torch.float64)
     merged = accelerator.reduce(merged.to(accelerator.device), reduction="sum").cpu()
@@ -177,7 +179,8 @@ def _merge_n_best(
     ]
 
 
-def _unpack(fields: torch.Tensor, n_best: list[Scored]) -> Hypothesis:
+def _unpack(fields: torch.Tensor, listed: list[Scored]) -> Hypothesis:
     fields = fields[fields[:, 0] > 0]  # a token is never 0, the blank
     tokens, start, end = (column.long().tolist() for column in fields.T[:3])
-    return Hypothesis(tokens, start, end, fields[:, 3].tolist(), n_best)
+    greedy = listed[0].tokens if listed else []
+    return Hypothesis(tokens, start, end, fields[:, 3].tolist(), listed[1:], greedy)

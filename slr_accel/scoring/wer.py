@@ -5,9 +5,9 @@ Every WER the project prints goes through `align`. It needs neither torch nor a 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,8 +17,12 @@ Op = Literal["correct", "substitution", "insertion", "deletion"]
 # sclite's costs (sctk 2.4.10). A substitution costs less than an insertion and a deletion, but more
 # than either, so the alignment can hold more errors than the fewest possible.
 SUBSTITUTION, INSERTION, DELETION = 4, 3, 3
-MOST_CELLS = 2_000_000
-"""Cells of the cost tables that `score` holds at a time; 4 bytes each."""
+ROW_CELLS = 4_000
+"""Cells that `score` fills at a time, of many sentences: more leave the processor's cache, and put
+short sentences beside long ones; fewer take more calls."""
+# A cell of these tables is one number: its cost, a rank among equal costs, its substitutions.
+COST, RANK = 1 << 41, 1 << 20
+WITHOUT_RANK = ~(COST - RANK)
 
 
 class Pair(NamedTuple):
@@ -62,6 +66,9 @@ class Counts:
             self.deletions + other.deletions,
             self.insertions + other.insertions,
         )
+
+
+NO_ERROR = Counts()
 
 
 @dataclass(frozen=True)
@@ -137,16 +144,21 @@ def score(references: list[list[str]], hypotheses: list[list[str]]) -> list[Coun
             f"{len(references)} references but {len(hypotheses)} hypotheses: "
             "give one hypothesis (an empty list for nothing recognised) for each reference"
         )
-    counts = [Counts(correct=len(reference)) for reference in references]
-    cells = [(len(r) + 1) * (len(h) + 1) for r, h in zip(references, hypotheses, strict=True)]
-    unequal = [i for i, reference in enumerate(references) if reference != hypotheses[i]]
+    counts: list[Counts] = [NO_ERROR] * len(references)
+    unequal = []
+    for i, (reference, hypothesis) in enumerate(zip(references, hypotheses, strict=True)):
+        if reference == hypothesis:
+            counts[i] = Counts(correct=len(reference))
+        else:
+            unequal.append((len(hypothesis), len(reference), i))
     batch: list[int] = []
-    for i in sorted(unequal, key=cells.__getitem__):
-        if batch and cells[i] * (len(batch) + 1) > MOST_CELLS:
+    for length, _, i in sorted(unequal):  # the hypothesis of i is the longest of its batch
+        if batch and (length + 1) * (len(batch) + 1) > ROW_CELLS:
             _count_batch(references, hypotheses, batch, counts)
             batch = []
         batch.append(i)
-    _count_batch(references, hypotheses, batch, counts)
+    if batch:
+        _count_batch(references, hypotheses, batch, counts)
     return counts
 
 
@@ -155,71 +167,53 @@ def _count_batch(
 ) -> None:
     """Writes the counts of the sentences numbered in `batch` to `out`."""
     both = [references[i] for i in batch], [hypotheses[i] for i in batch]
-    words = dict.fromkeys(chain.from_iterable(chain(*both)))
-    ids = {word: number for number, word in enumerate(words)}
-    ref, ref_length = _numbered(both[0], ids, padding=-1)
-    hyp, hyp_length = _numbered(both[1], ids, padding=-2)
-    cost = _cost_tables(ref, hyp)
-    ops = _count_backwards(ref, hyp, cost, ref_length, hyp_length)
-    for i, counts in zip(batch, ops.T.tolist(), strict=True):
-        out[i] = Counts(*counts)
+    ids: dict[str, int] = defaultdict(count().__next__)
+    ref, r = _numbered(both[0], ids, padding=-1)
+    hyp, h = _numbered(both[1], ids, padding=-2)
+    cost, substitutions = _cheapest(ref, hyp, r, h)
+    gaps = (cost - SUBSTITUTION * substitutions) // INSERTION  # which cost as much as deletions
+    deletions = (gaps + r - h) // 2
+    counted = (r - substitutions - deletions, substitutions, deletions, gaps - deletions)
+    for i, *own in zip(batch, *(numbers.tolist() for numbers in counted), strict=True):
+        out[i] = Counts(*own)
 
 
 def _numbered(
     sentences: list[list[str]], ids: dict[str, int], padding: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids [B, longest] and lengths [B]."""
+    """Token ids [longest, B] and lengths [B]."""
     lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     numbers = np.full((len(sentences), lengths.max(initial=0)), padding, dtype=np.int32)
     tokens = list(map(ids.__getitem__, chain.from_iterable(sentences)))
     numbers[np.arange(numbers.shape[1]) < lengths[:, None]] = tokens
-    return numbers, lengths
+    return np.ascontiguousarray(numbers.T), lengths
 
 
-def _cost_tables(ref: np.ndarray, hyp: np.ndarray) -> np.ndarray:
-    """`_cost_table` of each sentence, [R + 1, B, H + 1]; what padding adds lies outside of them."""
-    inserted = INSERTION * np.arange(hyp.shape[1] + 1, dtype=np.int32)
-    table = np.empty((ref.shape[1] + 1, len(ref), hyp.shape[1] + 1), dtype=np.int32)
-    table[0] = inserted
-    for r in range(ref.shape[1]):
-        above, row = table[r], table[r + 1]
-        np.add(above, DELETION, out=row)
-        differs = (ref[:, r, None] != hyp).view(np.int8)
-        np.minimum(row[:, 1:], above[:, :-1] + SUBSTITUTION * differs, out=row[:, 1:])
-        # min over k <= h of row[k] + (h - k) insertions
-        row -= inserted
-        np.minimum.accumulate(row, axis=1, out=row)
-        row += inserted
-    return table
+def _cheapest(
+    ref: np.ndarray, hyp: np.ndarray, r: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cost and substitutions of each sentence's alignment, that of `align`: [B] each.
 
-
-def _count_backwards(
-    ref: np.ndarray,
-    hyp: np.ndarray,
-    cost: np.ndarray,
-    r: np.ndarray,
-    h: np.ndarray,
-) -> np.ndarray:
-    """Correct, substitutions, deletions, insertions [4, B]: walks back from (r, h) as `align`."""
-    ops = np.zeros((4, len(ref)), dtype=np.int64)
-    sentence = np.flatnonzero(r + h)
-    while len(sentence):
-        rows, columns = r[sentence], h[sentence]
-        here = cost[rows, sentence, columns]
-        both = (rows > 0) & (columns > 0)
-        before_r, before_h = np.maximum(rows - 1, 0), np.maximum(columns - 1, 0)
-        same = np.zeros(len(sentence), bool)
-        if both.any():
-            same = ref[sentence, before_r] == hyp[sentence, before_h]
-        step = np.where(same, 0, SUBSTITUTION)
-        diagonal = both & (here == cost[before_r, sentence, before_h] + step)
-        insertion = (columns > 0) & (here == cost[rows, sentence, before_h] + INSERTION)
-        insertion &= ~diagonal
-        deletion = ~(diagonal | insertion)
-        kinds = (diagonal & same, diagonal & ~same, deletion, insertion)
-        for count, kind in zip(ops, kinds, strict=True):
-            count[sentence] += kind
-        r[sentence] -= diagonal | deletion
-        h[sentence] -= diagonal | insertion
-        sentence = sentence[r[sentence] + h[sentence] > 0]
-    return ops
+    `align` walks back through the whole table; here each cell has the substitutions of the way that
+    ends there, so that a row needs the one above alone. Costs are without the insertions of the
+    hypothesis up to their column: a way of insertions goes on without a cost, and the cheapest way
+    to each column is the least so far. Ranks put equal ones in the order of `align`: a diagonal
+    here, one before (the nearer first), a deletion before (the farther first), a deletion here.
+    """
+    column = np.arange(len(hyp) + 1, dtype=np.int64)[:, None]
+    diagonal = (len(hyp) - column[1:]) * RANK - INSERTION * COST
+    deletion = (len(hyp) + column) * RANK + DELETION * COST
+    substitution = np.int64(SUBSTITUTION * COST + 1)
+    row = np.zeros((len(hyp) + 1, ref.shape[1]), np.int64)  # (H + 1, B)
+    ends = np.zeros(ref.shape[1], np.int64)
+    for number, tokens in enumerate(ref, 1):
+        above, row = row, row + deletion
+        step = (tokens != hyp) * substitution
+        step += above[:-1]
+        step += diagonal
+        np.minimum(row[1:], step, out=row[1:])
+        np.minimum.accumulate(row, axis=0, out=row)
+        row &= WITHOUT_RANK
+        over = np.flatnonzero(r == number)
+        ends[over] = row[h[over], over]
+    return ends // COST + INSERTION * h, ends % RANK

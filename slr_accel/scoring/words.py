@@ -45,6 +45,14 @@ def recognised_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> li
     return [[word.text for word in recognised_words(vocabulary, h)] for h in hypotheses]
 
 
+def greedy_texts(vocabulary: Vocabulary, hypotheses: list[Hypothesis]) -> list[list[str]]:
+    """Returns the words that greedy decoding says instead; none where nothing else decoded."""
+    if not any(h.n_best for h in hypotheses):
+        return []
+    spans = [word_spans(vocabulary.label_policy, vocabulary.decode(h.greedy)) for h in hypotheses]
+    return [[span.word for span in own] for own in spans]
+
+
 @dataclass(frozen=True)
 class Unsayable:
     """The words of references that a vocabulary cannot express."""

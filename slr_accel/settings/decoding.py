@@ -20,7 +20,8 @@ class DecodingSettings(SettingsGroup):
     """greedy: the best token of each output step, repeats merged, blanks removed. beam: the most
     probable sentence over all its paths. Validation in training is greedy."""
     beam: MayChange[Annotated[int, Field(ge=1)]] = 10
-    """beam: beginnings of sentences that are kept after each output step."""
+    """beam: beginnings of sentences that are kept after each output step; 1 is greedy, unless there
+    is a language model."""
     language_model: MayChange[Annotated[str, AfterValidator(_absolute)] | None] = None
     """beam: an ARPA file, as `slr-accel lm train` makes it. With characters it is one over words,
     and no others are recognised."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -550,6 +551,10 @@ def lm(run: Path) -> Path:
     return path
 
 
+def errors_of(result: dict[str, Any]) -> int:
+    return int(result["substitutions"] + result["deletions"] + result["insertions"])
+
+
 def test_beam_search_says_what_it_decoded_with_and_what_else_it_held(
     run: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -558,6 +563,9 @@ def test_beam_search_says_what_it_decoded_with_and_what_else_it_held(
     result = json.loads((tmp_path / "dev.json").read_text())
     assert result["decoder"] == f"beam 4, language model {lm}, alpha 0.3, beta 1"
     assert result["wer"] < 0.5
+    printed = capsys.readouterr()
+    assert "with greedy decoding: the language model helped in" in printed.out
+    assert "replaced" not in printed.err
     for line in (tmp_path / "dev.jsonl").read_text().splitlines():
         sentence = json.loads(line)
         held = sentence["n_best"]
@@ -565,7 +573,12 @@ def test_beam_search_says_what_it_decoded_with_and_what_else_it_held(
         assert 1 < len(held) <= 4
         assert [h["score"] for h in held] == sorted((h["score"] for h in held), reverse=True)
         assert len(sentence["start"]) == len(sentence["hypothesis"])
-    capsys.readouterr()
+    assert command("evaluate", run, "--output_dir", tmp_path, "--json") == 0
+    printed, plain = capsys.readouterr(), json.loads((tmp_path / "dev.json").read_text())
+    assert f"replaced the result for {result['decoder']} with one for greedy" in printed.err
+    assert result["greedy"]["wer"] == plain["wer"] and "greedy" not in plain
+    saved = errors_of(plain) - errors_of(result)
+    assert (saved > 0) <= result["greedy"]["helped"] and (saved < 0) <= result["greedy"]["hurt"]
     assert command("evaluate", run, "--language_model", lm, "--output_dir", tmp_path) == 2
     assert "no effect with the decoder greedy" in capsys.readouterr().err
 

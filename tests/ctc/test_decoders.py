@@ -5,7 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_accel.ctc.decoders import Hypothesis, greedy_decode
+from slr_accel.ctc.decoders import Hypothesis, greedy_decode, make_decoder
+from slr_accel.labels.vocabulary import Vocabulary
+from slr_accel.settings.decoding import DecodingSettings
 
 NUM_TOKENS = 5
 
@@ -68,6 +70,20 @@ def test_confidence_is_the_mean_probability_over_the_run():
     probabilities = torch.tensor([[[0.1, 0.9], [0.3, 0.7], [0.8, 0.2], [0.4, 0.6]]])
     (hypothesis,) = greedy_decode(probabilities.log(), torch.tensor([4]))
     assert hypothesis.confidence == pytest.approx([0.8, 0.6])
+
+
+def test_a_beam_of_one_is_greedy_and_a_wider_one_keeps_what_greedy_says():
+    # Two paths say token 2, together as often as the blank path: a beam of 2 hears it.
+    log_probs = torch.tensor([[[0.4, 0.3, 0.3], [0.4, 0.1, 0.5]], [[0.9, 0.1, 0], [0, 1, 0]]]).log()
+    vocabulary, lengths = Vocabulary(("A", "B"), "raw"), torch.tensor([2, 2])
+    greedy = greedy_decode(log_probs, lengths)
+    one, two = (
+        make_decoder(DecodingSettings(decoder="beam", beam=beam), vocabulary)(log_probs, lengths)
+        for beam in (1, 2)
+    )
+    assert one == greedy
+    assert [h.greedy for h in two] == [h.tokens for h in greedy]
+    assert all(h.n_best for h in two)
 
 
 def test_all_blank_and_zero_steps_are_empty_hypotheses():

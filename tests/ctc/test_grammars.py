@@ -54,6 +54,21 @@ def test_tokens_and_the_end_of_the_sentence_add_their_weighted_log_probabilities
         assert grammar.end(state) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("held_out", "weight"), [((9.0, 12.0), 0.5), ((12.0, 12.0), 0.0)])
+def test_a_model_that_predicts_no_better_than_single_words_weighs_less(
+    held_out: tuple[float, float], weight: float, tmp_path: Path
+) -> None:
+    chosen = settings(tmp_path / "lm.arpa", SENTENCES, alpha=ALPHA, beta=BETA)
+    whole = make_grammar(chosen, GLOSSES)
+    model = train_language_model(SENTENCES, 3)
+    model.held_out = held_out
+    write_arpa(model, tmp_path / "lm.arpa")
+    grammar = make_grammar(chosen, GLOSSES)
+    assert whole and grammar
+    assert np.allclose(grammar.gains(grammar.start), weight * whole.gains(whole.start))
+    assert grammar.end(grammar.start) == pytest.approx(weight * whole.end(whole.start))
+
+
 def test_the_best_sentence_has_the_best_sum_of_both_models(tmp_path: Path) -> None:
     chosen = settings(tmp_path / "lm.arpa", SENTENCES, alpha=ALPHA, beta=BETA)
     model = train_language_model(SENTENCES, 3)

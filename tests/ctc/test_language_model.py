@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slr_accel.ctc.kneser_ney import train_language_model
+from slr_accel.ctc.kneser_ney import held_out_perplexities, train_language_model
 from slr_accel.ctc.language_model import (
     END,
     START,
@@ -102,6 +102,7 @@ def test_kenlm_reads_the_same_probabilities(order: int, tmp_path: Path) -> None:
     sentences = made_up(order, 200)
     path = tmp_path / "lm.arpa"
     model = train_language_model(sentences, order)
+    model.held_out = (7.5, 20.25)
     write_arpa(model, path)
     theirs = kenlm.Model(str(path))
     for sentence in [*made_up(99, 100), ["never", "w1", "seen"], [], *sentences[:20]]:
@@ -111,9 +112,10 @@ def test_kenlm_reads_the_same_probabilities(order: int, tmp_path: Path) -> None:
 
 def test_a_file_holds_the_whole_model(tmp_path: Path) -> None:
     model = train_language_model(made_up(1, 50), 3)
+    model.held_out = (7.5, 20.25)
     write_arpa(model, tmp_path / "lm.arpa")
     again = read_arpa(tmp_path / "lm.arpa")
-    assert again.order == 3 and again.words == model.words
+    assert again.order == 3 and again.words == model.words and again.held_out == (7.5, 20.25)
     for sentence in made_up(2, 20):
         expected = model.sentence_log10(sentence)
         assert again.sentence_log10(sentence) == pytest.approx(expected, abs=1e-5)
@@ -182,3 +184,31 @@ def test_what_cannot_be_trained_on_is_refused() -> None:
 def test_sentences_shorter_than_the_order_are_learned_from() -> None:
     model: LanguageModel = train_language_model([["A"]], 5)
     assert model.sentence_log10(["A"]) > model.sentence_log10(["A", "A"])
+
+
+def test_held_out_sentences_are_predicted_by_models_of_the_others() -> None:
+    sentences = made_up(3, 45)
+    nats, predicted = [0.0, 0.0], 0
+    for part in range(10):
+        held = sentences[part::10]
+        others = [words for place, words in enumerate(sentences) if place % 10 != part]
+        for i, order in enumerate((3, 1)):
+            model = train_language_model(others, order)
+            nats[i] -= sum(math.log(10) * model.sentence_log10(words) for words in held)
+        predicted += sum(len(words) + 1 for words in held)
+    found = held_out_perplexities([*sentences[:40], [], *sentences[40:]], 3)
+    assert found == pytest.approx([math.exp(n / predicted) for n in nats])
+    assert held_out_perplexities(sentences[:19], 3) is None
+
+
+def test_a_model_weighs_as_much_as_the_order_of_words_tells() -> None:
+    random = np.random.default_rng(0)
+    letters = list("ABCDEFGH")
+    ordered = [letters[start : start + 4] for start in random.integers(0, 5, 300)]
+    mixed = [random.choice(letters, random.integers(1, 8)).tolist() for _ in range(300)]
+    weights = []
+    for sentences in (ordered, mixed):
+        model = LanguageModel(3, held_out=held_out_perplexities(sentences, 3))
+        weights.append(model.weight)
+    assert weights[0] == 1 and weights[1] < 0.2
+    assert LanguageModel(3).weight == 1

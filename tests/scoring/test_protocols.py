@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sclite_helpers import cleaned_by_scripts, pipeline_counts
 
-from slr_accel.labels.phoenix_rules import clean_2014, clean_2014_line
+from slr_accel.labels.phoenix_rules import clean_2014, clean_2014_lines
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.scoring.comparison import Comparison, compare, vocabulary_floors
 from slr_accel.scoring.formats import Transcripts, read_transcripts
@@ -150,14 +150,13 @@ def test_counts_equal_the_scripts_and_sclite_on_random_corpora_of_strange_words(
 @pytest.mark.parametrize("word", [w for w in STRANGE_WORDS + CLEAN_WORDS if w])
 def test_a_line_is_cleaned_as_the_scripts_clean_it(word):
     fields = cleaned_by_scripts(f"id 1 0.00 0.01 {word}\n").split()
-    assert clean_2014_line(word) == fields[4:]
+    assert " ".join(clean_2014_lines([word])) == " ".join(fields[4:])
 
 
-def test_a_word_that_no_rule_can_change_skips_them():
-    words = STRANGE_WORDS + CLEAN_WORDS
-    for word in [*words, *(a + b for a in words for b in words)]:
-        if " " not in word and word:
-            assert clean_2014_line(word) == clean_2014([word])
+def test_words_are_cleaned_together_as_each_alone():
+    words = [word for word in STRANGE_WORDS + CLEAN_WORDS if word]
+    words += [a + b for a in words for b in words]
+    assert clean_2014_lines(words) == [" ".join(clean_2014([word])) for word in words]
 
 
 @pytest.mark.parametrize(

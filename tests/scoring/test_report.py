@@ -120,6 +120,19 @@ def test_page_says_where_the_reference_is_among_the_n_best(tmp_path):
     assert "is number 1 of" not in text, "s1 has no error"
 
 
+def test_page_says_where_the_language_model_helped(tmp_path):
+    path = tmp_path / "report.html"
+    errors = {s.id: s.counts.errors for s in SEQUENCES} | {"s1": 2, "s2": 0}
+    assert errors["s3"] > 0
+    decoded = {"decoder": "beam 10, language model lm.arpa"}
+    result = scored(SEQUENCES) | decoded | {"greedy": {"wer": 0.5, "helped": 7, "hurt": 8}}
+    write_html(path, result, SEQUENCES, Details(greedy_errors=errors))
+    text = " ".join(Page(path.read_text(encoding="utf-8")).words)
+    assert "Greedy decoding WER 50.0 %: the language model helped in 7" in text
+    assert text.count("the language model helped: greedy decoding has 2 errors") == 1
+    assert text.count("the language model hurt: greedy decoding has 0 errors") == 1
+
+
 def test_page_escapes_tokens_ids_and_signers(tmp_path):
     evil = "<script>alert(1)</script>"
     token = evil.replace(" ", "")

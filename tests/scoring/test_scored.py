@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from scored_helpers import HEALTH, SEQUENCES, scored, sequence
 
-from slr_accel.scoring.scored import ScoredSplit, figures, result
+from slr_accel.scoring.scored import ScoredSplit, against_greedy, figures, result
+from slr_accel.scoring.wer import Counts
 
 
 def test_result_has_exactly_the_documented_keys():
     page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
     bullet = page.split("- `<split>.json`: ")[1].split("\n- ")[0]
     documented = set(re.findall(r"`(\w+)`", bullet)) - {"characters"}
-    added = {"calibration", "averaged_with"}  # by evaluate
+    added = {"calibration", "averaged_with", "greedy"}  # by evaluate
     split = ScoredSplit(SEQUENCES, "characters", HEALTH, loss=1.0)
     found = result(split, split="dev", decoder="greedy", checkpoint="c", data_dir="d")
     assert set(found) - {"eval_loss"} == documented - added
@@ -43,6 +44,19 @@ def test_result_is_strict_json_even_over_an_empty_reference():
     data = scored([sequence("s", "x", "", "A B")])
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["wer"] == 2
+
+
+def test_a_decoder_helps_where_greedy_decoding_has_more_errors():
+    greedy = [Counts(1, substitutions=1), Counts(2), Counts(0, deletions=3), Counts(4)]
+    sequences = [
+        sequence("1", "x", "A B", "A B"),
+        sequence("2", "x", "A B", "A"),
+        sequence("3", "x", "A B C", "A"),
+        sequence("4", "x", "A B C D", "A B C D"),
+    ]
+    found = against_greedy(sequences, greedy)["greedy"]
+    assert found == {"wer": 4 / 11, "helped": 2, "hurt": 1}
+    assert against_greedy(sequences, []) == {}
 
 
 def test_nothing_to_score_is_an_error_that_says_which_split():
