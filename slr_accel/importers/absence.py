@@ -103,24 +103,30 @@ def absent_points(values: np.ndarray, block: Block, marker: Marker) -> np.ndarra
     if not is_of_points(block):
         gone = ~(values != 0).any(axis=(1, 2))
         return np.repeat(gone[:, None], values.shape[1], axis=1)
-    absent = ~(own != 0).any(axis=-1)
+    shown = own != 0
+    absent = ~np.logical_or.reduce([shown[..., axis] for axis in range(shown.shape[-1])])
+    around_zero = _around_zero(own, absent, block)
+    if not around_zero.any():
+        return absent
     gone = absent & ~(values != 0).any(axis=(1, 2))[:, None]
-    return np.where(_around_zero(own, block), gone, absent)
+    return np.where(around_zero, gone, absent)
 
 
-def _around_zero(own: np.ndarray, block: Block) -> np.ndarray:
+def _around_zero(own: np.ndarray, absent: np.ndarray, block: Block) -> np.ndarray:
     """[P] bool: points that are the zero from which the others of their block are measured.
 
     Such a point is 0 in every frame, and others lie on all sides of it. In a picture, 0 is a
     corner: no point is left of it or above it.
     """
-    shown = own[(own != 0).any(axis=(1, 2))]
-    plane = shown[..., [block.coordinates.index(a) for a in ("x", "y") if a in block.coordinates]]
-    if not plane.size:
-        return np.zeros(own.shape[1], bool)
+    is_shown = ~absent.all(axis=1)
+    never = absent[is_shown].all(axis=0)
+    if not is_shown.any() or not never.any():
+        return np.zeros_like(never)
+    axes = [block.coordinates.index(a) for a in ("x", "y") if a in block.coordinates]
+    plane = own[is_shown][..., axes]
     with np.errstate(invalid="ignore"):
         inside = (plane.min(axis=(0, 1)) < 0) & (plane.max(axis=(0, 1)) > 0)
-    return ~(shown != 0).any(axis=(0, 2)) & inside.all()
+    return never & bool(axes) & inside.all()
 
 
 def _coordinates(block: Block) -> list[int]:
