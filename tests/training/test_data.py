@@ -54,7 +54,7 @@ def test_a_split_without_sequences_is_nothing_to_validate_on(tiny_corpus: Path) 
     corpus = open_corpus(tiny_corpus)
     corpus.rows = replace(corpus.rows, split_names=[*corpus.rows.split_names, "none"])
     settings = build_settings({"data_dir": "c", "output_dir": "run", "eval_split": "none"})
-    with pytest.raises(ValueError, match="'none' of .* has no sequences to validate on"):
+    with pytest.raises(ValueError, match=r"'none' of .* has no sequences to validate on"):
         check_splits(settings, corpus)
 
 
