@@ -191,9 +191,8 @@ def speed_table(count: int, seconds: dict[str, np.ndarray]) -> str:
 
 def resume_text(folder: Path, rounds: int) -> str:
     """Returns the times from an opened corpus to the first batch at places of an epoch."""
-    settings = build_settings(
-        {"data_dir": str(folder / "corpus"), "output_dir": "none", "batch_size": BATCH_SIZE}
-    )
+    values = {"data_dir": str(folder / "corpus"), "output_dir": "none"}
+    settings = build_settings(values | {"batch_size": BATCH_SIZE, "epochs": rounds})
     corpus = open_corpus(settings.training.data_dir)
     vocabulary = make_vocabulary(settings, corpus)
     data = train_data(settings, corpus, vocabulary)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
-from slr_accel.corpus.reader import open_corpus
+from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.errors import Interrupted, reported
 from slr_accel.home_folder import with_home
 from slr_accel.processes.launcher import check_options, end_with_launcher
@@ -26,16 +27,21 @@ from slr_accel.training.wandb_run import wandb_mode
 
 def main(argv: list[str] | None = None, prog: str = "python -m slr_accel.train") -> int:
     words = with_trial_folder(with_home(sys.argv[1:] if argv is None else argv))
+    opened: list[Corpus] = []
     with TrialStart() as start:
-        return train(parse_settings(words, prog, values_by_corpus), start)
+        settings = parse_settings(words, prog, partial(values_by_corpus, opened=opened))
+        return train(settings, start, *opened)
 
 
-def train(settings: Settings, start: TrialStart) -> int:
-    """Trains, or continues, one run on this process and its peers; returns the exit code."""
+def train(settings: Settings, start: TrialStart, corpus: Corpus | None = None) -> int:
+    """Trains, or continues, one run on this process and its peers; returns the exit code.
+
+    `corpus` is that of the settings, where it is open already.
+    """
     # 1. What can be wrong is found before anything slow.
     loading, world_size = settings.loading, int(os.environ.get("WORLD_SIZE", "1"))
     check_options(settings.training.accumulation(world_size))
-    corpus = open_corpus(
+    corpus = corpus or open_corpus(
         settings.training.data_dir, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb
     )
     corpus.check_window(loading.shard_window)

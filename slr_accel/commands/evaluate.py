@@ -67,6 +67,7 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
         evaluate_streaming(opened, folder, args, stops)
         return
     from slr_accel.commands.run_report import run_details
+    from slr_accel.corpus.leakage import repeated_sentences
     from slr_accel.ctc.health import warning
     from slr_accel.files import replaced
     from slr_accel.scoring.calibration import calibration, judged
@@ -111,6 +112,10 @@ def _evaluate(opened: OpenedRun, folder: Path, args: argparse.Namespace, stops: 
     greedy = score([s.reference for s in scored.sequences], prepared) if texts else []
     figures |= against_greedy(scored.sequences, greedy)
     figures["calibration"] = confidences
+    repeated = repeated_sentences(corpus, rows, vocabulary.label_policy)
+    if repeated.any():
+        new = [s for s, known in zip(scored.sequences, repeated, strict=True) if not known]
+        figures["new_sentences"] = count_errors(new)
     text = transcripts.write_result(folder / f"{split}.json", figures)
     times = transcripts.word_times(opened, rows, transcript.hypotheses)
     with replaced(folder / f"{split}.ctm") as path:

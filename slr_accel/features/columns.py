@@ -25,8 +25,7 @@ class FeatureColumns:
     a presence channel for each block.
 
     Raises:
-        ValueError: the settings name blocks that the layout does not have, ask for a reduced face
-            where there is none, or leave no features.
+        ValueError: the settings name blocks that the layout does not have, or leave no features.
     """
 
     def __init__(self, layout: Layout, settings: FeatureSettings) -> None:
@@ -81,21 +80,31 @@ class FeatureColumns:
     def without_effect(self) -> list[str]:
         """Returns a text for each setting that was given and changes nothing for this layout."""
         settings, blocks = self.settings, ", ".join(block.name for block in self.blocks)
+        given = settings.model_fields_set
         points = [f"{block.name}.{point}" for block in self.blocks for point in block.points]
         found = [
             f"exclude_points {pattern} has no effect: it matches no point of {blocks}"
             for pattern in settings.exclude_points
-            if not any(fnmatchcase(point, pattern) for point in points)
+            if "exclude_points" in given
+            and not any(fnmatchcase(point, pattern) for point in points)
         ]
-        if "groups" in settings.model_fields_set:
+        if "groups" in given:
             made = {group for (_, group), width in self.group_widths.items() if width}
             found += [
                 f"groups {group} has no effect: it makes no features of {blocks}"
                 for group in settings.groups
                 if group not in made
             ]
-        if not settings.depth and not any("z" in block.axes for block in self.blocks):
+        if "depth" in given and not settings.depth and not any("z" in b.axes for b in self.blocks):
             found.append(f"depth false has no effect: there is no z in {blocks}")
+        is_reduced = "face_points" in given and settings.face_points == "reduced"
+        if is_reduced and not any(block.points == FACE_POINTS for block in self.blocks):
+            found.append(
+                "face_points reduced has no effect: none of "
+                + ", ".join(f"{block.name} ({len(block.points)} points)" for block in self.blocks)
+                + " has the 468 points of MediaPipe's face mesh, named as in the layout "
+                "mediapipe_holistic"
+            )
         return found
 
     def of_points(self, block: Block, groups: tuple[str, ...]) -> dict[str, list[int]]:
@@ -153,15 +162,7 @@ class FeatureColumns:
         unknown = [name for name in settings.blocks if name not in known]
         if unknown:
             raise ValueError(f"blocks has {unknown}, which the layout has not; it has {known}")
-        used = [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
-        reduced = settings.face_points == "reduced"
-        if reduced and not any(block.points == FACE_POINTS for block in used):
-            raise ValueError(
-                "face_points reduced needs a block with the 468 points of MediaPipe's face mesh, "
-                "named as in the layout mediapipe_holistic, among the model's blocks: "
-                + ", ".join(f"{block.name} ({len(block.points)} points)" for block in used)
-            )
-        return used
+        return [b for b in layout.blocks if not settings.blocks or b.name in settings.blocks]
 
     def _kept_points(self, block: Block) -> list[int]:
         patterns = self.settings.exclude_points

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from slr_accel.importers.filling import fill_points
 from slr_accel.layouts.layout import Block, Layout
-from slr_accel.layouts.missing import MARKERS, Marker, parse_marker
+from slr_accel.layouts.missing import MARKERS, Marker, parse_markers
 
 
 def add_missing(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--missing",
         metavar="MARKER",
-        help=f"how a frame marks a point that was not detected: {', '.join(MARKERS)} [{default}]",
+        help=f"how a frame marks a point that was not detected: {', '.join(MARKERS)}, or several "
+        f"with commas [{default}]",
     )
 
 
 def check_missing(marker: str) -> None:
     """Raises ValueError where --missing is no marker."""
     try:
-        parse_marker(marker)
+        parse_markers(marker)
     except ValueError as error:
         raise ValueError(f"--missing: {error}") from None
 
@@ -50,7 +51,8 @@ def fill_absent(
     Args:
         features: [T, D] float32 values in the layout's column order.
         missing: how each block marks absent points: `zeros`, `nan`, `value NUMBER`,
-            `confidence < NUMBER` or `none`; None: all by NaN in one of their coordinates.
+            `confidence < NUMBER` or `none`, or several with commas between; None: all by NaN in one
+            of their coordinates.
 
     Raises:
         ValueError: NaN in a block that does not mark absence by it, or a block that is to mark it
@@ -60,12 +62,12 @@ def fill_absent(
     seen = []
     for index, block in enumerate(layout.blocks):
         columns = layout.slices[block.name]
-        marker = Marker("nan") if missing is None else parse_marker(missing[block.name])
+        markers = parse_markers("nan" if missing is None else missing[block.name])
         shape = (len(features), len(block.points), len(block.axes))
         if not is_of_points(block):
             shape = (len(features), block.columns, 1)
         values = features[:, columns].reshape(shape)
-        absent = absent_points(values, block, marker)
+        absent = absent_points(values, block, markers)
         if absent.any():
             gone = absent.all(axis=1)
             presence[:, index] = ~gone
@@ -82,8 +84,13 @@ def is_of_points(block: Block) -> bool:
     return bool(block.coordinates)
 
 
-def absent_points(values: np.ndarray, block: Block, marker: Marker) -> np.ndarray:
-    """[T, P] bool: which points of [T, P, axes] values are absent.
+def absent_points(values: np.ndarray, block: Block, markers: Sequence[Marker]) -> np.ndarray:
+    """[T, P] bool: which points of [T, P, axes] values are absent, by one of the markers."""
+    return np.logical_or.reduce([_marked(values, block, marker) for marker in markers])
+
+
+def _marked(values: np.ndarray, block: Block, marker: Marker) -> np.ndarray:
+    """[T, P] bool: which points a marker says are absent.
 
     Columns without a meaning may be 0 in themselves: there zeros mark only a frame of zeros.
     """
@@ -103,24 +110,30 @@ def absent_points(values: np.ndarray, block: Block, marker: Marker) -> np.ndarra
     if not is_of_points(block):
         gone = ~(values != 0).any(axis=(1, 2))
         return np.repeat(gone[:, None], values.shape[1], axis=1)
-    absent = ~(own != 0).any(axis=-1)
+    shown = own != 0
+    absent = ~np.logical_or.reduce([shown[..., axis] for axis in range(shown.shape[-1])])
+    around_zero = _around_zero(own, absent, block)
+    if not around_zero.any():
+        return absent
     gone = absent & ~(values != 0).any(axis=(1, 2))[:, None]
-    return np.where(_around_zero(own, block), gone, absent)
+    return np.where(around_zero, gone, absent)
 
 
-def _around_zero(own: np.ndarray, block: Block) -> np.ndarray:
+def _around_zero(own: np.ndarray, absent: np.ndarray, block: Block) -> np.ndarray:
     """[P] bool: points that are the zero from which the others of their block are measured.
 
     Such a point is 0 in every frame, and others lie on all sides of it. In a picture, 0 is a
     corner: no point is left of it or above it.
     """
-    shown = own[(own != 0).any(axis=(1, 2))]
-    plane = shown[..., [block.coordinates.index(a) for a in ("x", "y") if a in block.coordinates]]
-    if not plane.size:
-        return np.zeros(own.shape[1], bool)
+    is_shown = ~absent.all(axis=1)
+    never = absent[is_shown].all(axis=0)
+    if not is_shown.any() or not never.any():
+        return np.zeros_like(never)
+    axes = [block.coordinates.index(a) for a in ("x", "y") if a in block.coordinates]
+    plane = own[is_shown][..., axes]
     with np.errstate(invalid="ignore"):
         inside = (plane.min(axis=(0, 1)) < 0) & (plane.max(axis=(0, 1)) > 0)
-    return ~(shown != 0).any(axis=(0, 2)) & inside.all()
+    return never & bool(axes) & inside.all()
 
 
 def _coordinates(block: Block) -> list[int]:

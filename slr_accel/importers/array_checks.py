@@ -22,7 +22,7 @@ from slr_accel.importers.block_order import (
 from slr_accel.importers.listing import Problems
 from slr_accel.importers.units import are_pixels
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.missing import parse_marker
+from slr_accel.layouts.missing import parse_markers
 from slr_accel.layouts.units import FRACTION, HEIGHT
 
 
@@ -85,7 +85,7 @@ def _without_absent(array: np.ndarray, source: ArraySource) -> np.ndarray:
         if is_of_points(block):
             columns = source.layout.slices[block.name]
             own = values[:, columns].reshape(len(values), len(block.points), len(block.axes))
-            own[absent_points(own, block, parse_marker(source.missing[block.name]))] = np.nan
+            own[absent_points(own, block, parse_markers(source.missing[block.name]))] = np.nan
             values[:, columns] = own.reshape(len(values), -1)
     return values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from slr_accel.corpus.sequence import Segment, Sequence
 from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.arrays import as_float32, read_array, read_samples, split_reference
-from slr_accel.importers.block_order import reordered
+from slr_accel.importers.block_order import in_order, reordered
 from slr_accel.importers.index import IndexRow
 from slr_accel.importers.rates import at_rate
 from slr_accel.importers.units import to_heights
@@ -127,9 +127,8 @@ def find_source(
         found = read_layout(layout)
         origin, sideways = f"the layout ({found.layout.signature})", found.layout.columns
     else:
-        part, columns = _first_columns(index.parent, rows)
+        origin, columns, sideways = _usual_columns(index.parent, rows)
         found = LayoutFile(generic_layout(columns), {}, None)
-        origin, sideways = f"{part}, the first array,", _shared_rows(index.parent, rows)
     return ArraySource(
         index.parent,
         found.layout,
@@ -139,6 +138,7 @@ def find_source(
         (Path(layout),) if layout is not None and Path(layout).is_file() else (),
         _parts_are_signs(rows),
         sideways,
+        in_order(found.layout, found.block_order) if found.block_order else None,
     )
 
 
@@ -151,19 +151,18 @@ def _parts_are_signs(rows: list[IndexRow]) -> bool:
     )
 
 
-def _first_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int]:
-    """The first array that can be read, and its values a frame."""
+def _usual_columns(folder: Path, rows: list[IndexRow]) -> tuple[str, int, int | None]:
+    """An array like most, for messages; its values a frame; and the number of rows that arrays
+    share whose columns differ."""
     parts = [part for row in rows for part in row.parts]
-    for part in parts:
-        # Checking all arrays reports what is wrong with the ones before.
-        with suppress(ValueError):
-            return part, read_array(folder, part).shape[1]
-    return "", 1
-
-
-def _shared_rows(folder: Path, rows: list[IndexRow]) -> int | None:
-    """The number of rows that some arrays have in common, where their columns differ."""
-    parts = [part for row in rows for part in row.parts]
-    shapes = {array.shape for array in read_samples(partial(read_array, folder), parts)}
+    found = read_samples(lambda part: (part, read_array(folder, part).shape), parts)
+    if not found:
+        # Checking all arrays reports what is wrong with them.
+        return "", 1, None
+    counts = Counter(shape[1] for _, shape in found)
+    columns = counts.most_common(1)[0][0]
+    part = next(part for part, shape in found if shape[1] == columns)
+    origin = f"{part}, like most," if len(counts) > 1 else f"{part}, the first array,"
+    shapes = {shape for _, shape in found}
     heights = {height for height, _ in shapes}
-    return heights.pop() if len(heights) == 1 < len(shapes) else None
+    return origin, columns, heights.pop() if len(heights) == 1 < len(shapes) else None

@@ -16,6 +16,7 @@ SUFFIXES = (".npy", ".npz", ".safetensors")
 NUM_SAMPLES = 12
 """Arrays that are examined before any is imported."""
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 def split_reference(folder: Path, reference: str) -> tuple[Path, str]:
@@ -86,13 +87,13 @@ def read_array(folder: Path, reference: str, columns: int | None = None) -> np.n
     return array
 
 
-def read_samples(read: Callable[[T], np.ndarray], sources: list[T]) -> list[np.ndarray]:
+def read_samples(read: Callable[[T], S], sources: list[T]) -> list[S]:
     """Reads some of many arrays, evenly spaced ones first; those that cannot be read are left out.
 
     Reading all of them later reports what is wrong.
     """
     step = max(len(sources) // NUM_SAMPLES, 1)
-    samples: list[np.ndarray] = []
+    samples: list[S] = []
     for number in sorted(range(len(sources)), key=lambda number: number % step):
         if len(samples) < NUM_SAMPLES:
             with suppress(ValueError):

@@ -71,15 +71,16 @@ def build_corpus(
     check_new_folder(out)
     folder = part.folder(out) if part else out
     check_new_folder(folder)
-    _check_ids(listing)
+    unread = Problems()
+    items = part.select(listing.items) if part and listing.items else listing.items
+    items = _check_ids(listing, items, unread if allow_skips else listing.problems)
     if not listing.items:
         listing.problems.raise_if_any()
         raise ValueError(f"{listing.root}: holds no sequences for `prepare {listing.importer}`")
-    items = part.select(listing.items) if part else listing.items
     if listing.fetch:
         listing.problems.raise_if_any()
         listing.fetch(items, track)
-    chooser, tally, unread = DtypeChooser(listing.layout), listing.tally, Problems()
+    chooser, tally = DtypeChooser(listing.layout), listing.tally
     shared = SharedRecordings()
     if listing.dtype is None:
         counted = Tally(listing.layout, by_marker=listing.absence_by_marker)
@@ -176,18 +177,23 @@ def _provenance(
     return source
 
 
-def _check_ids(listing: Listing) -> None:
-    first: dict[str, str] = {}
+def _check_ids(listing: Listing, items: list[Item], repeats: Problems) -> list[Item]:
+    """Returns the items, some of the listing's, without those whose id an earlier one has."""
+    first: dict[str, Item] = {}
     for item in listing.items:
         if item.id in first:
-            listing.problems.add(item.where, f"id {item.id!r} was used at {first[item.id]}")
-        elif any(character.isspace() for character in item.id):
+            continue
+        if any(character.isspace() for character in item.id):
             listing.problems.add(
                 item.where, f"id {item.id!r} contains white space; CTM files cannot hold it"
             )
         elif not is_unicode(item.id):
             listing.problems.add(item.where, f"id {item.id!r} is not UTF-8 text; rename it")
-        first.setdefault(item.id, item.where)
+        first[item.id] = item
+    repeated = [item for item in items if first[item.id] is not item]
+    for item in repeated:
+        repeats.add(item.where, f"id {item.id!r} was used at {first[item.id].where}")
+    return [item for item in items if first[item.id] is item] if repeated else items
 
 
 def _readable(

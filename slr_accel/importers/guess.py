@@ -7,7 +7,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +166,21 @@ def _of_file(path: Path) -> list[Guess]:
         or guess_array_files(contents)
     )
     if found:
-        return found
+        return [_of_one(path, one) for one in found]
     # Annotations alone say too little: their recordings lie beside them.
     is_part = path.suffix.lower() in (*ANNOTATIONS, ".npz", "") or path.suffix[1:] in USUAL
     return _beside(path) if is_part else [_unknown(path, contents)]
+
+
+def _of_one(path: Path, found: Guess) -> Guess:
+    """The guess for a file whose command reads the whole folder, where others lie beside it."""
+    beside = sum(other.suffix == path.suffix for other in path.parent.iterdir())
+    if found.path != str(path.parent) or beside == 1 or not found.commands:
+        return found
+    remark = f"the command reads all of {path.parent}, where {beside} such files lie"
+    return replace(
+        found, path=str(path), what=f"part of: {found.what}", remarks=[*found.remarks, remark]
+    )
 
 
 def _beside(path: Path) -> list[Guess]:

@@ -142,10 +142,10 @@ def _describe_blocks(joined: np.ndarray, layout: Layout, result: ArrayGuess) -> 
         has_zeros = has_zeros or bool((~own.any(axis=1)).any())
         if gone.all():
             never.append(block.name)
-    marker = "nan" if has_nan else "zeros" if has_zeros else None
-    result.facts["absence"] = {"nan": "NaN", "zeros": "zeros", None: "none seen"}[marker]
-    if marker:
-        result.options += ["--missing", marker]
+    markers = ["zeros"] * has_zeros + ["nan"] * has_nan
+    result.facts["absence"] = " and ".join(markers).replace("nan", "NaN") or "none seen"
+    if markers:
+        result.options += ["--missing", ",".join(markers)]
     if never:
         names = ",".join(never)
         result.options += ["--allow_absent", names]

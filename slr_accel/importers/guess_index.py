@@ -15,6 +15,7 @@ from slr_accel.importers.clip_names import ClipNames
 from slr_accel.importers.field_annotations import SUFFIXES, read_annotations
 from slr_accel.importers.guess import Contents, Guess, command, out_name
 from slr_accel.importers.guess_arrays import describe_arrays
+from slr_accel.importers.index import parse_labels
 from slr_accel.importers.index_file import read_fields
 from slr_accel.importers.listing import Problems
 from slr_accel.importers.pose_files import read_header
@@ -44,7 +45,8 @@ def guess_index(contents: Contents) -> list[Guess]:
             found = _of_rows(path, rows, medium, name)
             if found is not None:
                 guesses.append(found)
-    if not any(one.commands for one in guesses):
+    is_alone = sum(map(len, contents.by_suffix.values())) == 1
+    if not is_alone and not any(one.commands for one in guesses):
         return []
     return guesses
 
@@ -62,17 +64,20 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> 
     if any(file.is_dir() for file in files) and medium == "features":
         return None
     here = [file for file in files if file.is_file() or file.is_dir()]
-    labels = Counter(word for row in rows for word in _words(row))
+    problems = Problems()
+    labels = Counter(word for row in rows for word in _words(row, path, problems))
     splits = Counter(str(row.get("split", "none")) for row in rows)
     facts = {
         "sequences": ", ".join(f"{n:,} {split}" for split, n in splits.items()),
-        "labels": f"{len(labels):,} different ones, e.g. {', '.join(list(labels)[:3])}",
+        "labels": f"{len(labels):,} different ones, e.g. {', '.join(list(labels)[:3])}"
+        if labels
+        else "none read",
         "signers": f"{len({str(row.get('signer')) for row in rows if row.get('signer')}):,} named",
     }
     rates = sorted({str(row["fps"]) for row in rows if row.get("fps")})
     if medium in ("features", "video"):
         facts["frame rate"] = " and ".join(rates) or "not said: add --fps where you know it"
-    remarks = []
+    remarks = problems.messages[:1]
     options: list[str] = []
     if not here:
         if not any("\\" in part or part[1:2] == ":" for part in parts):
@@ -93,9 +98,10 @@ def _of_rows(path: Path, rows: list[dict[str, Any]], medium: str, name: str) -> 
         options = [*rate_of(here, facts), *options]
     kind = {"features": "arrays", "video": "videos", "audio": "sound", "path": ".pose files"}
     lines = [command(MEDIA[medium], "--index", path, *options, out=name)]
+    is_read = bool(here) and not problems.messages
     if splits.get("train") and not splits.get("dev"):
         remarks.append("no row has the split `dev`, which training validates on")
-    return Guess(str(path), f"an index of {kind[medium]}", facts, lines if here else [], remarks)
+    return Guess(str(path), f"an index of {kind[medium]}", facts, lines if is_read else [], remarks)
 
 
 def rate_of(files: list[Path], facts: dict[str, str]) -> list[str]:
@@ -134,9 +140,8 @@ def _parts(value: Any) -> list[str]:
     return [str(part) for part in value] if isinstance(value, list) else []
 
 
-def _words(row: dict[str, Any]) -> list[str]:
-    value = row.get("labels") or row.get("glosses") or ""
-    return value.split() if isinstance(value, str) else [str(label) for label in value]
+def _words(row: dict[str, Any], path: Path, problems: Problems) -> list[str]:
+    return parse_labels(str(path), row.get("labels") or row.get("glosses"), problems)
 
 
 def annotation_options(contents: Contents, names: list[str]) -> tuple[list[str], str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from slr_accel.corpus.sequence import Sequence
-from slr_accel.importers.absence import absent_points, fill_absent
+from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.annotated_rows import Found, join, unlabelled
 from slr_accel.importers.arrays import read_samples
-from slr_accel.importers.dev_split import USUAL_SHARE, DevShare, add_by_signer, add_dev_share
+from slr_accel.importers.dev_split import USUAL_SHARE, DevShare
 from slr_accel.importers.field_annotations import (
     Annotation,
+    add_annotations,
     annotation_files,
     read_annotations,
 )
@@ -27,7 +29,6 @@ from slr_accel.importers.listing import Item, Listing, Problems, check_fps
 from slr_accel.importers.rates import Rated, add_fps, at_rate, one_rate
 from slr_accel.importers.units import are_pixels, parse_frame_size, to_heights
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.missing import Marker
 from slr_accel.layouts.units import FRACTION, HEIGHT
 
 DESCRIPTION = """\
@@ -55,10 +56,7 @@ Points scored below --min_score, points at 0,0 and frames without a person are a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, type=Path, help="file or folder of landmarks")
-    parser.add_argument(
-        "--annotations", nargs="+", type=Path, metavar="FILE", help="splits, signers and labels"
-    )
-    parser.add_argument("--tier", help="tier of ELAN files with the glosses [named so]")
+    add_annotations(parser, "the recordings in SOURCE")
     parser.add_argument(
         "--min_score",
         type=float,
@@ -71,8 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frame_size", metavar="WxH", help="of the video in pixels: coordinates are divided by H"
     )
     add_fps(parser)
-    add_dev_share(parser)
-    add_by_signer(parser)
 
 
 def list_sequences(args: argparse.Namespace) -> Listing:
@@ -179,8 +175,11 @@ def _form(
     if not samples:
         # Reading the first says why.
         samples = [clips[0].read()]
-    name, layout = layout_of(samples[0])
-    flat = [_flat(array) for array in samples if array.shape[1:] == samples[0].shape[1:]]
+    # A few odd ones are told of when they are read.
+    [(shape, _)] = Counter(array.shape[1:] for array in samples).most_common(1)
+    usual = [array for array in samples if array.shape[1:] == shape]
+    name, layout = layout_of(usual[0])
+    flat = [_flat(array) for array in usual]
     pixels = are_pixels(flat, layout)
     if any(block.is_planar for block in layout.blocks):
         units = HEIGHT if frame_size else "pixel" if pixels else FRACTION
@@ -199,15 +198,6 @@ def _item(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Ite
     return Item(one.row.id, one.row.where, partial(_read, one, form, source, fps), files)
 
 
-def _mark_zeros(features: np.ndarray, layout: Layout) -> None:
-    """Puts NaN into the points of [T, D] features whose coordinates are all 0, in place."""
-    for block in layout.blocks:
-        columns = layout.slices[block.name]
-        values = features[:, columns].reshape(len(features), len(block.points), len(block.axes))
-        values[absent_points(values, block, Marker("zeros"))] = np.nan
-        features[:, columns] = values.reshape(len(features), -1)
-
-
 def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Sequence:
     """One sequence. ValueError says what is wrong with it."""
     if one.recording is None:
@@ -222,12 +212,9 @@ def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Seq
             f"{layout.columns} ({layout.signature})"
         )
     features = np.array(array, np.float32)
-    if "zeros" in form.missing.values():
-        # Sources that leave zeros may leave NaN, too.
-        _mark_zeros(features, layout)
-        presence, seen = fill_absent(features, layout)
-    else:
-        presence, seen = fill_absent(features, layout, form.missing)
+    # Sources that leave zeros may leave NaN, too.
+    missing = {b: "zeros,nan" if m == "zeros" else m for b, m in form.missing.items()}
+    presence, seen = fill_absent(features, layout, missing)
     if form.frame_size:
         to_heights(features, layout, form.frame_size, pixels=form.pixels)
     sequence = one.row.sequence(features, presence, seen=seen, frame_size=form.frame_size)

@@ -166,6 +166,7 @@ def list_manifest(
             "pixels": source.pixels,
             "resampled_to_fps": fps,
             "parts_are_signs": source.parts_are_signs,
+            **({"block_order": list(source.stored.slices)} if source.stored else {}),
         },
         notes=problems.notes + ([PARTS_ARE_SIGNS] if source.parts_are_signs else []),
         files=(*(annotations if folder else (index,)), *source.file),

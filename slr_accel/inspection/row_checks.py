@@ -8,6 +8,7 @@ from unicodedata import category, normalize
 
 import numpy as np
 
+from slr_accel.corpus.leakage import explain_repeated, repeated_sentences
 from slr_accel.corpus.reader import Corpus
 from slr_accel.corpus.sequence import UNKNOWN_SIGNER
 from slr_accel.corpus.split_names import hint_at_case, how_to_validate
@@ -34,6 +35,7 @@ def row_findings(
     yield from _shared_signers(corpus, signer_independent)
     yield from _splits(corpus.rows.split_names)
     if "train" in corpus.rows.split_names:
+        yield from _repeated_sentences(corpus)
         yield from _unseen_labels(corpus)
     yield from _alike_labels(corpus)
     skipped = corpus.info.source.get("skipped")
@@ -183,6 +185,18 @@ def _shared_signers(corpus: Corpus, signer_independent: bool) -> Iterator[Findin
             else "Where that matters, move each to one split; --signer_independent makes this an "
             "error.",
         )
+
+
+def _repeated_sentences(corpus: Corpus) -> Iterator[Finding]:
+    for split in corpus.rows.split_names:
+        told = explain_repeated(repeated_sentences(corpus, corpus.rows.of_split(split)), split)
+        if told:
+            yield Finding(
+                "note",
+                "repeated_sentences",
+                f"{told}. Scores on them say little about sentences that are new.",
+                "Where that matters, look at the WER of the others, which `evaluate` gives too.",
+            )
 
 
 def _unseen_labels(corpus: Corpus) -> Iterator[Finding]:

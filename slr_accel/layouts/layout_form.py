@@ -19,6 +19,7 @@ KINDS = {
     "units": "a text",
     "columns": "their number",
     "frame_size": "[width, height] in pixels",
+    "block_order": "a list of the blocks' names",
 }
 """{key: what its value is, for messages}"""
 LIKENESS = 0.75
@@ -45,6 +46,7 @@ class LayoutForm(BaseModel):
     units: str = "unknown"
     columns: int | None = None
     frame_size: tuple[Size, Size] | None = None
+    block_order: list[str] | None = None
 
 
 def read_form(data: Any) -> LayoutForm:

@@ -82,6 +82,8 @@ class LayoutFile:
     missing: dict[str, str]
     frame_size: tuple[float, float] | None
     """Width and height in pixels, where the file gives them: coordinates are divided by it."""
+    block_order: tuple[str, ...] = ()
+    """The blocks in the order of the arrays' columns, where it is not that of the layout."""
 
 
 def read_layout(name_or_file: str) -> LayoutFile:
@@ -106,4 +108,5 @@ def read_layout(name_or_file: str) -> LayoutFile:
         raise ValueError(f"{path}: {error}") from None
     except RecursionError:
         raise ValueError(f"{path}: is too deeply nested for a layout") from None
-    return LayoutFile(layout, {b.name: b.missing for b in form.blocks}, form.frame_size)
+    missing = {b.name: b.missing for b in form.blocks}
+    return LayoutFile(layout, missing, form.frame_size, tuple(form.block_order or ()))

@@ -17,12 +17,14 @@ from slr_accel.importers.block_order import (
     explain_order,
     farthest,
     fitting_orders,
+    in_order,
+    reordered,
 )
 from slr_accel.importers.build import check_values
 from slr_accel.importers.listing import MAX_FPS
 from slr_accel.importers.units import are_pixels, to_heights
 from slr_accel.layouts.layout import Layout
-from slr_accel.layouts.missing import parse_marker
+from slr_accel.layouts.missing import parse_markers
 from slr_accel.layouts.named_layouts import LayoutFile, read_layout
 from slr_accel.layouts.units import FRACTION, HEIGHT, have_other_units
 from slr_accel.video.frames import VIDEO_SUFFIXES
@@ -54,6 +56,8 @@ class RecordingReader:
     missing: dict[str, str]
     frame_size: tuple[float, float] | None
     frames_per_second: float | None
+    stored: Layout | None = None
+    """The blocks in the order of arrays' columns, where it is not the model's."""
 
     def read(
         self,
@@ -64,7 +68,8 @@ class RecordingReader:
         """Reads an array, or a file by its path.
 
         Args:
-            source: [T, D] or [T, points, axes] numbers in the layout's columns; or a path:
+            source: [T, D] or [T, points, axes] numbers, in the columns of the arrays that the
+                corpus was made of; or a path:
                 FILE.npy, FILE.npz#KEY, FILE.safetensors#KEY, a .pose file or a video.
             fps: frames per second of arrays; None where it is not known.
             frame_size: width and height of their frames in pixels; None takes that of training.
@@ -101,6 +106,8 @@ class RecordingReader:
     ) -> Recording:
         layout, size = self.layout, frame_size or self.frame_size
         values = as_float32(self._flat(array, name), name)
+        if self.stored is not None:
+            values = reordered(values, self.stored, layout)
         if can_be_compared(layout) and farthest(values, layout) > FAR:
             for fitting in fitting_orders(values, layout)[:1]:
                 raise ValueError(f"{name}: {explain_order(values, layout, fitting)}")
@@ -236,9 +243,10 @@ def make_reader(
             f"({layout.signature}); restore the file of the run, or remove it"
         )
     if missing is not None:
-        parse_marker(missing)
+        parse_markers(missing)
     markers = {b.name: missing or found.missing.get(b.name, "none") for b in layout.blocks}
-    return RecordingReader(layout, markers, found.frame_size, frames_per_second)
+    stored = in_order(layout, found.block_order) if found.block_order else None
+    return RecordingReader(layout, markers, found.frame_size, frames_per_second, stored)
 
 
 def _named(name: str | Path, error: ValueError) -> str:

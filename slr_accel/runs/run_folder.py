@@ -205,6 +205,8 @@ def _layout_of_recordings(corpus: Corpus) -> dict[str, Any]:
     sizes = list(source.get("frame_sizes") or ())
     if len(sizes) == 1:
         layout["frame_size"] = [float(side) for side in sizes[0].split("x")]
+    if source.get("block_order", list(corpus.layout.slices)) != list(corpus.layout.slices):
+        layout["block_order"] = source["block_order"]
     return layout
 
 

@@ -66,6 +66,8 @@ def print_summary(
     console.print(f"label policy {result['label_policy']}{spelling}", highlight=False)
     if "protocol" in result:
         console.print(f"protocol {result['protocol']}; {own_policy_text(result)}", highlight=False)
+    if "new_sentences" in result:
+        console.print(new_sentences_text(result), highlight=False)
     console.print(figures_table(result))
     console.print(
         f"blank steps {percent(result['blank_share'])}, "
@@ -107,6 +109,14 @@ def calibration_text(figures: dict[str, Any]) -> str:
         f"{percent(figures['word_accuracy'])}, calibration error {percent(figures['ece'])} "
         f"({origin})"
     )
+
+
+def new_sentences_text(result: dict[str, Any]) -> str:
+    """How many sentences train has word for word, and the WER of the others."""
+    new, total = result["new_sentences"], result["num_sequences"]
+    known = total - new["num_sequences"]
+    text = f"{known} of {total} sentences ({known / total:.0%}) are in train word for word"
+    return f"{text}; the others: WER {percent(new['wer'])}" if known < total else text
 
 
 def headline(result: dict[str, Any]) -> Text:

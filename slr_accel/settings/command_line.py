@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from slr_accel.settings.group import REPEATED
 from slr_accel.settings.models.by_name import DEFAULT_MODEL, MODELS
-from slr_accel.settings.recipes import GENERAL, RECIPES, read_recipe
+from slr_accel.settings.recipes import GENERAL, RECIPES, fits_layouts, read_recipe
 from slr_accel.settings.run import Settings, all_fields, build_settings, groups_of, setting_fields
 from slr_accel.settings.unknown_name import unknown_name
 
@@ -58,7 +58,7 @@ def parse_settings(
         own = {name: value for name, value in recipe.items() if name not in foreign}
         settings = build_settings(
             _without_rivals(own, given) | given,
-            quiet=own.keys() - given.keys() if is_general else (),
+            quiet=own.keys() - given.keys() if is_general or fits_layouts(parsed.recipe) else (),
         )
     except ValueError as error:
         problems.append(str(error))

@@ -11,7 +11,7 @@ from slr_accel.settings.unknown_name import unknown_name
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 GENERAL = ("own_small", "own_large")
-"""Recipes for any layout; what has no effect in one raises no warning."""
+"""Recipes for any corpus: what they do not set is chosen by it."""
 
 
 def read_recipe(name: str) -> dict[str, Any]:
@@ -23,6 +23,11 @@ def read_recipe(name: str) -> dict[str, Any]:
             raise ValueError(f"{name}: no such recipe file")
         raise ValueError(unknown_name("recipe", name, list(shipped)))
     return read_yaml(path)
+
+
+def fits_layouts(name: str) -> bool:
+    """Whether a shipped recipe is for several layouts: of what one lacks, nobody is warned."""
+    return (RECIPES / f"{name}.yaml").is_file() and "layout" not in read_recipe(name)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from slr_accel.corpus.leakage import leakage
+from slr_accel.corpus.leakage import explain_repeated, leakage, repeated_sentences
 from slr_accel.processes.accelerator import devices_told
 from slr_accel.scoring.references import references
 from slr_accel.scoring.words import unavoidable_errors, unsayable
@@ -35,6 +35,10 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
         yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
+    repeated = repeated_sentences(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
+    told = explain_repeated(repeated, split)
+    if told:
+        yield f"{told}: `slr-accel evaluate` scores the others by themselves, too"
     expected = references(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
     floor = unavoidable_errors(vocabulary, expected)
     if floor.errors:

@@ -30,12 +30,15 @@ TIGHT, MOST_TIGHT = 1.3, 0.05
 ones from which a stride is too large."""
 
 
-def values_by_corpus(given: dict[str, Any], recipe: str | None) -> dict[str, Any]:
+def values_by_corpus(
+    given: dict[str, Any], recipe: str | None, opened: list[Corpus] | None = None
+) -> dict[str, Any]:
     """Returns the values of a recipe for any corpus, or of the run that is to continue.
 
     Args:
         given: values of the command line.
         recipe: one of GENERAL; None: by the size of the corpus, where the run is new.
+        opened: takes the corpus, where it is opened: a remote one is fetched.
     """
     if not {"data_dir", "output_dir"} <= given.keys():
         return read_recipe(recipe) if recipe else {}
@@ -47,12 +50,16 @@ def values_by_corpus(given: dict[str, Any], recipe: str | None) -> dict[str, Any
         return {name: value for name, value in config.items() if name in known}
     if given.get("model", DEFAULT_MODEL) != DEFAULT_MODEL:
         return read_recipe(recipe) if recipe else {}
-    cache = {name: given[name] for name in ("cache_dir",) if name in given}
     try:
-        corpus = open_corpus(given["data_dir"], **cache)
+        gigabytes = float(given["cache_gb"]) if given.get("cache_gb") else None
+        corpus = open_corpus(
+            given["data_dir"], cache_dir=given.get("cache_dir"), cache_gb=gigabytes
+        )
         stride = fitting_stride(corpus, given.get("label_policy", "raw"))
     except (ValueError, OSError):
         return {}  # what is wrong with the corpus is reported when the run opens it
+    if opened is not None:
+        opened.append(corpus)
     rows = len(corpus.rows.of_split("train"))
     name = recipe or ("own_small" if rows <= SMALL else "own_large")
     if os.environ.get("RANK", "0") == "0":

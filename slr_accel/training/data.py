@@ -83,6 +83,11 @@ def check_splits(settings: Settings, corpus: Corpus) -> None:
             f"{hint_at_case(wanted, names)}; {how_to_validate(wanted, names)}"
         )
     rows = evaluation_rows(corpus, wanted)
+    if not len(rows):
+        raise ValueError(
+            f"the split {wanted!r} of {corpus.address} has no sequences to validate on; give "
+            "another --eval_split, or prepare the corpus anew"
+        )
     further = settings.distillation.unlabelled_split
     extra = corpus.rows.of_split(further) if further in names else train[:0]
     _check_lengths(settings, corpus, np.concatenate([train, rows, extra]))

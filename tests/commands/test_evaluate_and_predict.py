@@ -42,7 +42,8 @@ KEYS = {
 def run(train: TrainCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained until it reads most words."""
     folder = tmp_path_factory.mktemp("runs") / "a run"
-    train.run(folder, epochs=40, dropout=0.0, eval_steps=60, block_dropout=0.0, log_steps=50)
+    told = train.run(folder, epochs=40, dropout=0.0, eval_steps=60, block_dropout=0.0, log_steps=50)
+    assert "1 of 6 sentences of dev (17%) are in train word for word" in told
     return folder
 
 
@@ -81,6 +82,23 @@ def test_evaluate_needs_the_run_alone_and_writes_what_it_says(
     hypothesis_tokens = result["correct"] + result["substitutions"] + result["insertions"]
     assert len(words) == hypothesis_tokens
     assert {word[4] for word in words} <= {"A", "B", "C", "D"}
+
+
+def test_sentences_that_train_lacks_are_scored_by_themselves(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", run) == 0
+    told = "1 of 6 sentences (17%) are in train word for word; the others: WER"
+    assert told in capsys.readouterr().out
+    result = json.loads((run / "eval" / "dev.json").read_text())
+    new = result["new_sentences"]
+    known = {tuple(s.labels) for s in tiny_sequences(24) if s.split == "train" and s.labels[1:]}
+    lines = (run / "eval" / "dev.jsonl").read_text().splitlines()
+    own = [s for s in map(json.loads, lines) if tuple(s["reference"]) not in known]
+    assert 0 < new["num_sequences"] == len(own) < result["num_sequences"]
+    assert new["wer"] * new["reference_tokens"] == sum(
+        s["substitutions"] + s["deletions"] + s["insertions"] for s in own
+    )
 
 
 def test_an_evaluation_is_scored_again_from_any_of_its_files(

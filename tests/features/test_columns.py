@@ -14,21 +14,13 @@ from slr_accel.layouts.named_layouts import mediapipe_holistic
 from slr_accel.settings.features import FeatureSettings
 
 HAND = Layout((Block("left_hand", ("wrist", "thumb_tip"), ("x", "y")),))
+FACE = "face_points reduced"
 
 
 def test_four_groups_of_holistic_are_6516_and_a_presence_channel_a_block() -> None:
     groups = ("position", "velocity", "acceleration", "relative")
     columns = FeatureColumns(mediapipe_holistic(), FeatureSettings(groups=groups))
     assert columns.num_features == 4 * 1629 + 4
-
-
-def test_the_reduced_face_needs_mediapipes_face_mesh() -> None:
-    settings = FeatureSettings(face_points="reduced")
-    with pytest.raises(ValueError, match=r"468 points .* left_hand \(2 points\)"):
-        FeatureColumns(HAND, settings)
-    without_face = FeatureSettings(face_points="reduced", blocks=("pose",))
-    with pytest.raises(ValueError, match="468 points"):
-        FeatureColumns(mediapipe_holistic(), without_face)
 
 
 def test_an_unknown_block_and_settings_without_features_are_refused() -> None:
@@ -99,6 +91,9 @@ def test_the_presence_column_of_a_block_says_whether_it_is_there() -> None:
             {"blocks": ("left_hand",), "exclude_points": ("pose.*_knee",)},
             ["exclude_points pose.*_knee"],
         ),
+        (mediapipe_holistic(), {"face_points": "reduced"}, []),
+        (mediapipe_holistic(), {"face_points": "reduced", "blocks": ("pose",)}, [FACE]),
+        (HAND, {"face_points": "reduced"}, [FACE]),
     ],
 )
 def test_what_was_given_and_changes_nothing_is_named(

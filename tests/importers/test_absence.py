@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from slr_accel.importers.absence import fill_absent
 from slr_accel.importers.filling import LONGEST_GAP
 from slr_accel.layouts.layout import Block, Layout, generic_layout
-from slr_accel.layouts.missing import parse_marker
+from slr_accel.layouts.missing import parse_markers
 
 POSE = Block("pose", ("left_shoulder", "right_shoulder", "nose", "wrist"), ("x", "y", "confidence"))
 HAND = Block("hand", ("wrist", "tip", "thumb"), ("x", "y"))
@@ -50,6 +50,21 @@ def test_a_short_gap_is_bridged_by_a_straight_line(marker):
     np.testing.assert_allclose(values[10:13, own], expected, atol=1e-6)
     assert presence.all()
     assert seen.tolist() == [40, 40, 40, 37, 40, 40, 40]
+
+
+def test_a_point_is_absent_where_one_of_several_markers_says_so():
+    values = signed()
+    hand = LAYOUT.slices["hand"]
+    values[4:20, hand] = 0
+    values[30, hand] = -1
+    values[10:12, columns("pose.nose")] = np.nan
+    confidence = LAYOUT.point_columns("pose.wrist", ("confidence",))
+    values[6, confidence] = 0.1
+    marked = {"pose": "nan,confidence < 0.3", "hand": "zeros, nan,value -1"}
+    presence, seen = fill_absent(values, LAYOUT, marked)
+    assert np.flatnonzero(~presence[:, 1]).tolist() == [*range(4, 20), 30]
+    assert presence[:, 0].all() and np.isfinite(values).all()
+    assert seen.tolist() == [40, 40, 38, 39, 23, 23, 23]
 
 
 def test_a_low_confidence_marks_a_point_and_stays():
@@ -144,11 +159,22 @@ def test_whatever_is_missing_what_was_seen_stays_and_all_is_finite(holes, blocks
 
 @pytest.mark.parametrize(
     "text",
-    ["", "zero", "value", "value x", "confidence", "confidence > 0.3", "value nan", "none 3"],
+    [
+        "",
+        "zero",
+        "zeros,",
+        "zeros,nothing",
+        "value",
+        "value x",
+        "confidence",
+        "confidence > 0.3",
+        "value nan",
+        "none 3",
+    ],
 )
 def test_what_is_no_marker_is_refused_with_those_there_are(text):
     with pytest.raises(ValueError, match="value NUMBER, confidence < NUMBER, none"):
-        parse_marker(text)
+        parse_markers(text)
 
 
 def test_a_confidence_that_a_block_has_not_is_refused():

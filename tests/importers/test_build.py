@@ -210,10 +210,29 @@ def test_control_characters_are_a_problem(tmp_path: Path, changes):
     ("ids", "message"),
     [(("a", "b", "a"), "list:2: id 'a' was used at list:0"), (("a b",), "white space")],
 )
-def test_ids_are_unique_and_one_word_even_where_skips_are_allowed(tmp_path: Path, ids, message):
+def test_ids_are_unique_and_one_word(tmp_path: Path, ids, message):
     found = listing(*(sequence(i, id=name) for i, name in enumerate(ids)))
     with pytest.raises(ValueError, match=message):
-        build_corpus(found, tmp_path / "out", allow_skips=True, track=untracked)
+        build_corpus(found, tmp_path / "out", track=untracked)
+    if "a b" in ids:
+        with pytest.raises(ValueError, match=message):
+            build_corpus(found, tmp_path / "out", allow_skips=True, track=untracked)
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_of_a_repeated_id_the_first_is_kept_where_skips_are_allowed(tmp_path: Path, machines):
+    def found() -> Listing:
+        return listing(*(sequence(i, id=name) for i, name in enumerate("abcab")))
+
+    out = tmp_path / "out"
+    for number in range(machines):
+        part = Part(number, machines) if machines > 1 else None
+        build_corpus(found(), out, part=part, allow_skips=True, track=untracked)
+    corpus = built(list_parts(out), out) if machines > 1 else open_corpus(out)
+    assert corpus.rows.ids.to_pylist() == ["a", "b", "c"]
+    np.testing.assert_allclose(corpus.features(0), sequence(0).features, atol=1e-3)
+    skipped = ["list:3: id 'a' was used at list:0", "list:4: id 'b' was used at list:1"]
+    assert corpus.info.source["skipped"] == skipped
 
 
 def test_a_source_without_sequences_is_refused(tmp_path: Path):

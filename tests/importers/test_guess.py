@@ -121,6 +121,33 @@ def test_each_table_has_its_command_or_its_cure(cases, tmp_path):
 
 
 @pytest.mark.real_data
+def test_a_table_that_cannot_be_read_has_its_cure_when_asked_alone(cases):
+    assert "iconv -f cp1252" in only(cases / "tables" / "cp1252.csv").remarks[0]
+    found = only(cases / "tables" / "pylist.csv")
+    assert not found.commands and 'a list is ["GOOD", "DAY"]' in found.remarks[0]
+
+
+def test_a_file_of_several_is_described_by_itself(tmp_path):
+    paths = write(tmp_path, np.ones((7, 5)), np.ones((9, 5)))
+    found = only(paths[1])
+    assert found.path == str(paths[1]) and "9 to 9 frames" in found.facts["arrays"]
+    assert f"reads all of {tmp_path}, where 2 such files lie" in found.remarks[-1]
+    paths[0].unlink()
+    assert only(paths[1]).path == str(tmp_path)
+
+
+def test_zeros_and_nan_are_told_together(tmp_path):
+    points = holistic(12)
+    points[8, 0] = np.nan
+    write(tmp_path / "s" / "A", points.reshape(12, -1))
+    found = only(tmp_path / "s")
+    assert found.facts["absence"] == "zeros and NaN"
+    corpus = run(found.commands[0], tmp_path / "corpus")
+    assert np.flatnonzero(~corpus.presence(0)[:, 1]).tolist() == [1]
+    assert corpus.presence(0)[:, 0].all() and np.isfinite(corpus.features(0)).all()
+
+
+@pytest.mark.real_data
 @pytest.mark.parametrize("name", ["data/phoenix2014", "data/curves", "data/README.md"])
 def test_what_no_command_reads_is_said(name, shared_data, capsys):
     assert code("prepare", "guess", str(shared_data.parent / name)) == 1

@@ -12,6 +12,8 @@ from prepare_helpers import built, index_of
 
 from slr_accel.importers.manifest import list_manifest
 from slr_accel.layouts.named_layouts import mediapipe_holistic
+from slr_accel.runs.recordings import make_reader
+from slr_accel.runs.run_folder import RunFolder, create_run
 
 NAMED = "pose,left_hand,right_hand,face"
 USUAL = "pose,face,left_hand,right_hand"
@@ -57,6 +59,26 @@ def test_another_order_is_refused_and_the_way_out_works(folder, order, confidenc
     np.testing.assert_array_equal(by_option.features(1), corpus.features(1))
     present = (blocks["right_hand"] != 0).any(axis=1)
     np.testing.assert_array_equal(corpus.presence(1)[:, 2], present)
+
+
+def test_a_run_remembers_the_order_of_its_arrays(folder):
+    index = index_in_order(folder, USUAL)
+    corpus = built(
+        list_manifest(index, layout="mediapipe_holistic", missing="zeros", block_order=USUAL),
+        folder / "corpus",
+    )
+    run = RunFolder(folder / "run")
+    run.path.mkdir()
+    create_run(run, corpus, micro_batches_per_step=1, mixed_precision="no")
+    layout = run.path / "layout.json"
+    again = built(list_manifest(index, layout=str(layout)), folder / "again")
+    np.testing.assert_array_equal(again.features(1), corpus.features(1))
+    reader = make_reader(corpus.layout, None, layout, None)
+    read = reader.read(folder / "s1.npy")
+    np.testing.assert_allclose(read.values, corpus.features(1), atol=2e-3)
+    np.testing.assert_array_equal(read.presence, corpus.presence(1))
+    with pytest.raises(ValueError, match="the blocks are not in the order"):
+        reader.read(joined(blocks_of(1), NAMED))
 
 
 def test_a_layout_file_with_another_order_is_named(folder):

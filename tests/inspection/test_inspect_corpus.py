@@ -34,7 +34,7 @@ def sequence(number: int, **changes) -> Sequence:
         "signer": ("anna", "ben")[number % 2],
         "features": np.random.default_rng(number).normal(size=(frames, 4)).astype(np.float32),
         "presence": np.ones((frames, 2), bool),
-        "labels": ["HELLO", "WORLD"],
+        "labels": ["HELLO", "WORLD"] if number % 2 == 0 else ["WORLD", "HELLO"],
     }
     return Sequence(**{**fields, **changes})
 
@@ -241,6 +241,13 @@ def test_labels_that_train_lacks_are_a_note_with_their_share(tmp_path):
     assert severity == "note"
     assert "NEVER, SEEN" in message
     assert "2 of 8 tokens (25.0%)" in message
+
+
+def test_sentences_that_train_has_word_for_word_are_a_note(tmp_path):
+    rows = [sequence(7, labels=["HELLO", "WORLD"]), sequence(9, labels=["HELLO"])]
+    severity, message = found(write(tmp_path / "c", [*good(), *rows]))["repeated_sentences"]
+    assert severity == "note"
+    assert "1 of 5 sentences of dev (20%) are in train word for word" in message
 
 
 def test_labels_in_another_unicode_form_than_those_of_train_are_told(tmp_path):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 from run_helpers import TrainCommand, metrics, tiny_sequences, write_tiny
 
-from slr_accel.corpus.reader import open_corpus
+from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.runs.run_folder import CONFIG_FILE, RunFolder
 from slr_accel.settings.command_line import parse_settings
 from slr_accel.settings.recipes import GENERAL, read_recipe
@@ -49,6 +50,20 @@ def test_the_recipe_is_chosen_for_the_student_alone(
     assert values_by_corpus(given, "own_large") == read_recipe("own_large") | own
     assert "recipe own_small by the size of the corpus (18 train" in capsys.readouterr().out
     assert values_by_corpus({**given, "model": "speech"}, None) == {}
+
+
+def test_a_corpus_that_the_recipe_is_chosen_by_is_opened_once(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_module = import_module("slr_accel.train")
+    found: list[object] = []
+    monkeypatch.setattr(train_module, "train", lambda *arguments: found.extend(arguments) or 0)
+    words = [f"--data_dir={tiny_corpus}", f"--output_dir={tmp_path / 'run'}", "--cache_gb=7"]
+    assert train_module.main(words) == 0
+    assert isinstance(found[-1], Corpus) and found[-1].folder == tiny_corpus
+    found.clear()
+    assert train_module.main([*words, "--recipe=none"]) == 0
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(("kept", "stride"), [(1, 4), (3, 2), (6, 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_of_a_corpus_with_train_alone_some_rows_become_dev(tmp_path: Path) -> No
     assert "no split 'dev' to validate on; it has: train" in text
     assert "change `split` to `dev` in some rows" in text
     assert "--eval_split" not in text
+
+
+def test_a_split_without_sequences_is_nothing_to_validate_on(tiny_corpus: Path) -> None:
+    corpus = open_corpus(tiny_corpus)
+    corpus.rows = replace(corpus.rows, split_names=[*corpus.rows.split_names, "none"])
+    settings = build_settings({"data_dir": "c", "output_dir": "run", "eval_split": "none"})
+    with pytest.raises(ValueError, match=r"'none' of .* has no sequences to validate on"):
+        check_splits(settings, corpus)
 
 
 @pytest.mark.parametrize("likely", ["val", "valid", "validation", "Dev", "DEV", "test"])
