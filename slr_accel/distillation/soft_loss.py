@@ -81,6 +81,29 @@ def soft_loss(
     each = divergence_from(
         head.log_probs, teacher, mask, temperature=options.temperature, blank=options.blank
     )
+    return _as_large_as_ctc(each, mask, labels)
+
+
+def feature_loss(output: Output, labels: SoftLabels) -> Tensor:
+    """How far what the final head reads is from what the teachers' heads read, summed over the
+    batch: a scalar. A sequence counts as in `soft_loss`.
+
+    Romero et al. 2015, "FitNets: hints for thin deep nets", compare the two through a projection
+    that is trained. This one is fixed and random, which keeps distances (Johnson & Lindenstrauss
+    1984), and leaves nothing to save or to share between processes. Of a step it takes 1 - cosine,
+    so that the size of the teacher's features does not matter.
+    """
+    assert output.features is not None and labels.features is not None
+    ours, theirs = output.features.float(), labels.features
+    draws = torch.Generator().manual_seed(0)
+    projection = torch.randn(theirs.shape[-1], ours.shape[-1], generator=draws).to(ours.device)
+    mask = frame_mask(output.lengths, ours.shape[1])
+    each = (1 - functional.cosine_similarity(ours, theirs @ projection, dim=-1)) * mask
+    return _as_large_as_ctc(each.sum(1), mask, labels)
+
+
+def _as_large_as_ctc(each: Tensor, mask: Tensor, labels: SoftLabels) -> Tensor:
+    """The mean over the steps of `mask`, times the tokens that the teacher says, summed."""
     tokens = best_tokens(labels.log_probs, labels.lengths)[1].clamp(min=1)
     return (each / mask.sum(1).clamp(min=1) * tokens).sum()
 

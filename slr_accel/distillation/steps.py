@@ -48,6 +48,20 @@ def on_student_steps(
     )
 
 
+def features_on_student_steps(
+    features: Tensor, lengths: Tensor, *, teacher_stride: int, student_stride: int, steps: int
+) -> Tensor:
+    """The teacher's features [B, T', C] at its steps in the middle of the student's: [B, steps, C].
+
+    Arguments as `on_student_steps`.
+    """
+    if teacher_stride == student_stride:
+        return features
+    position = torch.arange(steps, device=features.device)
+    middle = ((2 * position + 1) * student_stride) // (2 * teacher_stride)
+    return frames_at(features, middle.minimum(lengths[:, None] - 1))
+
+
 def shifted(log_probs: Tensor, lengths: Tensor, shift: Tensor) -> Tensor:
     """Moves each sequence's posteriors later by `shift` [B] steps; the first or last one fills the
     gap."""

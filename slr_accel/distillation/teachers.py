@@ -14,15 +14,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from slr_accel.distillation.steps import on_student_steps
+from slr_accel.distillation.steps import features_on_student_steps, on_student_steps
 from slr_accel.distillation.views import View, outputs_by_gloss, view_of
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.layouts.layout import Layout
 from slr_accel.loading.batch import Batch, SoftLabels
 from slr_accel.models.find import WEIGHTS_FILE, find_model
 from slr_accel.models.folder import load_model
-from slr_accel.models.recogniser import Recogniser
+from slr_accel.models.recogniser import Output, Recogniser
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ class Teacher:
     outputs: Tensor | None
     """[V] its output for each of the student's; None where they are the same."""
 
-    def log_probs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """[B, T', V] float32 of the student's tokens, and the valid steps [B]."""
+    def output(self, batch: Batch) -> Output:
+        """What it says of a batch, in the student's tokens."""
         features, presence = batch.features, batch.presence
         if self.view is not None:
             features = features[..., self.view.columns.to(features.device)]
             presence = presence[..., self.view.blocks.to(features.device)]
         output = self.model(features, presence, batch.lengths)
         if self.outputs is None:
-            return output.log_probs, output.lengths
+            return output
         own = output.log_probs[..., self.outputs.to(features.device)]
-        return own.log_softmax(-1), output.lengths
+        return output._replace(log_probs=own.log_softmax(-1))
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Teachers:
     student_stride: int
     precision: str = "no"
     """no or bf16."""
+    keeps_features: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -68,22 +70,27 @@ class Teachers:
         lengths = (batch.lengths + stride - 1).div(stride, rounding_mode="floor")
         steps = math.ceil(batch.features.shape[1] / stride)
         found: list[Tensor] = []
+        features: list[Tensor] = []
         for teacher in self.each:
             with torch.autocast(
                 batch.features.device.type, torch.bfloat16, enabled=self.precision == "bf16"
             ):
-                log_probs, own_lengths = teacher.log_probs(batch)
-            log_probs = on_student_steps(
-                log_probs,
-                own_lengths,
-                teacher_stride=teacher.model.output_stride,
-                student_stride=stride,
-                steps=steps,
-            )
-            found.append(log_probs)
-        if len(found) == 1:
-            return SoftLabels(found[0], lengths)
-        return SoftLabels(torch.stack(found).logsumexp(0) - math.log(len(found)), lengths)
+                output = teacher.output(batch)
+            time = {
+                "teacher_stride": teacher.model.output_stride,
+                "student_stride": stride,
+                "steps": steps,
+            }
+            found.append(on_student_steps(output.log_probs, output.lengths, **time))
+            if self.keeps_features and output.features is not None:
+                own = features_on_student_steps(output.features, output.lengths, **time)
+                # So that each teacher counts alike, whatever the size of its features.
+                features.append(functional.normalize(own.float(), dim=-1))
+        return SoftLabels(
+            found[0] if len(found) == 1 else torch.stack(found).logsumexp(0) - math.log(len(found)),
+            lengths,
+            torch.cat(features, dim=-1) if features else None,
+        )
 
     def __call__(self, batch: Batch) -> Batch:
         return replace(batch, teacher=self.soft_labels(batch))

@@ -42,6 +42,8 @@ class SoftLabels:
     """[B, T', V] float32."""
     lengths: Tensor
     """[B] int64 valid output steps."""
+    features: Tensor | None = None
+    """[B, T', C] what the teachers' final heads read, where it is matched."""
 
 
 @dataclass(frozen=True)

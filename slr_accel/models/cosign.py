@@ -69,8 +69,8 @@ class CoSign(Recogniser):
                 Head(log_probs(self.position_head, position), lengths),
                 Head(log_probs(self.motion_head, motion), lengths),
             )
-        x = self.lstm(torch.cat([position, motion], dim=-1), lengths)
-        return Output(log_probs(self.head, self.dropout(x)), lengths, early_heads)
+        x = self.dropout(self.lstm(torch.cat([position, motion], dim=-1), lengths))
+        return Output(log_probs(self.head, x), lengths, early_heads, features=x)
 
 
 class BlockGraphs(nn.Module):

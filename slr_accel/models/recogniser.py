@@ -32,6 +32,8 @@ class Output(NamedTuple):
     """In training only."""
     second_view: Output | None = None
     """The same batch read with other parts hidden, in training with a consistency loss only."""
+    features: Tensor | None = None
+    """[B, T', C] what the final head reads."""
 
 
 class Recogniser(nn.Module):

@@ -40,7 +40,7 @@ class Speech(Recogniser):
             x, lengths = checkpointed(self, conv, x, lengths)
         x = self.norm(self.projection(x.transpose(1, 2).flatten(2)))  # (B, T', C)
         x = self.dropout(self.lstm(self.dropout(x), lengths))
-        return Output(log_probs(self.head, x), lengths)
+        return Output(log_probs(self.head, x), lengths, features=x)
 
 
 class MaskedConv2d(nn.Module):

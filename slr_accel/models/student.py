@@ -84,4 +84,4 @@ class Student(Recogniser):
             early_heads = (Head(log_probs(self.auxiliary_head, x), lengths),)
         x = self.dropout(self.lstm(x, lengths))
         x, lengths = self.upsampling(x, lengths, frames, encoded.shape[1])
-        return Output(log_probs(self.head, x), lengths, early_heads)
+        return Output(log_probs(self.head, x), lengths, early_heads, features=x)

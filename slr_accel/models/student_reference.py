@@ -96,7 +96,8 @@ class StudentReference(Recogniser):
         x = self.upsampling(x.transpose(1, 2)).transpose(1, 2)[:, :frames]
         x, _ = self.projection(self.upsampling_norm(x, lengths).relu(), lengths)
         x = self.dropout(self.projection_norm(x, lengths).relu())
-        return Output(log_probs(self.head, self.lstm(x, lengths)), lengths)
+        x = self.lstm(x, lengths)
+        return Output(log_probs(self.head, x), lengths, features=x)
 
     def _encoded(self, x: Tensor) -> Tensor:
         """Encodes the features without presence, which the description does not have."""

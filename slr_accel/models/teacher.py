@@ -102,7 +102,7 @@ class Teacher(Recogniser):
         if self.training and self.auxiliary_head is not None:
             early_heads = (Head(log_probs(self.auxiliary_head, x), lengths),)
         x = self.dropout(self.lstm(x, lengths))
-        return Output(log_probs(self.head, x), lengths, early_heads)
+        return Output(log_probs(self.head, x), lengths, early_heads, features=x)
 
 
 class Fusion(nn.Module):

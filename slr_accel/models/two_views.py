@@ -58,5 +58,6 @@ def _one_after_the_other(both: Output) -> Output:
         [Head(*view) for view in zip(head.log_probs.chunk(2), head.lengths.chunk(2), strict=True)]
         for head in both.early_heads
     ]
-    other = Output(second, steps[1], tuple(views[1] for views in heads))
-    return Output(first, steps[0], tuple(views[0] for views in heads), other)
+    read = (None, None) if both.features is None else both.features.chunk(2)
+    other = Output(second, steps[1], tuple(views[1] for views in heads), features=read[1])
+    return Output(first, steps[0], tuple(views[0] for views in heads), other, read[0])

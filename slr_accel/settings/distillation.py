@@ -73,6 +73,10 @@ class DistillationSettings(SettingsGroup):
     sequence_hypotheses: PositiveInt = 1
     """With sequence_weight: hypotheses of the teacher. 1 is the greedy one, weighted by its
     probability; several, by beam search, share the weight by theirs."""
+    feature_matching_weight: NonNegativeFloat = 0.0
+    """With --teacher: weight of how much what the student's last head reads differs in direction
+    from what the teachers' heads read, through a fixed random projection (after FitNets). 0 is
+    off."""
     teacher_precision: MayChange[Literal["no", "bf16"]] = "no"
     """Precision in which teachers compute, whatever that of the student; bf16 saves time on newer
     GPUs."""
@@ -93,6 +97,11 @@ class DistillationSettings(SettingsGroup):
         found = []
         if self.teacher and self.teacher_cache:
             found.append("teacher and teacher_cache give the same labels; give one of them")
+        if self.feature_matching_weight and self.teacher_cache:
+            found.append(
+                "feature_matching_weight needs the teacher itself, a cache keeps no features; give "
+                "--teacher RUN instead of --teacher_cache"
+            )
         if self.layers_from_teacher and not self.teacher:
             found.append("layers_from_teacher needs a teacher; give --teacher RUN")
         if self.unlabelled_split and not self.has_teacher:

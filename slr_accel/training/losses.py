@@ -18,6 +18,7 @@ from torch import Tensor
 from slr_accel.ctc.loss import ctc_losses
 from slr_accel.distillation.soft_loss import (
     SoftTargets,
+    feature_loss,
     hypotheses,
     sequence_loss,
     soft_loss,
@@ -45,6 +46,7 @@ class Criterion:
     """Of CTC; with a teacher, its soft labels have the rest."""
     sequence_weight: float = 0.0
     sequence_hypotheses: int = 1
+    feature_matching_weight: float = 0.0
     self_distillation_weight: float = 0.0
     mean_teacher_weight: float = 0.0
     soft: SoftTargets = field(default_factory=SoftTargets)
@@ -103,6 +105,7 @@ def criterion(settings: Settings, factor: float = 1.0, progress: float = 0.0) ->
         label_weight=1.0 - soft.weight_at(progress) if soft.has_teacher else 1.0,
         sequence_weight=soft.sequence_weight,
         sequence_hypotheses=soft.sequence_hypotheses,
+        feature_matching_weight=soft.feature_matching_weight,
         self_distillation_weight=soft.self_distillation_weight,
         mean_teacher_weight=soft.mean_teacher_weight,
         soft=SoftTargets(
@@ -172,6 +175,14 @@ def sequence(output: Output, batch: Batch, options: Criterion) -> Term | None:
     return Term(options.sequence_weight, _sum(losses))
 
 
+def feature_matching(output: Output, batch: Batch, options: Criterion) -> Term | None:
+    """What the final head reads becomes like what the teachers' heads read, in both views."""
+    if batch.teacher is None or not options.feature_matching_weight:
+        return None
+    losses = [feature_loss(view, batch.teacher) for view in _views(output)]
+    return Term(options.feature_matching_weight, _sum(losses))
+
+
 def self_distillation(output: Output, batch: Batch, options: Criterion) -> Term | None:
     """The heads before the recurrent part learn what the final one says, each in its view."""
     if not options.self_distillation_weight or not output.early_heads:
@@ -196,6 +207,7 @@ TERMS: tuple[Callable[[Output, Batch, Criterion], Term | None], ...] = (
     distillation,
     early_distillation,
     sequence,
+    feature_matching,
     self_distillation,
     mean_teacher,
 )

@@ -135,7 +135,12 @@ def load_teachers(
         )
         for source in options.teacher
     ]
-    return Teachers(each, settings.model.output_stride, options.teacher_precision)
+    return Teachers(
+        each,
+        settings.model.output_stride,
+        options.teacher_precision,
+        keeps_features=options.feature_matching_weight > 0,
+    )
 
 
 def check_teaching(

@@ -17,12 +17,13 @@ from slr_accel.distillation.soft_loss import (
     SoftTargets,
     best_tokens,
     divergence_from,
+    feature_loss,
     hypotheses,
     sequence_loss,
     soft_loss,
 )
 from slr_accel.loading.batch import SoftLabels
-from slr_accel.models.recogniser import Head
+from slr_accel.models.recogniser import Head, Output
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(2, 6), st.integers(0, 10**6))
 
@@ -112,6 +113,29 @@ def test_the_gradient_is_that_of_the_loss(frames: str, blank: bool) -> None:
     assert torch.autograd.gradcheck(loss, logits)
     loss(logits).backward()
     assert logits.grad is not None and not logits.grad[1, 4:].any()
+
+
+def test_features_are_matched_in_direction_on_a_sequences_own_steps() -> None:
+    lengths, draws = torch.tensor([6, 4]), torch.Generator().manual_seed(1)
+    log_probs = posteriors(2, 6, 4, 0)
+    ours, theirs = (torch.randn(2, 6, n, generator=draws).double() for n in (3, 7))
+    counts = torch.tensor([len(h.tokens) or 1 for h in greedy_decode(log_probs, lengths)])
+
+    def loss(features: Tensor) -> Tensor:
+        labels = SoftLabels(log_probs, lengths, theirs.float())
+        return feature_loss(Output(log_probs, lengths, features=features), labels)
+
+    # Every student of this width is asked for the same directions.
+    projection = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)).double()
+    wanted = theirs @ projection
+    assert float(loss(2 * wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(loss(-wanted)) == pytest.approx(2 * float(counts.sum()), rel=1e-5)
+    cosine = (ours * wanted).sum(-1) / (ours.norm(dim=-1) * wanted.norm(dim=-1))
+    each = torch.stack([1 - own[:n].mean() for own, n in zip(cosine, lengths, strict=True)])
+    assert float(loss(ours)) == pytest.approx(float((each * counts).sum()), rel=1e-5)
+    own = ours.clone().requires_grad_()
+    loss(own).backward()
+    assert own.grad is not None and own.grad[1, :4].any() and not own.grad[1, 4:].any()
 
 
 @pytest.mark.parametrize("count", [1, 3])

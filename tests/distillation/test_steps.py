@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from slr_accel.distillation.steps import best_shift, on_student_steps, selected, shifted
+from slr_accel.distillation.steps import (
+    best_shift,
+    features_on_student_steps,
+    on_student_steps,
+    selected,
+    shifted,
+)
 
 sequences = st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=1, max_size=14)
 
@@ -66,6 +72,29 @@ def test_no_gloss_gets_lost_on_fewer_steps(paths: list[list[int]], ratio: int) -
         for step in range(-(-len(path) // ratio)):
             covered = path[step * ratio : (step + 1) * ratio]
             assert best[step] in covered and (best[step] != 0) == any(covered)
+
+
+@pytest.mark.parametrize(
+    ("teacher_stride", "student_stride", "expected"),
+    [
+        (4, 4, [0, 1, 2, 3, 4]),
+        (2, 4, [1, 3, 4]),
+        (1, 4, [2, 4]),
+        (4, 2, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]),
+    ],
+)
+def test_features_are_those_in_the_middle_of_a_students_step(
+    teacher_stride: int, student_stride: int, expected: list[int]
+) -> None:
+    features, padding = torch.arange(5.0).reshape(1, 5, 1), torch.full((1, 2, 1), 99.0)
+    found = features_on_student_steps(
+        torch.cat([features, padding], 1),
+        torch.tensor([5]),
+        teacher_stride=teacher_stride,
+        student_stride=student_stride,
+        steps=len(expected),
+    )
+    assert found.flatten()[: len(expected)].tolist() == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -57,7 +57,7 @@ def test_a_teacher_of_fewer_blocks_and_more_tokens_reads_the_same_row(tmp_path: 
     words = Vocabulary(("A", "C", "E"), "raw")
     teacher = loaded(saved(tmp_path / "model", model), vocabulary=words)
     batch = random_batch(TRACKS, [16])
-    found, _ = teacher.log_probs(batch)
+    found = teacher.output(batch).log_probs
     direct = model.eval()(
         batch.features[..., [4, 5, 2, 3]], batch.presence[..., [2, 1]], batch.lengths
     ).log_probs

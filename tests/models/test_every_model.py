@@ -73,6 +73,14 @@ def test_outputs_are_log_probabilities_that_vary_over_time(name, settings) -> No
 
 
 @every_way
+def test_features_are_what_the_final_head_reads_in_each_view(name, settings) -> None:
+    model = make(name, LAYOUTS["pose and hands"], **settings).train()
+    output = run(model, random_batch(LAYOUTS["pose and hands"], [20, 9]))
+    for view in filter(None, (output, output.second_view)):
+        torch.testing.assert_close(log_probs(model.head, view.features), view.log_probs)
+
+
+@every_way
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_loss_and_every_gradient_are_finite(name, settings, dtype) -> None:
     model = make(name, LAYOUTS["pose and hands"], **settings).train()

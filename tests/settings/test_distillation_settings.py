@@ -30,6 +30,7 @@ def test_teachers_are_given_one_by_one_and_kept_as_absolute_paths(tmp_path: Path
         ({"teacher": "a", "teacher_cache": "c"}, "give one of them"),
         ({"unlabelled_split": "rest"}, "unlabelled_split needs a teacher"),
         ({"teacher_cache": "c", "layers_from_teacher": True}, "layers_from_teacher needs a"),
+        ({"teacher_cache": "c", "feature_matching_weight": 1.0}, "give --teacher RUN instead of"),
     ],
 )
 def test_contradictions_are_refused_with_the_way_out(

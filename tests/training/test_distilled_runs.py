@@ -19,12 +19,16 @@ TAUGHT = {
     "ema_decay": 0.9,
     "block_dropout": 0.1,
     "sequence_weight": 0.2,
+    "feature_matching_weight": 0.5,
     "self_distillation_weight": 0.1,
     "mean_teacher_weight": 0.1,
     "distillation_frames": "symmetric",
     "teacher_shift": 1,
 }
-TERMS = {"distillation", "early_distillation", "sequence", "self_distillation", "mean_teacher"}
+TERMS = {
+    *("distillation", "early_distillation", "sequence", "feature_matching"),
+    *("self_distillation", "mean_teacher"),
+}
 
 
 @pytest.fixture(scope="module")
