@@ -1,0 +1,146 @@
+// The page: starts and stops a source, and shows what the recogniser makes of it.
+
+import { cardRows, fill } from "./card.js";
+import { draw } from "./drawing.js";
+import { loadHolistic } from "./mediapipe.js";
+import { Meter } from "./meter.js";
+import { loadModel } from "./model.js";
+import { Session } from "./session.js";
+import { cameraPictures, filePictures } from "./sources.js";
+import { textOf } from "./told.js";
+import { Timeline } from "./timeline.js";
+import { Transcript } from "./transcript.js";
+
+const FOLDER = new URL("./", import.meta.url).href;
+const LARGEST = 1280; // pixels of the longer side that landmarks are sought in
+const NO_HANDS = 60; // seconds
+
+const element = (id) => document.getElementById(id);
+const transcript = new Transcript(element("transcript"));
+const picture = document.createElement("canvas"); // as it came: never mirrored
+let model, timeline, findLandmarks;
+let stop = () => {};
+let ended = Promise.resolve();
+let session = null;
+
+function say(text, isError = false) {
+  element("status").textContent = text;
+  element("status").classList.toggle("error", isError);
+}
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["body", "left", "right", "face", "text", "dim"];
+  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
+}
+
+/** Reads pictures until they end, or until another source starts. */
+async function start(pictures, { mirrored }) {
+  stop();
+  await ended;
+  const control = new AbortController();
+  stop = () => control.abort();
+  document.body.classList.add("running");
+  element("picture").classList.toggle("mirrored", mirrored);
+  ended = follow(pictures(control.signal), control.signal)
+    .then(() => say(control.signal.aborted ? "Stopped." : "The video has ended."))
+    .catch((error) => say(textOf(error), true))
+    .finally(() => document.body.classList.remove("running"));
+}
+
+async function follow(pictures, signal) {
+  transcript.clear();
+  timeline.clear();
+  if (!findLandmarks) {
+    say("Loading MediaPipe …");
+    findLandmarks = await loadHolistic(FOLDER);
+  }
+  findLandmarks.reset();
+  const meter = new Meter();
+  const emit = (frames) => meter.timed("reading", () => model.emit(frames));
+  session = new Session({ ...model, emit });
+  let handsSeen = null;
+  say("Waiting for the first picture …");
+  try {
+    for await (const taken of pictures) {
+      keep(taken);
+      const results = await meter.timed("landmarks", () => findLandmarks(picture));
+      if (signal.aborted) break;
+      const frame = model.landmarks.ofResults(results, taken.width, taken.height);
+      const updates = await session.add(taken.time, frame);
+      meter.picture(taken.dropped);
+      timeline.addFrame(taken.time - session.first, frame);
+      draw(element("picture"), picture, results, colours());
+      show(updates, meter, taken.time - session.first);
+      const hands = results.leftHandLandmarks || results.rightHandLandmarks;
+      if (hands || handsSeen === null) handsSeen = taken.time;
+      const isLong = taken.time - handsSeen > NO_HANDS;
+      say(isLong ? "No hands were seen for a minute. Are they in the picture, and in light?" : "");
+    }
+    show([await session.end()], meter, 0);
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) findLandmarks = null; // MediaPipe broke down
+    throw error;
+  } finally {
+    session = null;
+  }
+}
+
+/** Copies a picture, which may change while it is read. */
+function keep({ picture: source, width, height }) {
+  const scale = Math.min(LARGEST / Math.max(width, height), 1);
+  picture.width = Math.round(width * scale);
+  picture.height = Math.round(height * scale);
+  picture.getContext("2d").drawImage(source, 0, 0, picture.width, picture.height);
+}
+
+function show(updates, meter, now) {
+  for (const update of updates) {
+    transcript.add(update);
+    timeline.addWords(update);
+    if (now) update.committed.forEach((word) => meter.note("delay", now - word.time));
+  }
+  timeline.draw(colours());
+  fill(element("figures"), meter.rows());
+}
+
+async function interrupt() {
+  if (document.hidden && session) transcript.add(await session.interrupt());
+}
+
+function startFile(file) {
+  if (file) {
+    const rate = model.manifest.web.frames_per_second;
+    start((signal) => filePictures(file, rate, signal), { mirrored: false });
+  }
+}
+
+function listen() {
+  element("camera").onclick = () => start(cameraPictures, { mirrored: true });
+  element("stop").onclick = () => stop();
+  element("file").onchange = ({ target }) => {
+    startFile(target.files[0]);
+    target.value = ""; // the same file may be chosen again
+  };
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    startFile(event.dataTransfer.files[0]);
+  });
+  addEventListener("resize", () => timeline.draw(colours()));
+  document.addEventListener("visibilitychange", interrupt);
+}
+
+try {
+  model = await loadModel(FOLDER);
+  timeline = new Timeline(element("timeline"), model.landmarks);
+  fill(element("card"), cardRows(model));
+  fill(element("figures"), new Meter().rows());
+  element("vocabulary").textContent = model.manifest.vocabulary.join(", ");
+  timeline.draw(colours());
+  listen();
+  for (const id of ["camera", "file"]) element(id).disabled = false;
+  say("Ready.");
+} catch (error) {
+  say(textOf(error), true);
+}
