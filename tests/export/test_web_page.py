@@ -174,16 +174,25 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """A browser with a camera whose pictures are red on the left and blue on the right."""
     folder = tmp_path_factory.mktemp("browser")
     width, height = SIZE
-    halves = ([82] * (width // 2) + [41] * (width // 2)) * height
-    quarter = ([90] * (width // 4) + [240] * (width // 4)) * (height // 2)
-    other = ([240] * (width // 4) + [110] * (width // 4)) * (height // 2)
-    frame = b"FRAME\n" + bytes(halves + quarter + other)
-    header = f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420jpeg\n".encode()
-    (folder / "camera.y4m").write_bytes(header + frame * 25)
-    words = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    words.append(f"--use-file-for-fake-video-capture={folder / 'camera.y4m'}")
-    with browser_tab(folder / "profile", *words) as tab:
+    planes = [((82, 41), 1), ((90, 240), 2), ((240, 110), 2)]  # Y, U and V of both
+    frame = b"".join(
+        bytes([*[red] * (width // 2 // step), *[blue] * (width // 2 // step)]) * (height // step)
+        for (red, blue), step in planes
+    )
+    write_camera(folder / "camera.y4m", SIZE, [frame])
+    with browser_tab(folder / "profile", *camera_words(folder / "camera.y4m")) as tab:
         yield tab
+
+
+def write_camera(path: Path, size: tuple[int, int], frames: list[bytes]) -> None:
+    """Writes pictures [Y, U, V planes] as a file that Chromium's fake camera plays."""
+    header = f"YUV4MPEG2 W{size[0]} H{size[1]} F25:1 Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(header + b"".join(b"FRAME\n" + frame for frame in frames))
+
+
+def camera_words(path: Path) -> list[str]:
+    words = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    return [*words, f"--use-file-for-fake-video-capture={path}"]
 
 
 @pytest.fixture
@@ -317,7 +326,7 @@ Holistic = class extends Holistic { async send() { this.told({}); } };
 def test_a_minute_without_hands_is_told(page: Tab) -> None:
     page.value("import(new URL('vendor/holistic/holistic.js', location.href).href)")
     page.value(FAST_CLOCK + "document.getElementById('camera').click()")
-    page.wait(status("No hands were seen for a minute"))
+    page.wait(status("No hands for a minute"))
     page.value("document.getElementById('stop').click()")
     page.wait(status("Stopped"))
 
@@ -340,3 +349,47 @@ def test_what_is_missing_or_damaged_is_told(browser: Tab, address: str, root: Pa
     browser.open(address)
     browser.wait(status("does not run WebAssembly"))
     browser.call("Page.removeScriptToEvaluateOnNewDocument", **script)
+
+
+KEEP_FOUND = """new Promise((done) => {
+  const script = document.createElement("script");
+  script.src = "vendor/holistic/holistic.js";
+  script.onload = () => {
+    const { Holistic } = globalThis;
+    globalThis.Holistic = class extends Holistic {
+      onResults(told) { super.onResults((found) => { globalThis.found = found; told(found); }); }
+    };
+    done();
+  };
+  document.head.append(script);
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_mediapipe_finds_the_signer_before_a_camera(
+    address: str, root: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    """A picture takes MediaPipe many seconds here, so that few are read."""
+    av = pytest.importorskip("av")
+    size = (640, 360)
+    with av.open(str(shared_data / "formats" / "video" / "yo_001.mp4")) as clip:
+        frames = [
+            frame.reformat(*size, "yuv420p").to_ndarray().tobytes()
+            for number, frame in enumerate(clip.decode(video=0))
+            if 20 <= number < 30
+        ]
+    write_camera(tmp_path / "camera.y4m", size, frames)
+    shutil.copytree(root / "a page", root / "real")
+    shutil.copy(root / "holistic.js", root / "real" / "vendor" / "holistic")
+    with browser_tab(tmp_path / "profile", *camera_words(tmp_path / "camera.y4m")) as tab:
+        tab.open(address.replace("a%20page", "real"))
+        tab.wait(status("Ready"))
+        tab.value(KEEP_FOUND)
+        tab.value("document.getElementById('camera').click()")
+        tab.wait("document.getElementById('figures').innerText.includes('ms a picture')", 200)
+        left, right = tab.value("[11, 12].map((number) => found.poseLandmarks[number].x)")
+        assert 1 > left > right > 0  # as in a picture that is not mirrored
+        assert tab.value("(found.leftHandLandmarks ?? found.rightHandLandmarks).length") == 21
+        assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:")) for url in tab.requests)
+        assert [line for line in tab.said if line.startswith("error")] == []

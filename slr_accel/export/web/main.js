@@ -24,6 +24,7 @@ let ended = Promise.resolve();
 let session = null;
 
 function say(text, isError = false) {
+  if (element("status").textContent === text) return; // else it would be read out again
   element("status").textContent = text;
   element("status").classList.toggle("error", isError);
 }
@@ -75,7 +76,7 @@ async function follow(pictures, signal) {
       const hands = results.leftHandLandmarks || results.rightHandLandmarks;
       if (hands || handsSeen === null) handsSeen = taken.time;
       const isLong = taken.time - handsSeen > NO_HANDS;
-      say(isLong ? "No hands were seen for a minute. Are they in the picture, and in light?" : "");
+      say(isLong ? "No hands for a minute. Are they in the picture, and in good light?" : "Reading.");
     }
     show([await session.end()], meter, 0);
   } catch (error) {

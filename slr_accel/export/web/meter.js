@@ -35,7 +35,7 @@ export class Meter {
     return [
       ["Landmarks", landmarks.length ? `${mean(landmarks).toFixed(0)} ms a picture${rate}` : "–"],
       ["Recogniser", reading.length ? `${mean(reading).toFixed(0)} ms a reading` : "–"],
-      ["Delay", delay.length ? `${mean(delay).toFixed(1)} s from a gloss' start until it stays` : "–"],
+      ["Delay", delay.length ? `${mean(delay).toFixed(1)} s until a gloss stays` : "–"],
       ["Pictures dropped", String(this.dropped)],
     ];
   }

@@ -35,6 +35,7 @@ function gloss({ text, time, confidence }, kind) {
   element.className = kind;
   element.textContent = text;
   element.title = `${time.toFixed(2)} s, confidence ${Math.round(100 * confidence)} %`;
+  if (kind === "provisional") element.ariaHidden = "true"; // it changes too fast to be read out
   if (kind === "committed") {
     const share = document.createElement("small");
     share.textContent = `${Math.round(100 * confidence)} %`;
