@@ -102,24 +102,27 @@ def run(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     """Serves the page until Ctrl-C."""
-    from slr_accel.export.web_page import has_page
-    from slr_accel.live.web_server import web_server
+    from slr_accel.live.web_server import HOST, has_page, web_server
+    from slr_accel.runs.run_folder import RunFolder
 
-    for option in ("look_ahead", "record", "device"):
-        if getattr(args, option) is not None:
+    for option in ("look_ahead", "record", "device", "json"):
+        if getattr(args, option):
             raise ValueError(f"--web has no use for --{option}")
-    if args.json:
-        raise ValueError("--web has no use for --json")
+    source = Path(args.run)
+    if not has_page(source) and not RunFolder(source).exists:
+        raise ValueError(
+            f"{args.run}: neither a run nor an export with a page; of a model alone make one "
+            "first: slr-accel export MODEL --data_dir CORPUS --out FOLDER --web"
+        )
     with TemporaryDirectory() as temporary:
-        folder = Path(args.run)
-        server = web_server(folder if has_page(folder) else Path(temporary) / "page", args.port)
-        if not has_page(folder):
-            from slr_accel.commands.export import export
+        folder = source if has_page(source) else Path(temporary) / "page"
+        with web_server(folder, args.port) as server, suppress(KeyboardInterrupt):
+            if folder != source:
+                from slr_accel.commands.export import export
 
-            print("exporting the model, which takes a minute", file=sys.stderr)
-            export(args.run, Path(temporary) / "page", web=True, vendor=args.vendor)
-        with server, suppress(KeyboardInterrupt):
-            print(f"http://{server.server_name}:{server.server_port}/  (Ctrl-C ends)", flush=True)
+                print("exporting the model first, for this time alone", file=sys.stderr)
+                export(args.run, folder, web=True, vendor=args.vendor)
+            print(f"http://{HOST}:{server.server_port}/  (Ctrl-C ends)", flush=True)
             server.serve_forever()
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from slr_accel.live.streaming import StreamSettings
 from slr_accel.models.recogniser import Recogniser
 from slr_accel.video.landmarks import STORED_LAYOUT
 
-PAGE = "index.html"
+PAGE = Path(__file__).parent / "web"
 VENDOR, NOTICE = "vendor", "NOTICE.txt"
 
 
@@ -27,17 +26,11 @@ def page_description(model: Recogniser, settings: StreamSettings) -> dict[str, A
 
 def write_page(folder: Path, archives: list[Path]) -> None:
     """Writes the page, its scripts and the packages that it needs beside the graph."""
-    with as_file(files("slr_accel.export") / "web") as page:
-        for path in sorted(page.iterdir()):
-            shutil.copyfile(path, folder / path.name)
+    for path in PAGE.iterdir():
+        shutil.copyfile(path, folder / path.name)
     unpack(archives, folder / VENDOR)
     lines = [
         f"{part.folder}: {part.package} {part.version}, {part.licence}, {part.address}"
         for part in PARTS
     ]
     (folder / VENDOR / NOTICE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def has_page(folder: Path) -> bool:
-    """Whether a folder is an export with a page."""
-    return (folder / PAGE).is_file() and (folder / "manifest.json").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +29,18 @@ class _Handler(SimpleHTTPRequestHandler):
         """Says nothing of each request."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *connection: Any) -> None:
+        """Says nothing of a browser that goes away in the middle of a file."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*connection)
+
+
+def has_page(folder: Path) -> bool:
+    """Whether a folder is an export with a page."""
+    return (folder / "index.html").is_file() and (folder / "manifest.json").is_file()
+
+
 def web_server(folder: Path, port: int) -> ThreadingHTTPServer:
     """A server of a folder at 127.0.0.1; port 0 takes any that is free.
 
@@ -35,7 +48,7 @@ def web_server(folder: Path, port: int) -> ThreadingHTTPServer:
         ValueError: the port is taken, or not allowed.
     """
     try:
-        return ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))
+        return _Server((HOST, port), partial(_Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"port {port} cannot be used ({reason}); give another --port") from None
