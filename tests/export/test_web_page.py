@@ -298,6 +298,22 @@ def test_a_camera_that_is_unplugged_is_told(page: Tab) -> None:
     page.wait(status("unplugged"))
 
 
+PAUSE = """
+const show = HTMLVideoElement.prototype.requestVideoFrameCallback;
+let pictures = 0;
+HTMLVideoElement.prototype.requestVideoFrameCallback = function (told) {
+  setTimeout(() => show.call(this, told), ++pictures === 40 ? 1500 : 0);
+};
+"""
+
+
+def test_a_gap_of_the_camera_ends_the_sentence(page: Tab) -> None:
+    page.value(PAUSE + "document.getElementById('camera').click()")
+    page.wait("document.querySelectorAll('#transcript p').length > 1")
+    page.value("document.getElementById('stop').click()")
+    page.wait(status("Stopped"))
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [("NotFoundError", "No camera"), ("NotAllowedError", "Allow it"), ("NotReadableError", "open")],

@@ -7,7 +7,7 @@ import { Meter } from "./meter.js";
 import { loadModel } from "./model.js";
 import { Session } from "./session.js";
 import { cameraPictures, filePictures } from "./sources.js";
-import { textOf } from "./told.js";
+import { textOf, Told } from "./told.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 
@@ -21,7 +21,6 @@ const picture = document.createElement("canvas"); // as it came: never mirrored
 let model, timeline, findLandmarks;
 let stop = () => {};
 let ended = Promise.resolve();
-let session = null;
 
 function say(text, isError = false) {
   if (element("status").textContent === text) return; // else it would be read out again
@@ -59,31 +58,39 @@ async function follow(pictures, signal) {
   findLandmarks.reset();
   const meter = new Meter();
   const emit = (frames) => meter.timed("reading", () => model.emit(frames));
-  session = new Session({ ...model, emit });
-  let handsSeen = null;
+  const session = new Session({ ...model, emit });
   say("Waiting for the first picture …");
   try {
-    for await (const taken of pictures) {
-      keep(taken);
-      const results = await meter.timed("landmarks", () => findLandmarks(picture));
-      if (signal.aborted) break;
-      const frame = model.landmarks.ofResults(results, taken.width, taken.height);
-      const updates = await session.add(taken.time, frame);
-      meter.picture(taken.dropped);
-      timeline.addFrame(taken.time - session.first, frame);
-      draw(element("picture"), picture, results, colours());
-      show(updates, meter, taken.time - session.first);
-      const hands = results.leftHandLandmarks || results.rightHandLandmarks;
-      if (hands || handsSeen === null) handsSeen = taken.time;
-      const isLong = taken.time - handsSeen > NO_HANDS;
-      say(isLong ? "No hands for a minute. Are they in the picture, and in good light?" : "Reading.");
-    }
-    show([await session.end()], meter, 0);
+    await readAll(pictures, signal, session, meter);
+    show([await session.end()], meter);
   } catch (error) {
+    if (error instanceof Told) show([await session.end()], meter); // what was read stays
     if (error instanceof WebAssembly.RuntimeError) findLandmarks = null; // MediaPipe broke down
     throw error;
-  } finally {
-    session = null;
+  }
+}
+
+async function readAll(pictures, signal, session, meter) {
+  let handsSeen = null;
+  for await (const taken of pictures) {
+    if (taken.afterGap) show([await session.interrupt()], meter);
+    keep(taken);
+    const results = await meter.timed("landmarks", () => findLandmarks(picture));
+    if (signal.aborted) return;
+    const frame = model.landmarks.ofResults(results, taken.width, taken.height);
+    const updates = await session.add(taken.time, frame);
+    const now = taken.time - session.first;
+    meter.picture(taken.dropped);
+    const committed = updates.flatMap((update) => update.committed);
+    committed.forEach((word) => meter.note("delay", now - word.time));
+    timeline.addFrame(now, frame);
+    draw(element("picture"), picture, results, colours());
+    show(updates, meter);
+    if (handsSeen === null || results.leftHandLandmarks || results.rightHandLandmarks) {
+      handsSeen = taken.time;
+    }
+    const isLong = taken.time - handsSeen > NO_HANDS;
+    say(isLong ? "No hands for a minute. Are they in the picture, and in good light?" : "Reading.");
   }
 }
 
@@ -95,18 +102,13 @@ function keep({ picture: source, width, height }) {
   picture.getContext("2d").drawImage(source, 0, 0, picture.width, picture.height);
 }
 
-function show(updates, meter, now) {
+function show(updates, meter) {
   for (const update of updates) {
     transcript.add(update);
     timeline.addWords(update);
-    if (now) update.committed.forEach((word) => meter.note("delay", now - word.time));
   }
   timeline.draw(colours());
   fill(element("figures"), meter.rows());
-}
-
-async function interrupt() {
-  if (document.hidden && session) transcript.add(await session.interrupt());
 }
 
 function startFile(file) {
@@ -129,7 +131,6 @@ function listen() {
     startFile(event.dataTransfer.files[0]);
   });
   addEventListener("resize", () => timeline.draw(colours()));
-  document.addEventListener("visibilitychange", interrupt);
 }
 
 try {

@@ -1,9 +1,10 @@
 // Pictures of a camera or a video file, one when it is asked for: none waits in between.
 //
-// Both yield {time, picture, width, height, dropped}. The picture is never mirrored.
+// Both yield {time, picture, width, height, dropped, afterGap}. The picture is never mirrored.
 
 import { cameraError, Told } from "./told.js";
 
+const GAP = 1000; // ms without a picture, as when the page is hidden: a new sentence begins
 const UNCHANGED = 100; // ms after which a position in a video shows the frame of the one before
 
 /** Pictures of the camera until `signal` is aborted. Those that come meanwhile are dropped. */
@@ -30,6 +31,7 @@ export async function* cameraPictures(signal) {
     await video.play();
     let presented = null;
     for (;;) {
+      const asked = performance.now();
       const shown = await new Promise((done) => {
         wake = done;
         nextPicture(video, done);
@@ -39,8 +41,9 @@ export async function* cameraPictures(signal) {
         throw new Told("The camera gives no more pictures. Was it unplugged?");
       }
       const dropped = presented === null ? 0 : Math.max(shown.count - presented - 1, 0);
+      const afterGap = presented !== null && performance.now() - asked > GAP;
       presented = shown.count;
-      yield { time: shown.now / 1000, ...seen(video), dropped };
+      yield { time: shown.now / 1000, ...seen(video), dropped, afterGap };
     }
   } finally {
     stream.getTracks().forEach((each) => each.stop());
@@ -48,7 +51,7 @@ export async function* cameraPictures(signal) {
   }
 }
 
-/** The frames of a video file, as many as the model reads: none is dropped, however long it takes. */
+/** The frames of a video file, as many as the model reads: none is dropped on a slow machine. */
 export async function* filePictures(file, framesPerSecond, signal) {
   const video = makeVideo();
   const address = URL.createObjectURL(file);
@@ -60,8 +63,9 @@ export async function* filePictures(file, framesPerSecond, signal) {
     for (let number = 0; !signal.aborted; number++) {
       const wanted = (number + 0.5) / framesPerSecond; // halves: on edges times are rounded
       if (wanted > video.duration) return;
+      await visible(); // a hidden page is not told which frame is shown
       const time = await seek(video, wanted, last, file.name);
-      if (time > last) yield { time, ...seen(video), dropped: 0 };
+      if (time > last) yield { time, ...seen(video), dropped: 0, afterGap: false };
       last = Math.max(time, last);
       if (video.ended && wanted > video.currentTime) return; // one without a known duration
     }
@@ -90,6 +94,13 @@ function nextPicture(video, done) {
   } else {
     requestAnimationFrame((now) => done({ now, count: 0 }));
   }
+}
+
+function visible() {
+  return new Promise((done) => {
+    if (!document.hidden) done();
+    else document.addEventListener("visibilitychange", done, { once: true });
+  });
 }
 
 function makeVideo() {

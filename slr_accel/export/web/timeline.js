@@ -57,7 +57,8 @@ export class Timeline {
       for (let i = 1; i < this.frames.length; i++) {
         if (!this.frames[i].seen[row]) continue;
         const start = x(this.frames[i - 1].time);
-        context.fillRect(start, top + row * (STRIP + 3), x(this.frames[i].time) - start + 0.5, STRIP);
+        const width = x(this.frames[i].time) - start + 0.5;
+        context.fillRect(start, top + row * (STRIP + 3), width, STRIP);
       }
     });
   }
