@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--web",
         action="store_true",
         help="write a page too, which any static server serves: it reads signing in a browser, "
-        "offline (80 MB of npm packages are fetched once)",
+        "offline (86 MB of npm packages are fetched once)",
     )
     parser.add_argument(
         "--vendor",

@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.web:
         return _serve(args)
+    if args.vendor:
+        raise ValueError("--vendor has no use without --web")
     from slr_accel.live.session import LiveSession
     from slr_accel.live.streaming import chosen_settings, model_emit
     from slr_accel.models.find import find_model

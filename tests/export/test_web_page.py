@@ -285,17 +285,32 @@ def test_the_picture_of_the_camera_is_mirrored_for_the_eye_alone(page: Tab) -> N
 GET = "navigator.mediaDevices.getUserMedia"
 KEEP = f"""
 const get = {GET}.bind(navigator.mediaDevices);
-{GET} = async (...words) => (globalThis.kept = await get(...words));
+const tracks = [];
+{GET} = async (...words) => {{
+  const kept = await get(...words);
+  tracks.push(...kept.getTracks());
+  return kept;
+}};
 """
 
 
 def test_a_camera_that_is_unplugged_is_told(page: Tab) -> None:
     page.value(KEEP + "document.getElementById('camera').click()")
     page.wait("globalThis.leftPixel")
-    page.value(
-        "kept.getTracks().forEach((t) => { t.stop(); t.dispatchEvent(new Event('ended')); })"
-    )
+    page.value("tracks[0].stop()")
+    page.value("tracks[0].dispatchEvent(new Event('ended'))")  # which the browser does by itself
     page.wait(status("unplugged"))
+
+
+def test_of_sources_chosen_at_once_the_last_one_is_read_alone(page: Tab) -> None:
+    page.value(KEEP + "document.getElementById('camera').click()")
+    page.wait(status("Reading"))
+    page.value("for (let i = 0; i < 3; i++) document.getElementById('camera').click()")
+    page.wait("tracks.length === 2 && tracks[0].readyState === 'ended'")
+    page.wait(status("Reading"))
+    page.value("document.getElementById('stop').click()")
+    page.wait(status("Stopped"))
+    assert page.value("tracks.map((track) => track.readyState)") == ["ended", "ended"]
 
 
 PAUSE = """

@@ -70,3 +70,4 @@ def test_mistakes_are_told(page: Path, tmp_path: Path, capsys) -> None:
     assert "--port" in failed(capsys, "live", page, "--web", "--port", 70000)
     assert "neither a run nor an export" in failed(capsys, "live", tmp_path, "--web")
     assert "no use for --record" in failed(capsys, "live", page, "--web", "--record", "x")
+    assert "no use without --web" in failed(capsys, "live", page, "--vendor", tmp_path)

@@ -34,18 +34,26 @@ function colours() {
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }
 
-/** Reads pictures until they end, or until another source starts. */
-async function start(pictures, { mirrored }) {
+/** Reads pictures until they end, or until another source starts, which waits for that. */
+function start(pictures, { mirrored }) {
   stop();
-  await ended;
   const control = new AbortController();
   stop = () => control.abort();
+  ended = ended.then(() => run(pictures(control.signal), control.signal, mirrored));
+}
+
+async function run(pictures, signal, mirrored) {
+  if (signal.aborted) return; // a third source was chosen meanwhile
   document.body.classList.add("running");
+  document.querySelector(".hint")?.remove();
   element("picture").classList.toggle("mirrored", mirrored);
-  ended = follow(pictures(control.signal), control.signal)
-    .then(() => say(control.signal.aborted ? "Stopped." : "The video has ended."))
-    .catch((error) => say(textOf(error), true))
-    .finally(() => document.body.classList.remove("running"));
+  try {
+    await follow(pictures, signal);
+    say(signal.aborted ? "Stopped." : "The video has ended.");
+  } catch (error) {
+    say(textOf(error), true);
+  }
+  document.body.classList.remove("running");
 }
 
 async function follow(pictures, signal) {

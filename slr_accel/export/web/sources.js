@@ -5,7 +5,7 @@
 import { cameraError, Told } from "./told.js";
 
 const GAP = 1000; // ms without a picture, as when the page is hidden: a new sentence begins
-const UNCHANGED = 100; // ms after which a position in a video shows the frame of the one before
+const UNCHANGED = 250; // ms after which a position in a video shows the frame of the one before
 
 /** Pictures of the camera until `signal` is aborted. Those that come meanwhile are dropped. */
 export async function* cameraPictures(signal) {
@@ -70,8 +70,10 @@ export async function* filePictures(file, framesPerSecond, signal) {
       if (video.ended && wanted > video.currentTime) return; // one without a known duration
     }
   } finally {
-    URL.revokeObjectURL(address);
+    video.onerror = null;
     video.removeAttribute("src");
+    video.load(); // else it goes on reading, and complains of a file that is gone
+    URL.revokeObjectURL(address);
   }
 }
 
