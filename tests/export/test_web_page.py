@@ -57,6 +57,7 @@ RESULTS = {"pose": "pose", "left_hand": "leftHand", "right_hand": "rightHand", "
 # It stands in for MediaPipe, which takes seconds a picture without a GPU.
 FAKE_HOLISTIC = """
 globalThis.Holistic = class {
+  constructor() { this.h = this; }
   setOptions(options) { globalThis.options = options; }
   onResults(told) { this.told = told; }
   async initialize() { this.found = await (await fetch("../recorded.json")).json(); }
