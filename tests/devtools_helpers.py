@@ -67,7 +67,7 @@ class Tab:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, condition: str, seconds: float = 30) -> None:
+    def wait(self, condition: str, seconds: float = 60) -> None:
         """Waits until an expression holds."""
         end = time.monotonic() + seconds
         while not self.value(condition):
