@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slr_accel.commands.transcripts import warn
+
+if TYPE_CHECKING:
+    from slr_accel.live.streaming import StreamSettings
+    from slr_accel.runs.opened import OpenedRun
 
 ABOUT = """\
 Writes a trained model as one ONNX graph: features, normalisation and lengths are inside, so that a
 program feeds it what a corpus stores. The graph is compared with the model on sequences of the
 split, alone and padded, before anything is written. examples/ has programs that run it without
-slr_accel.
+slr_accel; --web adds a page that reads a camera or a video in a browser.
 """
 
 
@@ -30,6 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write an int8 graph too: the best of three, at most a point of WER above fp32",
     )
+    parser.add_argument(
+        "--web",
+        action="store_true",
+        help="write a page too, which any static server serves: it reads signing in a browser, "
+        "offline (86 MB of npm packages are fetched once)",
+    )
+    parser.add_argument(
+        "--vendor",
+        type=Path,
+        metavar="FOLDER",
+        help="take the npm packages of --web from here, as `npm pack` writes them",
+    )
     parser.add_argument("--data_dir", help="corpus to check it on [the one trained on]")
     parser.add_argument("--split", help="[dev, or the only split of the corpus]")
     parser.add_argument(
@@ -40,24 +57,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.vendor and not args.web:
+        raise ValueError("--vendor has no use without --web")
+    manifest = export(
+        args.run,
+        args.out,
+        int8=args.int8,
+        web=args.web,
+        vendor=args.vendor,
+        split=args.split,
+        data_dir=args.data_dir,
+        checkpoint=args.checkpoint,
+        licence=args.licence,
+    )
+    if args.json:
+        print(json.dumps(manifest, indent=1, ensure_ascii=False))
+    else:
+        _show(manifest)
+        print(f"\nexport: {args.out}")
+        if args.web:
+            print(f"page: slr-accel live {shlex.quote(str(args.out))} --web")
+    return 0
+
+
+def export(
+    source: str,
+    out: Path,
+    *,
+    int8: bool = False,
+    web: bool = False,
+    vendor: Path | None = None,
+    split: str | None = None,
+    data_dir: str | None = None,
+    checkpoint: str = "best",
+    licence: str | None = None,
+) -> dict[str, Any]:
+    """Writes the folder of an export, and returns its manifest; see the command's options."""
     from slr_accel.new_folder import check_new_folder, new_folder
 
-    check_new_folder(args.out)
+    check_new_folder(out)
     from slr_accel.export.graph import need_packages
+    from slr_accel.export.npm_parts import find_archives
     from slr_accel.runs.opened import open_run
     from slr_accel.scoring.references import ids_without_labels
 
     need_packages()
-    opened_run = open_run(
-        args.run, split=args.split, data_dir=args.data_dir, checkpoint=args.checkpoint
-    )
-    with opened_run as opened:
+    with open_run(source, split=split, data_dir=data_dir, checkpoint=checkpoint) as opened:
+        from slr_accel.export.web_page import page_description, write_page
         from slr_accel.export.write import Exported, write_export
 
         corpus = opened.corpus
         rows = corpus.rows.of_split(opened.split)
         labelled = not ids_without_labels(corpus, rows)
-        if args.int8 and not labelled:
+        if int8 and not labelled:
             raise ValueError(
                 f"--int8 is judged by WER, and the split {opened.split!r} of {corpus.address} has "
                 "sequences without labels; give another --split"
@@ -66,16 +118,28 @@ def run(args: argparse.Namespace) -> int:
             warn(text)
         opened.model.features.read_at(None)  # the graph has the frame rate of training
         exported = Exported(opened.model.cpu(), opened.vocabulary, corpus, rows, labelled)
-        about = {"licence": args.licence, "layout": _layout(args.run, opened.checkpoint, exported)}
+        about = {"licence": licence, "layout": _layout(source, opened.checkpoint, exported)}
         about["checked_on"] = {"data_dir": corpus.address, "split": opened.split}
-        with new_folder(args.out) as folder:
-            manifest = write_export(exported, folder, int8=args.int8, about=about)
-    if args.json:
-        print(json.dumps(manifest, indent=1, ensure_ascii=False))
-    else:
-        _show(manifest)
-        print(f"\nexport: {args.out}")
-    return 0
+        archives: list[Path] = []
+        if web:
+            settings = _streaming(source, opened)
+            about["web"] = page_description(opened.model, settings)
+            archives = find_archives(vendor)
+        with new_folder(out) as folder:
+            manifest = write_export(exported, folder, int8=int8, about=about)
+            if web:
+                write_page(folder, archives)
+    return manifest
+
+
+def _streaming(source: str, opened: OpenedRun) -> StreamSettings:
+    """How the page reads a stream. Raises ValueError where MediaPipe lacks what the model reads."""
+    from slr_accel.live.streaming import chosen_settings
+    from slr_accel.runs.recordings import make_reader
+    from slr_accel.video.landmarks import STORED_LAYOUT
+
+    make_reader(opened.model.features.layout, None, None, None).places_in(STORED_LAYOUT, "--web")
+    return chosen_settings(source, opened.checkpoint, opened.model.max_frames)
 
 
 def _layout(source: str, checkpoint: Path, exported: Any) -> dict[str, Any]:

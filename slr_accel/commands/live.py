@@ -6,8 +6,10 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from slr_accel.commands.transcripts import warn
 
@@ -15,16 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from slr_accel.live.session import LiveSession, LiveUpdate
-    from slr_accel.live.streaming import StreamSettings
     from slr_accel.runs.recordings import RecordingReader
     from slr_accel.runs.trained import TrainedRecogniser
 
 ABOUT = """\
 Finds landmarks with MediaPipe (the extra `video`) in a process of its own, reads them in chunks and
 prints each gloss when it is committed: it then stays. On a terminal what may still change is shown
-behind it. When the hands hang down for a second, a sentence ends.
+behind it. When the hands hang down for a second, a sentence ends. --web does all of it in a browser
+instead, which needs the extra `export` and no MediaPipe here.
 """
-UNKNOWN_RATE = 25.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--video", type=Path, metavar="FILE", help="read a video file")
     source.add_argument("--camera", type=int, default=0, help="read the camera of this number [0]")
+    source.add_argument(
+        "--web",
+        action="store_true",
+        help="serve a page that reads the browser's camera or a video, on 127.0.0.1; RUN may be a "
+        "folder of `export --web`",
+    )
+    parser.add_argument("--port", type=int, default=8000, help="of --web; 0: any free one [8000]")
+    parser.add_argument(
+        "--vendor", type=Path, metavar="FOLDER", help="as in `export --web`, for --web"
+    )
     parser.add_argument(
         "--look_ahead",
         type=int,
@@ -49,8 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.web:
+        return _serve(args)
+    if args.vendor:
+        raise ValueError("--vendor has no use without --web")
     from slr_accel.live.session import LiveSession
-    from slr_accel.live.streaming import model_emit
+    from slr_accel.live.streaming import chosen_settings, model_emit
+    from slr_accel.models.find import find_model
     from slr_accel.new_folder import check_new_folder
     from slr_accel.runs.trained import load
     from slr_accel.video.landmarks import STORED_LAYOUT
@@ -62,12 +78,14 @@ def run(args: argparse.Namespace) -> int:
     recogniser = load(args.run, device=args.device)
     name = "MediaPipe" if args.video is None else str(args.video)
     columns, blocks = recogniser.reader.places_in(STORED_LAYOUT, name)
-    settings = _settings(args, recogniser)
+    settings = chosen_settings(
+        args.run, find_model(args.run), recogniser.model.max_frames, args.look_ahead
+    )
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     session = LiveSession(
         model_emit(recogniser.model),
         recogniser.model.output_stride,
-        recogniser.frames_per_second or UNKNOWN_RATE,
+        recogniser.model.features.frames_per_second,
         recogniser.vocabulary,
         settings,
         columns,
@@ -81,6 +99,33 @@ def run(args: argparse.Namespace) -> int:
         _record(args.record, recogniser, session.frames_per_second, kept)
     if dropped:
         warn(f"{dropped} frames of the camera were dropped: MediaPipe takes longer than they come")
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Serves the page until Ctrl-C."""
+    from slr_accel.live.web_server import HOST, has_page, web_server
+    from slr_accel.runs.run_folder import RunFolder
+
+    for option in ("look_ahead", "record", "device", "json"):
+        if getattr(args, option):
+            raise ValueError(f"--web has no use for --{option}")
+    source = Path(args.run)
+    if not has_page(source) and not RunFolder(source).exists:
+        raise ValueError(
+            f"{args.run}: neither a run nor an export with a page; of a model alone make one "
+            "first: slr-accel export MODEL --data_dir CORPUS --out FOLDER --web"
+        )
+    with TemporaryDirectory() as temporary:
+        folder = source if has_page(source) else Path(temporary) / "page"
+        with web_server(folder, args.port) as server, suppress(KeyboardInterrupt):
+            if folder != source:
+                from slr_accel.commands.export import export
+
+                print("exporting the model first, for this time alone", file=sys.stderr)
+                export(args.run, folder, web=True, vendor=args.vendor)
+            print(f"http://{HOST}:{server.server_port}/  (Ctrl-C ends)", flush=True)
+            server.serve_forever()
     return 0
 
 
@@ -133,27 +178,6 @@ def _print(update: LiveUpdate, as_json: bool) -> None:
     if shown and update.provisional:
         words = " ".join(word.text for word in update.provisional)
         print(f"\x1b[2m... {words[-60:]}\x1b[0m", end="", flush=True)
-
-
-def _settings(args: argparse.Namespace, recogniser: TrainedRecogniser) -> StreamSettings:
-    """The look-ahead given, or that chosen for this model, or the default."""
-    from slr_accel.live.streaming import StreamSettings
-    from slr_accel.models.find import find_model, streaming_file
-
-    path = streaming_file(args.run, find_model(args.run))
-    chosen: dict[str, Any] = {}
-    if path is not None:
-        try:
-            chosen = dict(json.loads(path.read_text(encoding="utf-8"))["chosen"])
-            settings = StreamSettings(**chosen)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not written by `evaluate --streaming` ({error})") from None
-    else:
-        settings = StreamSettings()
-    if args.look_ahead is not None:
-        settings = StreamSettings(settings.chunk, settings.left, args.look_ahead)
-    settings.check(recogniser.model.max_frames)
-    return settings
 
 
 def _record(

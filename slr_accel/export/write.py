@@ -162,6 +162,7 @@ def _description(exported: Exported) -> dict[str, Any]:
         "frames_per_second": features.frames_per_second if features.knows_rate else None,
         "output_stride": model.output_stride,
         "max_frames": model.max_frames,
+        "temperature": model.temperature,
         "decoder": "greedy",
         "blank": BLANK,
         "label_policy": vocabulary.label_policy,

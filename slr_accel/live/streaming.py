@@ -8,15 +8,18 @@ greedy.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from slr_accel.labels.vocabulary import BLANK
 from slr_accel.loading.loader import subsampled
+from slr_accel.models.find import streaming_file
 from slr_accel.models.recogniser import Recogniser
 
 Emit = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -48,6 +51,32 @@ class StreamSettings:
                 f"windows of up to {window} frames are longer than the model's max_frames, "
                 f"{max_frames}; choose less left context or look-ahead"
             )
+
+
+def chosen_settings(
+    source: str | Path, folder: Path, max_frames: int | None, look_ahead: int | None = None
+) -> StreamSettings:
+    """The settings that `evaluate --streaming` chose for the model in `folder`, or the defaults.
+
+    Args:
+        source: the run, or what else names the model.
+        look_ahead: takes the place of theirs.
+
+    Raises:
+        ValueError: what was chosen cannot be read, or does not fit `max_frames`.
+    """
+    path = streaming_file(source, folder)
+    settings = StreamSettings()
+    if path is not None:
+        try:
+            chosen: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8"))["chosen"])
+            settings = StreamSettings(**chosen)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not written by `evaluate --streaming` ({error})") from None
+    if look_ahead is not None:
+        settings = StreamSettings(settings.chunk, settings.left, look_ahead)
+    settings.check(max_frames)
+    return settings
 
 
 class StreamToken(NamedTuple):

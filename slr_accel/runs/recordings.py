@@ -200,7 +200,7 @@ class RecordingReader:
         if lacking:
             raise ValueError(
                 f"{name}: MediaPipe finds no {' and no '.join(lacking)} as the model reads "
-                f"({self.layout.signature}); give arrays in the model's layout"
+                f"({self.layout.signature}); it reads arrays in its own layout alone"
             )
         columns = [
             column

@@ -143,3 +143,11 @@ def test_a_folder_that_exists_is_left_alone(plain_run: Path, tmp_path: Path, cap
     (tmp_path / "note").write_text("mine")
     assert command("export", plain_run, "--out", tmp_path) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_page_for_a_model_that_mediapipe_cannot_feed_is_refused(
+    plain_run: Path, tmp_path: Path, capsys
+) -> None:
+    assert command("export", plain_run, "--web", "--out", tmp_path / "page") == 2
+    assert "MediaPipe finds no" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
