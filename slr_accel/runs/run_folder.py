@@ -168,8 +168,7 @@ def check_new_run(run: RunFolder, settings: Settings) -> None:
         )
     # A start that was killed before it wrote config.yaml leaves the lock; it may be repeated.
     ours = (METRICS_FILE, "checkpoints") if (run.path / LOCK_FILE).exists() else RUN_FILES
-    clashes = [name for name in (CORPUS_FILE, *ours) if (run.path / name).exists()]
-    if clashes:
+    if clashes := [name for name in (CORPUS_FILE, *ours) if (run.path / name).exists()]:
         raise ValueError(
             f"{run.path} holds {' and '.join(clashes)} but no {CONFIG_FILE}; "
             "give another --output_dir"
