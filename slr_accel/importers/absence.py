@@ -94,7 +94,8 @@ def _marked(values: np.ndarray, block: Block, marker: Marker) -> np.ndarray:
 
     Columns without a meaning may be 0 in themselves: there zeros mark only a frame of zeros.
     """
-    own = values[..., _coordinates(block)]
+    axes = _coordinates(block)
+    own = values if len(axes) == values.shape[-1] else values[..., axes]  # without a copy
     if marker.kind == "nan":
         return np.isnan(own).any(axis=-1)
     if marker.kind == "value":
