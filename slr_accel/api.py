@@ -61,7 +61,7 @@ def train(
     Args:
         data_dir: a corpus.
         output_dir: the run's folder.
-        recipe: complete settings by name, or a YAML file.
+        recipe: complete settings by name, or a YAML file; by default chosen by the corpus.
         settings: those of `slr-accel train --help` by name; later than the recipe's.
 
     Returns:
@@ -74,12 +74,13 @@ def train(
     from slr_accel.errors import RunError
     from slr_accel.settings.command_line import parse_settings
     from slr_accel.train import train as train_run
+    from slr_accel.training.by_corpus import values_by_corpus
     from slr_accel.training.sweep import TrialStart
 
     given = {"data_dir": data_dir, "output_dir": output_dir, "recipe": recipe, **settings}
     words = [f"--{name}={_word(value)}" for name, value in given.items() if value is not None]
     with TrialStart() as start:
-        code = train_run(parse_settings(words, "slr_accel.train"), start)
+        code = train_run(parse_settings(words, "slr_accel.train", values_by_corpus), start)
     if code:
         raise RunError(f"{output_dir}: the run stopped (exit code {code}); the same call continues")
     return Path(output_dir)

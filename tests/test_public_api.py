@@ -52,6 +52,7 @@ def test_training_evaluating_and_loading_are_three_calls(tiny_corpus: Path, tmp_
         groups=["position", "velocity"],
         wandb_mode="disabled",
     )
+    assert "consistency_weight: 4.0" in (run / "config.yaml").read_text(), "as own_small has it"
     figures = slr_accel.evaluate(run)
     assert figures["split"] == "dev" and figures["num_sequences"] == 6
     corpus = slr_accel.open_corpus(tiny_corpus)
