@@ -6,8 +6,8 @@ Trains the same 20 optimizer steps of 4 micro-batches (AdamW, fp32, augmentation
 a synthetic corpus through the train command: on one process, on two with DDP, and on two with
 DeepSpeed ZeRO 1, 2 and 3; "ZeRO-3, spread" spreads every weight, also the small ones that ZeRO-3
 keeps whole by default. Prints the largest difference from one process in loss and in
-gradient norm over the steps, as a share of them, and in the weights at the end. Exits 1 if a loss
-or gradient norm differs by more than 1e-5 of itself.
+gradient norm over the steps, and in the weights at the end. Exits 1 if a loss or gradient norm
+differs by more than 1e-4.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from slr_accel.importers.synthetic import list_synthetic
 from slr_accel.progress import untracked
 
 CONFIGS = ROOT / "accelerate_configs"
-LARGEST = 1e-5
-"""Largest difference in loss and gradient norm, as a share of them, that counts as the same."""
+LARGEST = 1e-4
+"""Largest difference in loss and gradient norm that counts as the same."""
 SETTINGS = {
+    "recipe": "none",
     "micro_batches_per_step": 4,
     "batch_size": 4,
     "channels": 64,
@@ -70,8 +71,7 @@ def main() -> int:
     record(
         "parity",
         f"two CPU processes; accelerate {version('accelerate')}, deepspeed {version('deepspeed')}; "
-        f"`{args.model}`, {args.steps} steps, largest difference from one process, "
-        "of losses and norms as a share",
+        f"`{args.model}`, {args.steps} steps, largest difference from one process",
         table(("way", "loss", "gradient norm", "weights"), rows),
     )
     return 0 if is_same else 1
@@ -121,7 +121,7 @@ def compare(runs: dict[str, Path]) -> tuple[list[list[str]], bool]:
     for way in others:
         theirs = steps_of(runs[way])
         loss, norm = (
-            max(abs(its[key] / mine[key] - 1) for mine, its in zip(steps, theirs, strict=True))
+            max(abs(mine[key] - its[key]) for mine, its in zip(steps, theirs, strict=True))
             for key in ("loss", "grad_norm")
         )
         is_same &= max(loss, norm) <= LARGEST
