@@ -107,10 +107,14 @@ def _serve(args: argparse.Namespace) -> int:
     from slr_accel.live.web_server import HOST, has_page, web_server
     from slr_accel.runs.run_folder import RunFolder
 
-    for option in ("look_ahead", "record", "device", "json"):
+    if args.look_ahead is not None:  # 0 among them
+        raise ValueError("--web has no use for --look_ahead")
+    for option in ("record", "device", "json"):
         if getattr(args, option):
             raise ValueError(f"--web has no use for --{option}")
     source = Path(args.run)
+    if has_page(source) and args.vendor:
+        raise ValueError(f"--vendor has no use: {source} has its packages already")
     if not has_page(source) and not RunFolder(source).exists:
         raise ValueError(
             f"{args.run}: neither a run nor an export with a page; of a model alone make one "
@@ -118,14 +122,15 @@ def _serve(args: argparse.Namespace) -> int:
         )
     with TemporaryDirectory() as temporary:
         folder = source if has_page(source) else Path(temporary) / "page"
-        with web_server(folder, args.port) as server, suppress(KeyboardInterrupt):
+        with web_server(folder, args.port) as server:
             if folder != source:
                 from slr_accel.commands.export import export
 
                 print("exporting the model first, for this time alone", file=sys.stderr)
                 export(args.run, folder, web=True, vendor=args.vendor)
-            print(f"http://{HOST}:{server.server_port}/  (Ctrl-C ends)", flush=True)
-            server.serve_forever()
+            with suppress(KeyboardInterrupt):  # an export that it ends has failed, though
+                print(f"http://{HOST}:{server.server_port}/  (Ctrl-C ends)", flush=True)
+                server.serve_forever()
     return 0
 
 

@@ -64,6 +64,12 @@ def run(args: argparse.Namespace) -> int:
             f"perplexity of held-out sentences {perplexity:.1f}, of single words {of_words:.1f}"
             + (f": decoding takes {model.weight:.0%} of its weights" if model.weight < 1 else "")
         )
+        spoken = [tuple(words) for words in sentences if words]
+        if copies := len(spoken) - len(set(spoken)):
+            print(
+                f"{copies:,} of {len(spoken):,} sentences are copies of others: held-out ones are "
+                "among those learned from, and the perplexity of new sentences is higher"
+            )
     return 0
 
 

@@ -62,7 +62,9 @@ def held_out_perplexities(sentences: list[list[str]], order: int) -> tuple[float
     """Measures how well models of this kind predict sentences that they were not trained on.
 
     Each of `PARTS` parts of the sentences is predicted by models of the others; of more than
-    `MANY` sentences one part is enough. Empty sentences are left out.
+    `MANY` sentences one part is enough. Empty sentences are left out. Copies of a sentence may be
+    in several parts: where there are many, as where all signers sign the same, this tells of
+    sentences that are repeated, and not of new ones.
 
     Returns:
         The perplexity a word, the end of sentences among them, of models of this order and of order

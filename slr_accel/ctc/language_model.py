@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,15 +129,32 @@ def read_arpa(path: Path) -> LanguageModel:
         ) from None
 
 
-def _read(path: Path, lines: Iterator[tuple[int, str]]) -> LanguageModel:
-    model, order, expected = LanguageModel(0), 0, {}
+def explain_weight(path: Path) -> str | None:
+    """Words for a warning where the file says that its model has less than full weight."""
+    with suppress(OSError, ValueError):  # which are told when all of it is read
+        with path.open(encoding="utf-8") as file:
+            weight = LanguageModel(0, held_out=_held_out(path, enumerate(file, 1))).weight
+        if weight < 1:
+            return (
+                f"{path}: alpha and beta count {weight:.0%}, since the words before tell little of "
+                "the next one; without its first line the file has full weight"
+            )
+    return None
+
+
+def _held_out(path: Path, lines: Iterator[tuple[int, str]]) -> tuple[float, float] | None:
+    """Reads up to the line \\data\\."""
+    found = None
     for _, line in lines:
         if line.strip() == "\\data\\":
-            break
+            return found
         if match := re.fullmatch(HELD_OUT.format(NUMBER, NUMBER), line.strip()):
-            model.held_out = float(match[1]), float(match[2])
-    else:
-        raise ValueError(f"{path}: is no ARPA file: it has no line \\data\\")
+            found = float(match[1]), float(match[2])
+    raise ValueError(f"{path}: is no ARPA file: it has no line \\data\\")
+
+
+def _read(path: Path, lines: Iterator[tuple[int, str]]) -> LanguageModel:
+    model, order, expected = LanguageModel(0, held_out=_held_out(path, lines)), 0, {}
     for number, line in lines:
         text = line.strip()
         if text == "\\end\\":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -95,11 +96,17 @@ def feature_loss(output: Output, labels: SoftLabels) -> Tensor:
     """
     assert output.features is not None and labels.features is not None
     ours, theirs = output.features.float(), labels.features
-    draws = torch.Generator().manual_seed(0)
-    projection = torch.randn(theirs.shape[-1], ours.shape[-1], generator=draws).to(ours.device)
+    projected = theirs @ projection(theirs.shape[-1], ours.shape[-1], ours.device)
     mask = frame_mask(output.lengths, ours.shape[1])
-    each = (1 - functional.cosine_similarity(ours, theirs @ projection, dim=-1)) * mask
+    each = (1 - functional.cosine_similarity(ours, projected, dim=-1)) * mask
     return _as_large_as_ctc(each.sum(1), mask, labels)
+
+
+@lru_cache(maxsize=4)
+def projection(teacher_width: int, student_width: int, device: torch.device) -> Tensor:
+    """[C of the teachers, C of the student], everywhere the same; brought to a device once."""
+    draws = torch.Generator().manual_seed(0)
+    return torch.randn(teacher_width, student_width, generator=draws).to(device)
 
 
 def _as_large_as_ctc(each: Tensor, mask: Tensor, labels: SoftLabels) -> Tensor:

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -122,9 +123,10 @@ def _of_cache(part: Part) -> Path:
     with replaced(path) as temporary:
         try:
             _fetch(part, temporary)
-        except OSError as error:  # as URLError is
+        except (OSError, HTTPException) as error:  # URLError is the former
+            reason = getattr(error, "reason", None) or error
             raise FetchError(
-                f"{part.address} cannot be fetched ({getattr(error, 'reason', error)}); without a "
+                f"{part.address} cannot be fetched ({reason}); without a "
                 "network give --vendor FOLDER with the files that npm pack "
                 f"{' '.join(f'{part.package}@{part.version}' for part in PARTS)} makes"
             ) from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -19,6 +21,14 @@ class _Handler(SimpleHTTPRequestHandler):
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
     }
+
+    def send_head(self) -> Any:
+        """Refuses other names: a foreign page whose name is made to point here could read files."""
+        name = self.headers.get("Host", HOST).partition(":")[0]  # before the port
+        if name not in NAMES:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return None
+        return super().send_head()
 
     def end_headers(self) -> None:
         # A new export on the same port is not that of yesterday.

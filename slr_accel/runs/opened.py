@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from slr_accel.corpus.leakage import leakage
 from slr_accel.corpus.reader import Corpus, open_corpus
+from slr_accel.ctc.language_model import explain_weight
 from slr_accel.errors import OutOfMemory, out_of_memory_as
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.models.find import find_model
@@ -172,6 +173,7 @@ def open_run(
     model, vocabulary = average_models(loaded), loaded[0].vocabulary
     changed = other_data(run, corpus) if run.exists and not data_dir else None
     absence = other_absence(run, corpus) if run.exists else None
+    lighter = explain_weight(Path(chosen.language_model)) if chosen.language_model else None
     frames = config.get("batch_frames")
     if frames == "auto":
         frames = run.environment().get("batch_frames")
@@ -189,7 +191,7 @@ def open_run(
             batches=batches,
             warnings=[
                 text
-                for text in (other_rate(model, corpus), changed, absence, leakage(corpus))
+                for text in (other_rate(model, corpus), changed, absence, leakage(corpus), lighter)
                 if text
             ],
             averaged_with=[path.resolve() for path in further],

@@ -649,12 +649,27 @@ def test_runs_of_one_vocabulary_decode_together(
     assert "they differ in vocabulary" in capsys.readouterr().err
 
 
+def test_a_language_model_of_less_weight_is_told(
+    run: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line for line in lm.read_text().splitlines() if not line.startswith("#")]
+    for held_out, told in (("3.00", True), ("2.00", False)):
+        first = f"# perplexity of held-out sentences {held_out}, of single words 4.00"
+        (tmp_path / "lm.arpa").write_text("\n".join([first, *lines, ""]))
+        words = ["--decoder", "beam", "--language_model", tmp_path / "lm.arpa"]
+        assert command("predict", run, *words, "--output_dir", tmp_path) == 0
+        assert ("lm.arpa: alpha and beta count 50%" in capsys.readouterr().err) == told
+
+
 def test_a_language_model_is_made_of_train_or_of_a_text_alone(
     lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text").write_text("D A\n\nA B\n")
     assert command("lm", "train", "--text", tmp_path / "text", "--out", tmp_path / "a.arpa") == 0
     assert "3 words" in capsys.readouterr().out
+    (tmp_path / "text").write_text("D A\nA B\nD A\n\n" * 8)
+    assert command("lm", "train", "--text", tmp_path / "text", "--out", tmp_path / "a.arpa") == 0
+    assert "22 of 24 sentences are copies" in capsys.readouterr().out
     assert command("lm", "train", "--out", tmp_path / "a.arpa") == 2
     assert "either a CORPUS" in capsys.readouterr().err
     out = tmp_path / "absent" / "a.arpa"

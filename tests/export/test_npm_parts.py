@@ -7,6 +7,7 @@ import hashlib
 import io
 import tarfile
 from dataclasses import replace
+from http.client import BadStatusLine
 from pathlib import Path
 from urllib.error import URLError
 
@@ -83,11 +84,12 @@ def test_archives_are_fetched_once_and_checked(
     assert not first[0].exists()
 
 
+@pytest.mark.parametrize("error", [URLError("not known"), BadStatusLine("not known")])
 def test_without_a_network_the_way_out_is_told(
-    vendor: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, vendor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(address: str, timeout: float) -> io.BytesIO:
-        raise URLError("Name or service not known")
+        raise error
 
     monkeypatch.setattr(npm_parts, "urlopen", unreachable)
     with pytest.raises(FetchError, match=r"not known.*--vendor FOLDER.*npm pack onnxruntime-web@"):

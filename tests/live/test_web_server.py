@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -45,6 +46,22 @@ def test_files_have_the_types_that_browsers_ask_for(page: Path) -> None:
         thread.join()
 
 
+def test_a_foreign_name_that_points_here_reads_nothing(page: Path) -> None:
+    with web_server(page, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://{HOST}:{server.server_port}/manifest.json"
+        for name, status in (("localhost:1", 200), ("evil.example", 421), ("127.0.0.1.evil", 421)):
+            try:
+                with urlopen(Request(address, headers={"Host": name})) as answer:
+                    found = answer.status
+            except HTTPError as error:
+                found = error.code
+            assert found == status, name
+        server.shutdown()
+        thread.join()
+
+
 def test_the_command_serves_until_ctrl_c(page: Path) -> None:
     words = [sys.executable, "-m", "slr_accel", "live", str(page), "--web", "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -70,4 +87,6 @@ def test_mistakes_are_told(page: Path, tmp_path: Path, capsys) -> None:
     assert "--port" in failed(capsys, "live", page, "--web", "--port", 70000)
     assert "neither a run nor an export" in failed(capsys, "live", tmp_path, "--web")
     assert "no use for --record" in failed(capsys, "live", page, "--web", "--record", "x")
+    assert "no use for --look_ahead" in failed(capsys, "live", page, "--web", "--look_ahead", 0)
+    assert "has its packages" in failed(capsys, "live", page, "--web", "--vendor", tmp_path)
     assert "no use without --web" in failed(capsys, "live", page, "--vendor", tmp_path)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from slr_accel.distillation.soft_loss import projection
 from slr_accel.features.augmentation import Augmentation
 from slr_accel.loading.batch import Batch, SoftLabels
 from slr_accel.models.recogniser import Output
@@ -33,7 +34,8 @@ LITERAL = "student_reference"
 
 
 class Brought(TorchDispatchMode):
-    """Operations that take a tensor which is neither among `known` nor made by an earlier one."""
+    """Operations that take a tensor which is neither among `known` nor made by an earlier one, or
+    that copy one from the host."""
 
     def __init__(self, *known: Any) -> None:
         super().__init__()
@@ -42,10 +44,13 @@ class Brought(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None):
         made = function(*args, **(kwargs or {}))
+        given, found = tensors_in((args, kwargs)), tensors_in(made)
         # A number may be mixed with tensors of any device: it goes along with the call.
-        if any(id(t) not in self.known and t.ndim for t in tensors_in((args, kwargs))):
+        is_unknown = any(id(t) not in self.known and t.ndim for t in given)
+        is_copied = any(t.is_meta for t in found) and any(t.ndim and not t.is_meta for t in given)
+        if is_unknown or is_copied:
             self.operations.append(str(function))
-        self.known |= {id(tensor): tensor for tensor in tensors_in(made)}
+        self.known |= {id(tensor): tensor for tensor in found}
         return made
 
 
@@ -65,6 +70,7 @@ def on_meta(record: Any) -> Any:
         lambda values: values[:, [0, 2]],
         lambda values: values[:, torch.tensor([0, 2])],
         lambda values: values + torch.tensor([1.0, 2, 3, 4], device="meta"),
+        lambda values: values + torch.arange(4.0).to("meta"),
     ],
 )
 def test_what_is_brought_would_be_noticed(read: Callable[[Tensor], Tensor]) -> None:
@@ -110,7 +116,8 @@ def on_no_device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
 
 def taught(batch: Batch, output: Output) -> Batch:
     """With soft labels of two teachers."""
-    soft = SoftLabels(output.log_probs.detach(), output.lengths)
+    assert output.features is not None
+    soft = SoftLabels(output.log_probs.detach(), output.lengths, output.features.detach())
     return replace(batch, teacher=soft, mean_teacher=soft)
 
 
@@ -120,6 +127,7 @@ ALL_TERMS = Criterion(
     delay_penalty=0.1,
     blank_margin=0.1,
     label_weight=0.5,
+    feature_matching_weight=0.5,
     self_distillation_weight=0.5,
     mean_teacher_weight=0.5,
     some_unlabelled=True,
@@ -136,7 +144,11 @@ def test_a_model_and_its_loss(
 ) -> None:
     model = make(name, LAYOUTS[layout], **settings).to(on_no_device)
     batch = random_batch(LAYOUTS[layout], [11, 6]).to(on_no_device)
-    with Brought(vars(batch), list(model.parameters()), list(model.buffers())) as brought:
+    known = [vars(batch), list(model.parameters()), list(model.buffers())]
+    features = run(model, batch).features
+    assert features is not None
+    width = features.shape[-1]
+    with Brought(*known, projection(width, width, on_no_device)) as brought:
         output = run(model, batch)
         stride = getattr(model.settings, "alignment_stride", 1) // model.output_stride
         options = replace(ALL_TERMS, early_stride=stride)
