@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import os
 import subprocess
 import sys
@@ -253,7 +255,10 @@ def test_output_that_nobody_reads_ends_a_command_quietly(corpus: Path, option: s
     )
     os.close(writing)
     assert done.stderr == ""
-    assert done.returncode == {"--json": 141, None: 141, "--help": 0}[option]
+    # The argparse of later Pythons passes over the error of --help.
+    in_argparse = "OSError" in inspect.getsource(argparse.ArgumentParser._print_message)
+    passed_over = option == "--help" and in_argparse
+    assert done.returncode == (0 if passed_over else 141)
 
 
 def test_a_broken_pipe_that_is_not_the_outputs_is_told(

@@ -17,7 +17,7 @@ def test_result_has_exactly_the_documented_keys():
     page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
     bullet = page.split("- `<split>.json`: ")[1].split("\n- ")[0]
     documented = set(re.findall(r"`(\w+)`", bullet)) - {"characters"}
-    added = {"calibration", "averaged_with", "greedy"}  # by evaluate
+    added = {"calibration", "averaged_with", "greedy", "new_sentences"}  # by evaluate
     split = ScoredSplit(SEQUENCES, "characters", HEALTH, loss=1.0)
     found = result(split, split="dev", decoder="greedy", checkpoint="c", data_dir="d")
     assert set(found) - {"eval_loss"} == documented - added
