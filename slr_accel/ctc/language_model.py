@@ -17,7 +17,7 @@ NEVER = -100.0
 DIGITS = 7
 HELD_OUT = "# perplexity of held-out sentences {}, of single words {}"
 """A comment before the n-grams, as KenLM and SRILM allow."""
-NUMBER = r"(\d+\.\d+)"
+NUMBER = r"([1-9]\d*\.\d+)"  # no perplexity is below 1
 
 NGram = tuple[str, ...]
 

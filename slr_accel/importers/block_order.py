@@ -35,8 +35,8 @@ def in_order(layout: Layout, names: Iterable[str]) -> Layout:
     names = tuple(names)
     if sorted(names) != sorted(layout.slices):
         raise ValueError(
-            f"--block_order is {','.join(names)!r}; name each of {','.join(layout.slices)} once, "
-            "in the order of the columns, with commas between"
+            f"the order of blocks is {','.join(names)!r}; name each of {','.join(layout.slices)} "
+            "once, in the order of the columns, with commas between"
         )
     return replace(layout, blocks=tuple(layout.block(name) for name in names))
 
