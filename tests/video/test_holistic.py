@@ -62,8 +62,10 @@ def by_hand(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
                 axes = 4 if name == "pose" else 3
                 values = np.full((count, axes), np.nan)
                 if list_of_points is not None:
+                    shape = frame.width / frame.height  # all axes are in heights
                     for row, point in zip(values, list_of_points.landmark, strict=True):
-                        row[:] = (point.x, point.y, point.z, point.visibility)[:axes]
+                        places = (shape * point.x, point.y, shape * point.z)
+                        row[:] = (*places, point.visibility)[:axes]
                 found[name].append(values)
     return np.array(times), {name: np.array(values) for name, values in found.items()}
 
