@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from slr_accel.labels.phoenix_rules import clean_2014_lines
@@ -122,7 +123,7 @@ def _word_notes(
 ) -> list[str]:
     """Signs that the two files do not write words alike."""
     notes = []
-    expected = {word for words in references.sentences.values() for word in words}
+    expected = set(chain.from_iterable(references.sentences.values()))
     if protocol == "phoenix2014":
         words = sorted(expected)
         cleaned = clean_2014_lines(words)
@@ -132,7 +133,7 @@ def _word_notes(
                 f"cleaning would change {_named(raw, 'word')} of the reference: this protocol "
                 "cleans hypotheses only, so no hypothesis can match them"
             )
-    said = {word for sequence in sequences for word in sequence.hypothesis}
+    said = set(chain.from_iterable(sequence.hypothesis for sequence in sequences))
     written = "\n".join(expected | said)
     if not written.isascii() and not unicodedata.is_normalized("NFC", written):
         notes.append(

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,17 +102,16 @@ def _read_ctm(path: Path, lines: Lines, side: Side) -> Transcripts:
     own_words: list[str] = []
     latest, out_of_order = -math.inf, set()
     without_word = 0
-    isfinite = math.isfinite
+    seconds = cache(_seconds)  # most times of a file are there many times, as multiples of a frame
     for number, line in lines:
         row = line.split() if line.isascii() else FIELDS.findall(line)
         if not row:
             continue
         try:
-            begin = float(row[2])
-            sound = isfinite(begin) and isfinite(float(row[3])) and len(row) <= 6
+            begin, _ = seconds(row[2]), seconds(row[3])
         except (ValueError, IndexError):
-            sound = False
-        if not sound:
+            raise _malformed_ctm(path, number, row, channels) from None
+        if len(row) > 6:
             raise _malformed_ctm(path, number, row, channels)
         if row[0] != name or row[1] != channel:  # mostly a sentence's lines follow each other
             name, channel = row[0], row[1]
@@ -159,11 +159,19 @@ def _malformed_ctm(path: Path, number: int, row: list[str], channels: dict[str, 
     return _malformed(path, number, what, "give each channel an id of its own")
 
 
+def _seconds(text: str) -> float:
+    time = float(text)
+    if not math.isfinite(time):
+        raise ValueError(f"{text} is no time")
+    return time
+
+
 def _is_number(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        _seconds(text)
     except ValueError:
         return False
+    return True
 
 
 def _read_stm(path: Path, lines: Lines, side: Side) -> Transcripts:

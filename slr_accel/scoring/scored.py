@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slr_accel.scoring.bootstrap import wer_ci95
 from slr_accel.scoring.cer import character_error_rate
@@ -24,8 +24,7 @@ if TYPE_CHECKING:  # scoring files needs neither torch nor a corpus
     from slr_accel.scoring.transcribe import Transcript
 
 
-@dataclass(frozen=True)
-class ScoredSequence:
+class ScoredSequence(NamedTuple):
     """One sentence as it was scored: its words under the label policy, and their counts."""
 
     id: str
