@@ -56,7 +56,7 @@ def prefix_beam_search(
         raise ValueError("the log-probabilities of the model are NaN: there is nothing to decode")
     order = np.argsort(-lengths, kind="stable")  # sequences that are over stand behind the others
     search = _Search(len(lengths), emitted.shape[2], beam, grammar)
-    likeliest = _likeliest(values, search.num_sorted)
+    likeliest = _likeliest(emitted, search.num_sorted)
     with np.errstate(invalid="ignore"):  # -inf - -inf, where nothing is possible any more
         for step in range(int(lengths.max(initial=0))):
             rows = order[: np.count_nonzero(lengths > step)]
@@ -65,17 +65,13 @@ def prefix_beam_search(
     return [found[place] for place in np.argsort(order)]
 
 
-def _likeliest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _likeliest(emitted: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest tokens of each step but blank, in order, and their log-probabilities.
 
     Both are (B, T', C). Beams hold float64; log-probabilities stay float32 until they are added.
     """
-    said = values[..., BLANK + 1 :]
-    some = np.argpartition(said, said.shape[-1] - count, axis=-1)[..., -count:]
-    scores = np.take_along_axis(said, some, axis=-1)
-    order = np.argsort(-scores, axis=-1)
-    tokens = np.take_along_axis(some, order, axis=-1) + BLANK + 1
-    return tokens, np.take_along_axis(scores, order, axis=-1)
+    scores, tokens = emitted[..., BLANK + 1 :].topk(count, dim=-1)
+    return (tokens + BLANK + 1).numpy(), scores.numpy()
 
 
 @dataclass
@@ -123,6 +119,8 @@ class _Search:
         )
         self.beams.blank[:, 0] = 0.0
         self.beams.name[:, 0] = EMPTY
+        self.active = self.beams
+        """Views of those sequences that have an output step left."""
         self.steps: list[tuple[np.ndarray, np.ndarray]] = []
         """For each kept prefix its place in the beam before, and the token that it grew by; blank
         where by none. Both are (A, K)."""
@@ -134,7 +132,9 @@ class _Search:
             emitted: (A, V) log-probabilities.
             tokens, scores: (A, C) the likeliest tokens and their log-probabilities, in order.
         """
-        beams = self.beams.first(len(emitted))
+        if len(emitted) < len(self.active.name):
+            self.active = self.beams.first(len(emitted))
+        beams = self.active
         total = np.logaddexp(beams.blank, beams.said)
         # Where both a prefix and the one a token shorter are kept: sequence, prefix, shorter one.
         kept = np.nonzero(beams.parent[:, :, None] == beams.name[:, None, :])
@@ -197,11 +197,12 @@ class _Search:
         if self.fusion is not None:
             states = self.beams.state[:count]
             first = scores + self.fusion.gains(states[row, best][:, None], tokens)[:, 0]
-        least = ranks.min(axis=1) - ranks[row, best] + emitted[:, BLANK]
+            first = -np.sort(-first, axis=1)
+        least = ranks.min(axis=1) - ranks.max(axis=1) + emitted[:, BLANK]
         if first.shape[1] > num_kept:
-            least = np.fmax(least, np.partition(first, -num_kept - 1, axis=1)[:, -num_kept - 1])
+            least = np.fmax(least, first[:, num_kept])
         gain = 0.0 if self.fusion is None else self.fusion.largest_gain
-        width = int((scores >= least[:, None] - gain).sum(axis=1).max())
+        width = int(np.count_nonzero((scores >= least[:, None] - gain).any(axis=0)))
         if width < tokens.shape[1] or self.fusion is None or width == self.num_outputs - 1:
             return tokens[:, :width], scores[:, :width]
         # More than were sorted: the grammar says of each token what it adds to any kept prefix.
@@ -237,11 +238,13 @@ class _Search:
         """The tokens of every prefix in the beams, found by following the steps back."""
         said = np.full((len(self.steps), *self.beams.last.shape), BLANK, np.int32)
         place = np.tile(np.arange(said.shape[2]), (said.shape[1], 1))
+        first_cell = np.arange(said.shape[1])[:, None] * said.shape[2]
         for step in range(len(self.steps) - 1, -1, -1):
             source, grown_by = self.steps[step]
             now = place[: len(source)]
-            said[step, : len(source)] = np.take_along_axis(grown_by, now, axis=1)
-            now[:] = np.take_along_axis(source, now, axis=1)
+            cell = now + first_cell[: len(source)]
+            said[step, : len(source)] = grown_by.take(cell)
+            now[:] = source.take(cell)
         by_prefix = np.moveaxis(said, 0, 2)  # (B, K, steps)
         return [[own[own != BLANK].tolist() for own in prefixes] for prefixes in by_prefix]
 
