@@ -106,7 +106,8 @@ def compare(folder: Path, top_k: int, batches: int, rounds: int) -> str:
     build_corpus(list_synthetic(batches * BATCH_SIZE, 1, 0), folder / "corpus", track=untracked)
     corpus = open_corpus(folder / "corpus")
     teacher, cache = folder / "teacher", folder / "cache"
-    values = {"data_dir": str(folder / "corpus"), "output_dir": "-", "batch_size": BATCH_SIZE}
+    places = {"data_dir": str(folder / "corpus"), "output_dir": "-"}
+    values = {**places, "batch_size": BATCH_SIZE, "epochs": 1}
     taught = build_settings({**values, "teacher": str(teacher)})
     vocabulary = make_vocabulary(taught, corpus)
     save_teacher(teacher, build_settings({**values, "model": "teacher"}), corpus)
