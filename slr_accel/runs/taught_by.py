@@ -26,7 +26,7 @@ def keep_teachers(run: RunFolder, found: dict[str, str], *, is_main: bool) -> No
     before = environment.get("teachers", {})
     if list(before.values()) != list(found.values()):
         raise ValueError(
-            f"{run.path} was taught by {_named(before)}, and is to be by {_named(found)} now; "
+            f"{run.path} was taught by {_named(before)}, and this command gives {_named(found)}; "
             "continue it with the same teachers, or give another --output_dir"
         )
 
