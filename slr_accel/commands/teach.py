@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 EPILOG = """\
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     index, count = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= index <= count:
         raise ValueError(f"--shard is {args.shard}; give i/n, e.g. 1/4 for the first of four parts")
-    from slr_accel.corpus.reader import open_corpus
+    from slr_accel.corpus.reader import Corpus, open_corpus
     from slr_accel.models.find import find_model
     from slr_accel.runs.run_folder import RunFolder
     from slr_accel.settings.command_line import parse_settings
@@ -61,11 +62,12 @@ def run(args: argparse.Namespace) -> int:
     for source in args.runs:
         find_model(source)
         words.append(f"--teacher={source}")
-    settings = parse_settings(words, "slr-accel teach", values_by_corpus)
-    corpus = open_corpus(
-        args.data_dir, cache_dir=settings.loading.cache_dir, cache_gb=settings.loading.cache_gb
+    opened: list[Corpus] = []
+    settings = parse_settings(words, "slr-accel teach", partial(values_by_corpus, opened=opened))
+    loading = settings.loading
+    corpus = next(iter(opened), None) or open_corpus(
+        args.data_dir, cache_dir=loading.cache_dir, cache_gb=loading.cache_gb
     )
-
     settings = with_epochs(settings, corpus, RunFolder(args.out))
 
     # Importing torch takes seconds: mistakes are reported before.
