@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,6 @@ def run(args: argparse.Namespace) -> int:
     size = sum(path.stat().st_size for path in args.out.rglob("*.arrow"))
     print(
         f"{args.out}: {info.views} view(s) of {info.rows:,} sequences, {size / 1e6:,.1f} MB\n"
-        f"train with it: slr-accel train --teacher_cache {args.out} ..."
+        f"train with it: slr-accel train --teacher_cache {shlex.quote(str(args.out))} ..."
     )
     return 0

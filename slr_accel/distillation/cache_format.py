@@ -67,7 +67,7 @@ def read_info(folder: Path) -> CacheInfo:
     try:
         return CacheInfo.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = f"no {CACHE_FILE}" if isinstance(error, OSError) else str(error).splitlines()[0]
         raise ValueError(
             f"{folder}: not a teacher cache ({reason}); `slr-accel teach` makes one"
         ) from None

@@ -144,10 +144,12 @@ def _word_notes(
         return notes
     compared = {word for sequence in sequences for word in sequence.reference}
     folded = {folded_form(word) for word in compared}
-    if other_case := sorted(w for w in said - compared if folded_form(w) in folded):
+    same = {unicodedata.normalize("NFC", word) for word in compared}  # but for the form, told above
+    others = {word for word in said - compared if unicodedata.normalize("NFC", word) not in same}
+    if other_case := sorted(word for word in others if folded_form(word) in folded):
         notes.append(
             f"{_named(other_case, 'word')} of the hypothesis differ from words of the reference in "
-            "case or Unicode form alone: with --protocol sclite other case counts as equal"
+            "case alone: with --protocol sclite other case counts as equal"
         )
     return notes
 

@@ -77,6 +77,11 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     try:
+        if b"\0" in data and not data.startswith(UTF16):
+            raise ValueError(
+                f"{path}: has zero bytes, as UTF-16 without a byte order mark; convert it: "
+                f"iconv -f UTF-16LE -t UTF-8 {path.name} > utf8_{path.name}"
+            )
         text = data.decode("utf-16" if data.startswith(UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -84,11 +89,6 @@ def read_text(path: Path) -> str:
             f"{path}, line {line}: is not UTF-8; if it is Latin-1, convert it: "
             f"iconv -f LATIN1 -t UTF-8 {path.name} > utf8_{path.name}"
         ) from None
-    if "\0" in text:
-        raise ValueError(
-            f"{path}: has zero bytes, as UTF-16 without a byte order mark; convert it: "
-            f"iconv -f UTF-16LE -t UTF-8 {path.name} > utf8_{path.name}"
-        )
     return text.replace("\r\n", "\n") if "\r" in text else text  # looking for one letter is fast
 
 
@@ -219,6 +219,8 @@ def _read_jsonl(path: Path, lines: Lines, side: Side) -> Transcripts:
         for number, line in lines:
             record = _json(path, number, line)
             key = next((key for key in keys if key in record), None)
+            if isinstance(record.get("id"), int):
+                record["id"] = str(record["id"])
             if key is None or not isinstance(record.get("id"), str):
                 what = f"has the keys {', '.join(record) or 'none'}"
                 raise _malformed(path, number, what, f'give "id" and "{keys[0]}"')

@@ -78,7 +78,7 @@ def test_a_cache_that_does_not_belong_is_refused_with_the_reason(tmp_path: Path)
         start_cache(tmp_path / "c", info(teachers={"/runs/a": "2"}))
     start_cache(tmp_path / "c", info(teachers={"/moved/a": "1"}, views=1))
     assert read_info(tmp_path / "c").views == 1
-    with pytest.raises(ValueError, match="not a teacher cache"):
+    with pytest.raises(ValueError, match=r"not a teacher cache \(no cache.json\)"):
         open_cache(tmp_path, {}, [0], 4)
     with pytest.raises(ValueError, match="holds other files"):
         start_cache(tmp_path, info())

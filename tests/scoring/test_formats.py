@@ -61,6 +61,10 @@ def test_a_blank_is_one_of_ascii_and_a_line_ends_at_a_newline(tmp_path):
     }
 
 
+def test_ids_of_jsonl_may_be_numbers(tmp_path):
+    assert read(tmp_path, "x.jsonl", '{"id": 1, "hypothesis": "A"}').sentences == {"1": ["A"]}
+
+
 def test_lines_that_are_odd_but_readable_are_counted_and_named(tmp_path):
     twice = "a 1 0.0 0.1 A\na 1 0.1 0.1 B\n" * 2 + "a 1 0.5 0.1 \n"
     notes = " ".join(read(tmp_path, "x.ctm", twice).notes)
@@ -88,7 +92,7 @@ def test_lines_that_are_odd_but_readable_are_counted_and_named(tmp_path):
         ("x.jsonl", '{"id": "a", "hypothesis": ["A B"]}\n', "line 1: has no words", "list"),
         ("x.jsonl", '{"id": "a", "hypothesis": [""]}\n', "line 1: has no words", "list"),
         ("x.txt", b"A\nK\xdcSTE\n", "line 2: is not UTF-8", "iconv -f LATIN1 -t UTF-8 x.txt"),
-        ("x.txt", "KASTEN".encode("utf-16-le"), "zero bytes", "iconv -f UTF-16LE"),
+        ("x.txt", "KÜSTE".encode("utf-16-le"), "zero bytes", "iconv -f UTF-16LE"),
         ("x.ctm", "", "is empty", ".jsonl"),
         ("x.stm", "\n;; nothing\n", "is empty", ".jsonl"),
         ("x.csv", "a,b\n", "ending of the name must say", ".ctm, .stm"),

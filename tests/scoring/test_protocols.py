@@ -215,5 +215,7 @@ def test_the_protocol_of_sclite_folds_case_and_plain_says_that_it_would_help():
     plain = compare(reference, said, "plain")
     assert total(plain) == Counts(1, substitutions=2)
     assert any("2 words (haus, ä) of the hypothesis differ" in note for note in plain.notes)
+    other_form = Transcripts(Path("h"), {"a": ["HAUS", "A\u0308", "B"]})
+    assert not any("case" in note for note in compare(reference, other_form, "plain").notes)
     with pytest.raises(ValueError, match="markup to sclite"):
         compare(reference, Transcripts(Path("h"), {"a": ["<ALT_BEGIN>"]}), "sclite")
