@@ -31,7 +31,8 @@ def find_model(source: str | Path) -> Path:
     for folder in (Path(source) / "best", Path(source)):
         if (folder / CONFIG_FILE).is_file():
             return folder
-    raise ValueError(f"{source}: neither a trained run nor a model (no {CONFIG_FILE})")
+    lack = f"no {CONFIG_FILE}" if Path(source).exists() else "there is no such folder"
+    raise ValueError(f"{source}: neither a trained run nor a model ({lack})")
 
 
 def recordings_layout(source: str | Path, folder: Path) -> Path | None:

@@ -138,7 +138,7 @@ def test_a_run_stands_for_its_best_checkpoint(saved: Path, tmp_path: Path) -> No
 
 
 def test_what_is_no_model_is_refused_without_asking_the_hub(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="neither a trained run nor a model"):
+    with pytest.raises(ValueError, match=r"nor a model \(there is no such folder\)"):
         find_model(tmp_path / "runs" / "typo")
     with pytest.raises(ValueError, match="write hf://OWNER/NAME"):
         find_model("hf://a/b/c")
