@@ -159,7 +159,7 @@ def test_fp16_without_a_gpu(refused_train: Refusal) -> None:
 
 def test_init_from_a_folder_that_is_no_run(refused_train: Refusal, tmp_path: Path) -> None:
     text = refused_train(f"--init_from={tmp_path / 'nothing'}")
-    assert str(tmp_path / "nothing") in text and "config" in text
+    assert str(tmp_path / "nothing") in text and "no such folder" in text
 
 
 def test_wandb_online_without_a_key(
