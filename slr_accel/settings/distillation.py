@@ -121,6 +121,10 @@ class DistillationSettings(SettingsGroup):
         """
         given = self.model_fields_set
         found = [] if self.has_teacher else self._unused("a teacher", given - WITHOUT_TEACHER)
+        weights = (self.weight_at(0), self.weight_at(1), self.sequence_weight)
+        if not any((*weights, self.feature_matching_weight, self.layers_from_teacher)):
+            needed = "distillation_weight, sequence_weight or feature_matching_weight"
+            found += self._unused(needed, given & {"teacher", "teacher_cache"})
         if not (self.self_distillation_weight or self.mean_teacher_weight):
             found += self._unused(
                 "self_distillation_weight or mean_teacher_weight",

@@ -30,6 +30,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     yield (
         f"{sequences}, {len(vocabulary.tokens)} tokens; layout {trainer.corpus.layout.signature}"
     )
+    yield from _teachers(trainer)
     unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
     if unlabelled:
         yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
@@ -53,6 +54,18 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
                 f"warning: {found.alike} of these words, e.g. {found.example}, differ from words "
                 "of the train split in case or Unicode form alone: prepare both alike"
             )
+
+
+def _teachers(trainer: Trainer) -> Iterator[str]:
+    soft = trainer.settings.distillation
+    sources = [*soft.teacher, *([soft.teacher_cache] if soft.teacher_cache else [])]
+    if sources:
+        first, last = soft.weight_at(0), soft.weight_at(1)
+        weight = f"{first:g}" if first == last else f"{first:g} to {last:g}"
+        yield (
+            f"taught by {' and '.join(sources)}: distillation weight {weight}, temperature "
+            f"{soft.distillation_temperature:g}"
+        )
 
 
 def _warnings(trainer: Trainer) -> Iterator[str]:

@@ -47,6 +47,8 @@ def test_what_has_no_effect_is_named() -> None:
 
     assert idle(sequence_weight=1.0) == ["sequence_weight"]
     assert idle(teacher="a", sequence_weight=1.0) == []
+    assert idle(teacher="a", distillation_weight=0.0) == ["teacher"]
+    assert idle(teacher="a", distillation_weight=0.0, final_distillation_weight=1.0) == []
     assert idle(self_distillation_temperature=2.0) == ["self_distillation_temperature"]
     assert idle(self_distillation_weight=1.0) == []
     assert idle(self_distillation_weight=1.0, early=False) == ["self_distillation_weight"]
