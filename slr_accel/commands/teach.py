@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     settings = with_epochs(settings, corpus, RunFolder(args.out))
 
     # Importing torch takes seconds: mistakes are reported before.
+    from slr_accel.distillation.cache_format import part_path
     from slr_accel.errors import Interrupted
     from slr_accel.processes.accelerator import make_accelerator
     from slr_accel.processes.preemption import StopRequest
@@ -97,8 +98,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"{stop.name}: stopped; the same command continues", file=sys.stderr)
             return stop.exit_code
     size = sum(path.stat().st_size for path in args.out.rglob("*.arrow"))
-    print(
-        f"{args.out}: {info.views} view(s) of {info.rows:,} sequences, {size / 1e6:,.1f} MB\n"
-        f"train with it: slr-accel train --teacher_cache {shlex.quote(str(args.out))} ..."
-    )
+    print(f"{args.out}: {info.views} view(s) of {info.rows:,} sequences, {size / 1e6:,.1f} MB")
+    lacking = sum(not part_path(args.out, *part).is_file() for part in info.parts)
+    if lacking:
+        print(f"{lacking} of {len(info.parts)} files are lacking; make the other shards, too")
+    else:
+        print(f"train with it: slr-accel train --teacher_cache {shlex.quote(str(args.out))} ...")
     return 0
