@@ -3,8 +3,8 @@
 #   ./launch/distill.sh [OPTIONS OF accelerate launch --] CORPUS FOLDER [SETTINGS OF the student]
 #   ./launch/distill.sh corpora/wlasl50 runs/wlasl50
 #   TEACHERS='wlasl50_teacher wlasl50_cosign' ./launch/distill.sh corpora/wlasl50 runs/wlasl50 --seed 2
-# $TEACHERS names the recipes of the teachers [wlasl50_teacher], $STUDENT that of the student
-# [wlasl50_distilled]; YAML files do too. Teachers go to FOLDER/RECIPE, the student to FOLDER/student.
+# $TEACHERS names the recipes of the teachers, with blanks between [wlasl50_teacher], $STUDENT that
+# of the student [wlasl50_distilled]; YAML files do too. Teachers go to FOLDER/RECIPE, the student to FOLDER/student.
 # Uses all GPUs of this machine; without any, two processes on its CPU. After a signal, the same
 # command continues.
 set -euo pipefail
@@ -18,8 +18,15 @@ if [ "${#settings[@]}" -lt 2 ] || [[ "${settings[0]} ${settings[1]}" == *--* ]];
     exit 2
 fi
 corpus=${settings[0]} folder=${settings[1]} settings=("${settings[@]:2}")
-# One recipe a word.
+# One recipe a word; each has a folder of its own.
 read -ra teachers <<<"${TEACHERS:-wlasl50_teacher}"
+names=(student)
+for recipe in "${teachers[@]}"; do names+=("$(basename "$recipe" .yaml)"); done
+twice=$(printf '%s\n' "${names[@]}" | sort | uniq -d)
+if [ -n "$twice" ]; then
+    echo "error: two runs would go to $folder/$twice; give the recipe file another name" >&2
+    exit 2
+fi
 
 # train RUN SETTINGS: trains one run; all of a folder are one group on wandb.
 train() {

@@ -165,7 +165,9 @@ def score(
 
     if any(isinstance(given, str | Mapping) for given in (references, hypotheses)):
         raise ValueError("references and hypotheses are lists of sentences, in one order")
-    if len(references) != len(hypotheses) or not references:
+    if not references and not hypotheses:
+        raise ValueError("there is no sentence to score")
+    if len(references) != len(hypotheses):
         raise ValueError(
             f"there are {len(references)} references and {len(hypotheses)} hypotheses; give one "
             "hypothesis, which may be empty, for each reference"

@@ -46,3 +46,16 @@ def test_without_a_corpus_and_a_folder_it_says_what_is_missing() -> None:
     for words in (["corpus"], ["corpus", "--seed"]):
         done = subprocess.run(["bash", SCRIPT, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and "give a corpus and a folder" in done.stderr
+
+
+def test_two_runs_of_one_name_are_refused_before_any_training(tmp_path: Path) -> None:
+    for teachers in ("own/student.yaml", "a/t.yaml b/t.yaml"):
+        environment = {**os.environ, "TEACHERS": teachers}
+        done = subprocess.run(
+            ["bash", SCRIPT, "corpus", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+        assert done.returncode == 2 and "two runs would go to" in done.stderr

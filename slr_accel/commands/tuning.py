@@ -66,6 +66,7 @@ def tuned(opened: OpenedRun, run: str, stops: Stops) -> OpenedRun:
         folder.write_decoding(chosen.model_dump())
         transcripts.note(
             f"alpha {chosen.alpha:g} and beta {chosen.beta:g} have the fewest errors on {SPLIT} "
-            f"({errors[chosen]}, most {max(errors.values())}), and are the run's from now on"
+            f"({errors[chosen]}; the worst pair has {max(errors.values())}), and are the run's "
+            "from now on"
         )
     return replace(opened, decoding=chosen)

@@ -34,6 +34,10 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
     if unlabelled:
         yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
+    elif trainer.settings.distillation.unlabelled_split:
+        yield (
+            "warning: unlabelled_split has no effect, all its sequences are trained on with labels"
+        )
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
     repeated = repeated_sentences(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
