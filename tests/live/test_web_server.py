@@ -64,7 +64,13 @@ def test_a_foreign_name_that_points_here_reads_nothing(page: Path) -> None:
 
 def test_the_command_serves_until_ctrl_c(page: Path) -> None:
     words = [sys.executable, "-m", "slr_accel", "live", str(page), "--web", "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    # Programs that are started in the background of a script ignore Ctrl-C.
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[0]
         with urlopen(address) as answer:
