@@ -86,11 +86,15 @@ def is_of_points(block: Block) -> bool:
 
 def absent_points(values: np.ndarray, block: Block, markers: Sequence[Marker]) -> np.ndarray:
     """[T, P] bool: which points of [T, P, axes] values are absent, by one of the markers."""
-    return np.logical_or.reduce([_marked(values, block, marker) for marker in markers])
+    absent = np.zeros(values.shape[:2], bool)
+    # Zeros last: they are judged by the places of points, which others may say are none.
+    for marker in sorted(markers, key=lambda marker: marker.kind == "zeros"):
+        absent = absent | _marked(values, block, marker, absent)
+    return absent
 
 
-def _marked(values: np.ndarray, block: Block, marker: Marker) -> np.ndarray:
-    """[T, P] bool: which points a marker says are absent.
+def _marked(values: np.ndarray, block: Block, marker: Marker, known: np.ndarray) -> np.ndarray:
+    """[T, P] bool: which points a marker says are absent; `known` ones are by other markers.
 
     Columns without a meaning may be 0 in themselves: there zeros mark only a frame of zeros.
     """
@@ -113,6 +117,9 @@ def _marked(values: np.ndarray, block: Block, marker: Marker) -> np.ndarray:
         return np.repeat(gone[:, None], values.shape[1], axis=1)
     shown = own != 0
     absent = ~np.logical_or.reduce([shown[..., axis] for axis in range(shown.shape[-1])])
+    if known.any():
+        values = np.where(known[..., None], 0, values)
+        own, absent = values[..., axes], absent | known
     around_zero = _around_zero(own, absent, block)
     if not around_zero.any():
         return absent

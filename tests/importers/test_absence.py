@@ -52,6 +52,27 @@ def test_a_short_gap_is_bridged_by_a_straight_line(marker):
     assert seen.tolist() == [40, 40, 40, 37, 40, 40, 40]
 
 
+@pytest.mark.parametrize(("marker", "mark"), [("zeros,nan", np.nan), ("value -9,zeros", -9)])
+def test_the_zero_that_others_are_measured_from_stays_beside_points_of_another_marker(marker, mark):
+    values = np.random.default_rng(0).normal(size=(40, 3, 2)).astype(np.float32)
+    values[:, 0] = 0
+    values[20:23, 1] = mark
+    values[30, 1:] = mark  # nothing is there: the zero says nothing
+    values = values.reshape(40, -1)
+    presence, seen = fill_absent(values, Layout((HAND,)), {"hand": marker})
+    assert seen.tolist() == [39, 36, 39]
+    assert not values[:, :2].any()
+    assert np.flatnonzero(~presence[:, 0]).tolist() == [30]
+
+
+def test_another_marker_below_zero_does_not_make_zeros_places():
+    values = np.random.default_rng(0).uniform(0.2, 0.8, (40, 3, 2)).astype(np.float32)
+    values[:, 0] = 0  # never detected
+    values[20:23, 1] = -1
+    seen = fill_absent(values.reshape(40, -1), Layout((HAND,)), {"hand": "zeros,value -1"}).seen
+    assert seen.tolist() == [0, 37, 40]
+
+
 def test_a_point_is_absent_where_one_of_several_markers_says_so():
     values = signed()
     hand = LAYOUT.slices["hand"]
