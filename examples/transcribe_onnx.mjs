@@ -4,7 +4,7 @@
 //     node examples/transcribe_onnx.mjs EXPORT RECORDING.npy
 //
 // RECORDING.npy is float32 [frames, values] in the layout of manifest.json, which says how absence
-// is marked.
+// is marked, and by `block_order` where recordings have the blocks in another order than the model.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
@@ -20,17 +20,24 @@ const headerEnd = 10 + npy.readUInt16LE(8);
 const header = npy.toString("latin1", 10, headerEnd);
 if (!header.includes("'<f4'")) throw new Error("save the recording as float32");
 const [frames, width] = header.match(/\((\d+), (\d+)\)/).slice(1).map(Number);
-const values = new Float32Array(npy.buffer.slice(npy.byteOffset + headerEnd, npy.byteOffset + npy.length));
+const recorded = new Float32Array(npy.buffer.slice(npy.byteOffset + headerEnd, npy.byteOffset + npy.length));
 
 const blocks = manifest.layout.blocks;
+const columns = blocks.map((block) => block.points.length * block.axes.length);
+const places = blocks.map((_, index) => columns.slice(0, index).reduce((sum, own) => sum + own, 0));
+const order = manifest.layout.block_order ?? blocks.map((block) => block.name);
+const values = new Float32Array(recorded.length);
 const presence = new Uint8Array(frames * blocks.length);
 for (let frame = 0, start = 0; frame < frames; frame++) {
-  blocks.forEach((block, index) => {
-    const own = values.subarray(start, (start += block.points.length * block.axes.length));
+  order.forEach((name) => {
+    const index = blocks.findIndex((block) => block.name === name);
+    const block = blocks[index];
+    const own = recorded.subarray(start, (start += columns[index]));
     const marker = block.missing ?? "none"; // of more kinds than this example knows
     if (!["none", "zeros", "nan"].includes(marker)) throw new Error(`absence by ${marker}`);
     const absent = marker === "zeros" ? own.every((v) => v === 0) : marker === "nan" && own.some(isNaN);
     if (absent) own.fill(0);
+    values.set(own, frame * width + places[index]);
     presence[frame * blocks.length + index] = absent ? 0 : 1;
   });
 }

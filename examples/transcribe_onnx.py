@@ -2,7 +2,8 @@
 
     python examples/transcribe_onnx.py EXPORT RECORDING.npy
 
-RECORDING.npy is [frames, values] in the layout of manifest.json, which says how absence is marked.
+RECORDING.npy is [frames, values] in the layout of manifest.json, which says how absence is marked,
+and by `block_order` where recordings have the blocks in another order than the model.
 """
 
 import hashlib
@@ -20,9 +21,11 @@ def transcribe(export: Path, array: np.ndarray) -> list[tuple[float, str]]:
     graph = export / manifest["files"]["fp32"]
     if hashlib.sha256(graph.read_bytes()).hexdigest() != manifest["sha256"][graph.name]:
         raise ValueError(f"{graph} is damaged; export it again")
-    values, presence, start = np.array(array, np.float32), [], 0
-    for block in manifest["layout"]["blocks"]:
-        own = values[:, start : start + len(block["points"]) * len(block["axes"])]
+    recorded, values, presence, start = np.array(array, np.float32), {}, {}, 0
+    blocks = {block["name"]: block for block in manifest["layout"]["blocks"]}
+    for name in manifest["layout"].get("block_order", blocks):
+        block = blocks[name]
+        own = recorded[:, start : start + len(block["points"]) * len(block["axes"])]
         start += own.shape[1]
         marker = block.get("missing", "none")  # of more kinds than this example knows
         present = {
@@ -31,10 +34,13 @@ def transcribe(export: Path, array: np.ndarray) -> list[tuple[float, str]]:
             "nan": ~np.isnan(own).any(axis=1),
         }[marker]
         own[~present] = 0
-        presence.append(present)
+        values[name], presence[name] = own, present
     session = onnxruntime.InferenceSession(str(graph))
-    lengths = np.array([len(values)], np.int64)
-    given = {"features": values[None], "presence": np.stack(presence, 1)[None], "lengths": lengths}
+    given = {
+        "features": np.concatenate([values[name] for name in blocks], axis=1)[None],
+        "presence": np.stack([presence[name] for name in blocks], axis=1)[None],
+        "lengths": np.array([len(recorded)], np.int64),
+    }
     log_probs, steps = session.run(None, given)
     best = log_probs[0, : steps[0]].argmax(axis=1)
     second = manifest["output_stride"] / (manifest["frames_per_second"] or 25)

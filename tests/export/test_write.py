@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,41 @@ def test_the_folder_has_all_that_a_program_needs(
     assert figures["fp32"]["wer"] == figures["torch"]["wer"]
     forms = [name for name in figures if name.startswith("int8_")]
     assert len(forms) == 3 and sum(figures[name].get("chosen", False) for name in forms) == 1
+
+
+def test_the_example_reads_recordings_whose_blocks_are_in_another_order(
+    tmp_path: Path, monkeypatch
+) -> None:
+    layout = {
+        "blocks": [
+            {"name": "pose", "points": ["a", "b"], "axes": ["x", "y"], "missing": "zeros"},
+            {"name": "hand", "points": ["c"], "axes": ["x", "y"], "missing": "zeros"},
+        ]
+    }
+    (tmp_path / "graph").write_bytes(b"")
+    manifest = {
+        "files": {"fp32": "graph"},
+        "sha256": {"graph": sha256(tmp_path / "graph")},
+        "layout": {**layout, "block_order": ["hand", "pose"]},
+        "output_stride": 4,
+        "frames_per_second": 25,
+        "vocabulary": ["A"],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    given: dict[str, np.ndarray] = {}
+
+    class Session:
+        def __init__(self, path: str) -> None: ...
+
+        def run(self, _: None, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            given.update(inputs)
+            return np.zeros((1, 1, 2), np.float32), np.array([1])
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", Session)
+    transcribe = runpy.run_path(str(EXAMPLE))["transcribe"]
+    transcribe(tmp_path, np.array([[5, 6, 1, 2, 3, 4], [0, 0, 1, 2, 3, 4]]))
+    assert given["features"].tolist() == [[[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 0, 0]]]
+    assert given["presence"].tolist() == [[[True, True], [True, False]]]
 
 
 def test_a_graph_that_does_not_hold_is_not_written(
