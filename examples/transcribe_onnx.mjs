@@ -33,9 +33,11 @@ for (let frame = 0, start = 0; frame < frames; frame++) {
     const index = blocks.findIndex((block) => block.name === name);
     const block = blocks[index];
     const own = recorded.subarray(start, (start += columns[index]));
-    const marker = block.missing ?? "none"; // of more kinds than this example knows
-    if (!["none", "zeros", "nan"].includes(marker)) throw new Error(`absence by ${marker}`);
-    const absent = marker === "zeros" ? own.every((v) => v === 0) : marker === "nan" && own.some(isNaN);
+    const absent = (block.missing ?? "none").split(",").some((text) => {
+      const marker = text.trim(); // of more kinds than this example knows
+      if (!["none", "zeros", "nan"].includes(marker)) throw new Error(`absence by ${marker}`);
+      return marker === "zeros" ? own.every((v) => v === 0) : marker === "nan" && own.some(isNaN);
+    });
     if (absent) own.fill(0);
     values.set(own, frame * width + places[index]);
     presence[frame * blocks.length + index] = absent ? 0 : 1;

@@ -27,12 +27,13 @@ def transcribe(export: Path, array: np.ndarray) -> list[tuple[float, str]]:
         block = blocks[name]
         own = recorded[:, start : start + len(block["points"]) * len(block["axes"])]
         start += own.shape[1]
-        marker = block.get("missing", "none")  # of more kinds than this example knows
-        present = {
+        marks = {  # of more kinds than this example knows
             "none": np.ones(len(own), bool),
             "zeros": (own != 0).any(axis=1),
             "nan": ~np.isnan(own).any(axis=1),
-        }[marker]
+        }
+        markers = block.get("missing", "none").split(",")
+        present = np.logical_and.reduce([marks[marker.strip()] for marker in markers])
         own[~present] = 0
         values[name], presence[name] = own, present
     session = onnxruntime.InferenceSession(str(graph))

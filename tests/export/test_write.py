@@ -113,13 +113,13 @@ def test_the_folder_has_all_that_a_program_needs(
     assert len(forms) == 3 and sum(figures[name].get("chosen", False) for name in forms) == 1
 
 
-def test_the_example_reads_recordings_whose_blocks_are_in_another_order(
+def test_the_example_reads_recordings_of_another_order_with_several_marks_of_absence(
     tmp_path: Path, monkeypatch
 ) -> None:
     layout = {
         "blocks": [
             {"name": "pose", "points": ["a", "b"], "axes": ["x", "y"], "missing": "zeros"},
-            {"name": "hand", "points": ["c"], "axes": ["x", "y"], "missing": "zeros"},
+            {"name": "hand", "points": ["c"], "axes": ["x", "y"], "missing": "zeros,nan"},
         ]
     }
     (tmp_path / "graph").write_bytes(b"")
@@ -143,9 +143,11 @@ def test_the_example_reads_recordings_whose_blocks_are_in_another_order(
 
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
     transcribe = runpy.run_path(str(EXAMPLE))["transcribe"]
-    transcribe(tmp_path, np.array([[5, 6, 1, 2, 3, 4], [0, 0, 1, 2, 3, 4]]))
-    assert given["features"].tolist() == [[[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 0, 0]]]
-    assert given["presence"].tolist() == [[[True, True], [True, False]]]
+    transcribe(tmp_path, np.array([[5, 6, 1, 2, 3, 4], [0, 0, 1, 2, 3, 4], [np.nan] * 2 + [1] * 4]))
+    assert given["features"].tolist() == [
+        [[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 0, 0], [1] * 4 + [0] * 2]
+    ]
+    assert given["presence"].tolist() == [[[True, True], [True, False], [True, False]]]
 
 
 def test_a_graph_that_does_not_hold_is_not_written(
