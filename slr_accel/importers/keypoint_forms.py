@@ -143,4 +143,5 @@ def default_missing(name: str | None, layout: Layout, least_score: float | None)
         return f"confidence < {0.3 if least_score is None else least_score:g}"
     if scored and least_score is not None:
         return f"confidence < {least_score:g}"
-    return "zeros" if name in BODY_LAYOUTS or name in NAMED_LAYOUTS else "none"
+    # Sources that leave zeros may leave NaN, too.
+    return "zeros,nan" if name in BODY_LAYOUTS or name in NAMED_LAYOUTS else "none"

@@ -212,9 +212,7 @@ def _read(one: Found[Clip], form: _Form, source: Path, fps: float | None) -> Seq
             f"{layout.columns} ({layout.signature})"
         )
     features = np.array(array, np.float32)
-    # Sources that leave zeros may leave NaN, too.
-    missing = {b: "zeros,nan" if m == "zeros" else m for b, m in form.missing.items()}
-    presence, seen = fill_absent(features, layout, missing)
+    presence, seen = fill_absent(features, layout, form.missing)
     if form.frame_size:
         to_heights(features, layout, form.frame_size, pixels=form.pixels)
     sequence = one.row.sequence(features, presence, seen=seen, frame_size=form.frame_size)

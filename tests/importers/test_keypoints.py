@@ -18,6 +18,8 @@ from slr_accel.importers.field_annotations import annotation_files
 from slr_accel.importers.keypoint_forms import default_missing, sequence_values
 from slr_accel.importers.keypoints import list_keypoints
 from slr_accel.layouts.named_layouts import NAMED_LAYOUTS
+from slr_accel.runs.recordings import make_reader
+from slr_accel.runs.run_folder import RunFolder, create_run
 
 COCO = {"left_hand": slice(91, 112), "right_hand": slice(112, 133), "face": slice(23, 91)}
 COCO["pose"] = slice(0, 23)
@@ -285,6 +287,18 @@ def test_zeros_and_nan_both_mark_an_absent_point(tmp_path):
     assert corpus.presence(0)[:, 0].tolist() == [True, False, False, True, True]
     assert corpus.presence(0)[:, 1].all()
     assert np.isfinite(corpus.features(0)).all()
+
+
+def test_a_run_reads_arrays_as_the_corpus_has_them(tmp_path):
+    values = keypoints(86, 2)
+    values[1, :21], values[2, :21], values[3, 30] = 0, np.nan, np.nan
+    corpus = prepare(write(tmp_path / "a.pkl", {"a": values}))
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    create_run(run, corpus, micro_batches_per_step=1, mixed_precision="no")
+    read = make_reader(corpus.layout, None, run.path / "layout.json", None).read(values)
+    np.testing.assert_array_equal(read.presence, corpus.presence(0))
+    np.testing.assert_allclose(read.values, corpus.features(0), rtol=1e-3, atol=1e-3)
 
 
 def test_the_score_at_which_a_point_counts_can_be_set(tmp_path):
