@@ -192,9 +192,9 @@ class _Search:
         K + 1 tokens, of which one may be its last. With a token, the best prefix must get as far.
         """
         count, num_kept = ranks.shape
-        row, best = np.arange(count), ranks.argmax(axis=1)
         first = scores
         if self.fusion is not None:
+            row, best = np.arange(count), ranks.argmax(axis=1)
             states = self.beams.state[:count]
             first = scores + self.fusion.gains(states[row, best][:, None], tokens)[:, 0]
             first = -np.sort(-first, axis=1)
