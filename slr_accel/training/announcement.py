@@ -34,10 +34,6 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     unlabelled = len(trainer.data.rows) - len(trainer.data.sources)
     if unlabelled:
         yield f"{unlabelled} of the train sequences are without labels: their soft labels teach"
-    elif trainer.settings.distillation.unlabelled_split:
-        yield (
-            "warning: unlabelled_split has no effect, all its sequences are trained on with labels"
-        )
     for reason in trainer.data.dropped:
         yield f"warning: {reason}"
     repeated = repeated_sentences(trainer.corpus, trainer.eval_rows, vocabulary.label_policy)
@@ -117,6 +113,9 @@ def _without_effect(trainer: Trainer) -> Iterator[str]:
     yield from settings.distillation.without_effect(
         has_early_heads=getattr(settings.model, "auxiliary_weight", 0) > 0
     )
+    some_unlabelled = len(trainer.data.rows) > len(trainer.data.sources)
+    if settings.distillation.unlabelled_split and not some_unlabelled:
+        yield "unlabelled_split has no effect, all its sequences are trained on with labels"
     yield from settings.loading.without_effect(
         is_remote=corpus.is_remote,
         num_train=len(train),
