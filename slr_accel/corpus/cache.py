@@ -215,12 +215,18 @@ class _Fetch:
         self._is_kept = is_kept
         self._wanted = True
         self._lock = cache.open_lock(shard)
+        self._closing = threading.Lock()
         # A daemon: the process may end while a download goes on.
         threading.Thread(target=self._get, name=f"fetch {shard.file}", daemon=True).start()
 
     def let_go(self) -> None:
         self._wanted = False
         if self.path.done():
+            self._close()
+
+    def _close(self) -> None:
+        # Two threads in a file's close() at once: the slower one gets ValueError.
+        with self._closing:
             self._lock.close()
 
     def _get(self) -> None:
@@ -228,13 +234,13 @@ class _Fetch:
         try:
             path = self._cache.obtain(self._shard, self._lock, lambda: self._wanted)
         except Exception as error:
-            self._lock.close()
+            self._close()
             self.path.set_exception(_told(error, self._cache.folder))
             return
         self.path.set_result(path)
-        # After the result is set, either this or let_go closes the file.
+        # After the result is set, this, let_go or both close the file.
         if not (self._wanted and self._is_kept):
-            self._lock.close()
+            self._close()
 
 
 def _told(error: Exception, folder: Path) -> Exception:

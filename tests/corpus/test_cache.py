@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from slr_accel.corpus import cache as cache_module
 from slr_accel.corpus import remote
-from slr_accel.corpus.cache import ShardCache, _exclusive
+from slr_accel.corpus.cache import ShardCache, _exclusive, _Fetch
 from slr_accel.corpus.format import Shard
 from slr_accel.corpus.reader import Corpus, open_corpus
 from slr_accel.corpus.remote import RemoteFolder
@@ -185,6 +186,20 @@ def test_waiting_for_room_ends_with_an_error(far, monkeypatch) -> None:
     read(theirs, [0])
     with pytest.raises(FetchError, match=r"no room for .*; raise --cache_gb"):
         read(ours, [1])
+
+
+def test_a_fetch_may_be_let_go_at_the_moment_it_ends(far) -> None:
+    cache = far(3)._cache
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(1000):
+            fetch = _Fetch(cache, cache._info.shards[0], [], is_kept=False)
+            fetch.path.result()
+            fetch.let_go()
+    finally:
+        sys.setswitchinterval(interval)
+    assert fetch._lock.closed
 
 
 def test_what_an_earlier_process_left_is_used(far, source: Source) -> None:
