@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from slr_accel.distillation.cache_format import CACHE_FILE
 from slr_accel.distillation.steps import features_on_student_steps, on_student_steps
 from slr_accel.distillation.views import View, outputs_by_gloss, view_of
 from slr_accel.labels.vocabulary import Vocabulary
@@ -113,6 +114,8 @@ def load_teacher(
     Raises:
         ValueError: there is no model, it cannot read the corpus, or it lacks tokens.
     """
+    if Path(source, CACHE_FILE).is_file():
+        raise ValueError(f"teacher {source}: a cache of soft labels; give it as teacher_cache")
     model, own = load_model(find_model(source))
     try:
         view = view_of(model.features.layout, layout)

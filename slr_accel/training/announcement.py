@@ -134,7 +134,7 @@ def _model(trainer: Trainer) -> str:
         f"{trainer.weights.model.features.columns.num_features} features a frame; "
         f"{trainer.accelerator.num_processes} process(es) on {trainer.accelerator.device.type}, "
         f"{trainer.micro_batches_per_step} micro-batch(es) a step, "
-        f"{trainer.total_steps:,} steps in {trainer.settings.training.num_epochs} epochs"
+        f"{trainer.total_steps:,} steps in {trainer.settings.training.num_epochs} epoch(s)"
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from models_helpers import LAYOUTS, make, random_batch, run
 
+from slr_accel.distillation.cache_format import CACHE_FILE
 from slr_accel.distillation.teachers import Teacher, Teachers, fingerprint, load_teacher
 from slr_accel.labels.vocabulary import Vocabulary
 from slr_accel.layouts.layout import Layout
@@ -76,3 +77,9 @@ def test_a_teacher_that_lacks_tokens_is_refused_by_name(tmp_path: Path) -> None:
     source = saved(tmp_path / "model", make("student", TRACKS))
     with pytest.raises(ValueError, match=f"teacher {source}: its vocabulary .* lacks 1 .*: Z"):
         loaded(source, vocabulary=Vocabulary(("A", "Z"), "raw"))
+
+
+def test_a_cache_given_as_a_teacher_is_told_its_setting(tmp_path: Path) -> None:
+    (tmp_path / CACHE_FILE).write_text("{}")
+    with pytest.raises(ValueError, match="give it as teacher_cache"):
+        loaded(str(tmp_path))
