@@ -1,10 +1,10 @@
 """Runs of this project, sound ones and some with planted faults, say what they should.
 
 `recorded` holds their figures. Sound: the recipes `synthetic`, `boston104` (4,000 of 17,100 steps,
-every fifth line) and `an4_mfcc` with `speech` (its blank phase, 250 of 3,240 steps). With a fault, on 120
-sentences of `synthetic` and with 240 steps planned: output weights N(0, 0.01) and a learning rate
-of 1e-6; a learning rate of 1; blank bias +10 with a learning rate of 1e-5. The last one with the
-recipe's learning rate is sound: that undoes the bias in 60 steps.
+every fifth line) and the blank phase of `speech` on `an4_mfcc` (250 of 3,240 steps). With a fault,
+on 120 sentences of `synthetic` and with 240 steps planned: output weights N(0, 0.01) and a learning
+rate of 1e-6; a learning rate of 1; blank bias +10 with a learning rate of 1e-5. The last one with
+the recipe's learning rate is sound: that undoes the bias in 60 steps.
 """
 
 from __future__ import annotations
